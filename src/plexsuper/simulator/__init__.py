@@ -1,0 +1,1 @@
+"""The embedded Plex: a server that a real client cannot tell from Plex for everything plexsuper uses."""
