@@ -3,7 +3,7 @@
 Source: library databases of real servers (`section_type`, `metadata_type`) and the HTTP API's `type=` values.
 """
 
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 
 
 class MetadataType(IntEnum):
@@ -27,28 +27,41 @@ class MetadataType(IntEnum):
     OPTIMIZED_VERSION = 42
 
 
-class SectionType(Enum):
-    """What a library section holds: its API name, its database number, and the types of its rows."""
+class SectionType(StrEnum):
+    """What a library section holds; the value is its name in the HTTP API."""
 
-    MOVIE = ("movie", 1, MetadataType.MOVIE, (MetadataType.MOVIE,))
-    SHOW = ("show", 2, MetadataType.EPISODE, (MetadataType.SHOW, MetadataType.SEASON, MetadataType.EPISODE))
-    ARTIST = ("artist", 8, MetadataType.TRACK, (MetadataType.ARTIST, MetadataType.ALBUM, MetadataType.TRACK))
-    PHOTO = ("photo", 13, MetadataType.PHOTO, (MetadataType.PHOTO_ALBUM, MetadataType.PHOTO))
+    MOVIE = "movie"
+    SHOW = "show"
+    ARTIST = "artist"
+    PHOTO = "photo"
 
-    def __init__(self, api: str, number: int, leaf: MetadataType, kinds: tuple[MetadataType, ...]) -> None:
-        self.api = api
-        self.number = number
-        self.leaf = leaf
-        self.kinds = kinds
+    @property
+    def api(self) -> str:
+        """The name in the HTTP API."""
+        return self.value
+
+    @property
+    def number(self) -> int:
+        """`library_sections.section_type`, and `type=` when a section is created."""
+        return _NUMBERS[self]
+
+    @property
+    def kinds(self) -> tuple[MetadataType, ...]:
+        """The types of this section's rows, from the top down; the last one has the media."""
+        return _KINDS[self]
+
+    @property
+    def leaf(self) -> MetadataType:
+        """The type of the rows that have media."""
+        return _KINDS[self][-1]
 
     @classmethod
     def from_api(cls, name: str) -> "SectionType":
         """Return the type the HTTP API calls *name*; raise `ValueError` for one we do not know."""
         for member in cls:
-            if member.api == name:
+            if member.value == name:
                 return member
-        known = ", ".join(member.api for member in cls)
-        raise ValueError(f"unknown section type {name!r}; known are {known}")
+        raise ValueError(f"unknown section type {name!r}; known are {', '.join(cls)}")
 
     @classmethod
     def from_number(cls, number: int) -> "SectionType":
@@ -57,6 +70,16 @@ class SectionType(Enum):
             if member.number == number:
                 return member
         raise ValueError(f"unknown section_type {number} in the library database")
+
+
+_NUMBERS = {SectionType.MOVIE: 1, SectionType.SHOW: 2, SectionType.ARTIST: 8, SectionType.PHOTO: 13}
+
+_KINDS = {
+    SectionType.MOVIE: (MetadataType.MOVIE,),
+    SectionType.SHOW: (MetadataType.SHOW, MetadataType.SEASON, MetadataType.EPISODE),
+    SectionType.ARTIST: (MetadataType.ARTIST, MetadataType.ALBUM, MetadataType.TRACK),
+    SectionType.PHOTO: (MetadataType.PHOTO_ALBUM, MetadataType.PHOTO),
+}
 
 
 class StreamType(IntEnum):

@@ -1,0 +1,516 @@
+"""Everything that can happen in a run: facts, in the past tense, immutable, as one closed union.
+
+Events carry no time stamp and no run id; the recorder (`stream.py`) adds them, so two equal facts are equal.
+The dotted type of an event on the wire is its class name in lower case words: `SectionPhaseStarted` is
+`section.phase.started`. Durations are seconds.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias, get_args
+
+from plexsuper.terms import (
+    Activity,
+    Outcome,
+    Phase,
+    PhaseReport,
+    PrefChange,
+    Scanner,
+    Section,
+    SectionRef,
+    SectionReport,
+    Stage,
+    Statistics,
+    Verdict,
+)
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+MountFault: TypeAlias = Literal["missing", "empty", "dead", "hung", "unreadable", "wrong_content"]
+"""Why storage does not serve content; more classes come with the mounts that we make ourselves."""
+
+
+# --- the run -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run began. `stall_after` = threshold x interval, computed once (lesson L12). No secrets in `settings`."""
+
+    level: ClassVar[Level] = "info"
+    profile: str
+    interval: float
+    stall_after: float
+    versions: dict[str, str]
+    sections: tuple[str, ...]
+    settings: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeartbeat:
+    """The run is alive; at least one comes every 30 s."""
+
+    level: ClassVar[Level] = "debug"
+    uptime: float
+    stage: str
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlanned:
+    """`--dry-run` got as far as it may without changing anything; `steps` is what a run would do next."""
+
+    level: ClassVar[Level] = "info"
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInterrupted:
+    """A signal asked the run to end."""
+
+    level: ClassVar[Level] = "warning"
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The last fact of a run."""
+
+    level: ClassVar[Level] = "info"
+    verdict: Verdict
+    exit_code: int
+    duration: float
+    sections: tuple[SectionReport, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted:
+    """A stage of the run began."""
+
+    level: ClassVar[Level] = "info"
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished:
+    """A stage ended; when it is not done, `exit_code` and `detail` say why, and a clean-up follows."""
+
+    level: ClassVar[Level] = "info"
+    stage: Stage
+    outcome: Outcome
+    seconds: float
+    exit_code: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorCrashed:
+    """A monitor failed and will be started again."""
+
+    level: ClassVar[Level] = "error"
+    monitor: str
+    error: str
+    retry_in: float
+
+
+# --- before Plex -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightFinding:
+    """One thing preflight looked at; `remedy` says what to do about a warning or an error."""
+
+    level: ClassVar[Level] = "info"
+    severity: Literal["ok", "warning", "error"]
+    subject: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseChecked:
+    """The library database was read before Plex was started, or there is none yet (`fresh`)."""
+
+    level: ClassVar[Level] = "info"
+    path: str
+    fresh: bool
+    sections: tuple[SectionRef, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsCollected:
+    """Library statistics in one consistent read; not `reliable` when storage was unstable (lesson L36)."""
+
+    level: ClassVar[Level] = "info"
+    when: Literal["before", "after"]
+    reliable: bool
+    statistics: Statistics
+
+
+# --- storage -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountReady:
+    """The media storage was proved by content for the first time in this run."""
+
+    level: ClassVar[Level] = "info"
+    path: str
+    detail: str
+    latency: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountSuspected:
+    """A probe of the media storage failed or is late; not yet lost."""
+
+    level: ClassVar[Level] = "warning"
+    path: str
+    reason: MountFault
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountLost:
+    """The media storage stopped serving content."""
+
+    level: ClassVar[Level] = "error"
+    path: str
+    reason: MountFault
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountRestored:
+    """The media storage serves content again; `after` seconds of outage."""
+
+    level: ClassVar[Level] = "info"
+    path: str
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountAbandoned:
+    """The media storage stayed lost for longer than the patience of the settings."""
+
+    level: ClassVar[Level] = "error"
+    path: str
+    detail: str
+
+
+# --- the server --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexStarted:
+    """A server process was started by us."""
+
+    level: ClassVar[Level] = "info"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexAttached:
+    """A server was already running; it will be left running."""
+
+    level: ClassVar[Level] = "info"
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexWaiting:
+    """One readiness attempt that did not succeed, with what was seen (lesson L17)."""
+
+    level: ClassVar[Level] = "info"
+    attempt: int
+    state: Literal["refused", "unreachable", "maintenance", "migration", "starting", "error"]
+    status: int | None
+    excerpt: str
+    claimed: bool | None = None
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexReady:
+    """The server answers and can do work."""
+
+    level: ClassVar[Level] = "info"
+    version: str
+    machine: str
+    claimed: bool
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexLost:
+    """A server that was ready no longer answers, or its process ended."""
+
+    level: ClassVar[Level] = "error"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexStopped:
+    """A server that we had started was stopped."""
+
+    level: ClassVar[Level] = "info"
+    exit_code: int | None
+    wal_empty: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenWaiting:
+    """One attempt to read the token that did not find it, with what was seen (lesson L16)."""
+
+    level: ClassVar[Level] = "info"
+    attempt: int
+    saw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFound:
+    """The token is known; its value never leaves the process."""
+
+    level: ClassVar[Level] = "info"
+    source: str
+    plex_pass: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationsConnected:
+    """Plex's notification socket is open and the picture has been read anew."""
+
+    level: ClassVar[Level] = "debug"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationsLost:
+    """Plex's notification socket broke; polling goes on while it is opened again."""
+
+    level: ClassVar[Level] = "warning"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefsQuieted:
+    """Plex's background work is silenced, and every value was read back."""
+
+    level: ClassVar[Level] = "info"
+    changed: tuple[PrefChange, ...]
+    absent: tuple[str, ...]
+    butler_stopped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefsRestored:
+    """Plex's preferences are as they were; `kept` had been changed by somebody else and were left alone."""
+
+    level: ClassVar[Level] = "info"
+    restored: tuple[PrefChange, ...]
+    kept: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+
+
+# --- evidence: what Plex is doing now ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivitiesChanged:
+    """The activities Plex now reports: always the whole list, so that one missed fact repairs itself."""
+
+    level: ClassVar[Level] = "debug"
+    running: tuple[Activity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannersChanged:
+    """The scanner processes that now run, in whole."""
+
+    level: ClassVar[Level] = "debug"
+    running: tuple[Scanner, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionsChanged:
+    """The section list as Plex now gives it, in whole."""
+
+    level: ClassVar[Level] = "debug"
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsChanged:
+    """Items of one section that Plex announced by notification: `pending` are not finished yet."""
+
+    level: ClassVar[Level] = "debug"
+    section: int
+    pending: int
+    finished: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryChanged:
+    """Somebody wrote to the library database; `rows` rows of `sections` moved since the last look."""
+
+    level: ClassVar[Level] = "debug"
+    rows: int
+    sections: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryCounted:
+    """The counts of one section, read from the library database (lesson L07)."""
+
+    level: ClassVar[Level] = "debug"
+    section: int
+    items: int
+    trashed: int
+    media: int
+    analyzed: int
+    tracks: int
+    sonic: int
+
+
+# --- sections ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionCreated:
+    """A section of the definitions file was created on the server and is visible."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionsChosen:
+    """The sections of this run, in the order in which they will be driven."""
+
+    level: ClassVar[Level] = "info"
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionStarted:
+    """The run turned to a section."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionFinished:
+    """The run is through with a section."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    report: SectionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseStarted:
+    """A phase was ordered. `budget` is the time after which a warning is given, `cap` the one that ends it."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phase: Phase
+    attempt: int
+    budget: float
+    cap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseProgressed:
+    """How far a phase is. `rate` is units a second, `eta` seconds; None where it cannot be told."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phase: Phase
+    done: int
+    total: int | None
+    percent: float | None
+    rate: float | None
+    eta: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseOverdue:
+    """A phase is past its budget, but still progresses: it goes on."""
+
+    level: ClassVar[Level] = "warning"
+    section: SectionRef
+    phase: Phase
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseStalled:
+    """A phase is still open, but has shown no sign of progress for `idle` seconds."""
+
+    level: ClassVar[Level] = "warning"
+    section: SectionRef
+    phase: Phase
+    idle: float
+    open: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseFinished:
+    """A phase ended, however it did; nothing of it runs any more."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    report: PhaseReport
+
+
+Event: TypeAlias = (
+    RunStarted
+    | RunHeartbeat
+    | RunPlanned
+    | RunInterrupted
+    | RunFinished
+    | StageStarted
+    | StageFinished
+    | MonitorCrashed
+    | PreflightFinding
+    | DatabaseChecked
+    | StatsCollected
+    | MountReady
+    | MountSuspected
+    | MountLost
+    | MountRestored
+    | MountAbandoned
+    | PlexStarted
+    | PlexAttached
+    | PlexWaiting
+    | PlexReady
+    | PlexLost
+    | PlexStopped
+    | TokenWaiting
+    | TokenFound
+    | NotificationsConnected
+    | NotificationsLost
+    | PrefsQuieted
+    | PrefsRestored
+    | ActivitiesChanged
+    | ScannersChanged
+    | SectionsChanged
+    | ItemsChanged
+    | LibraryChanged
+    | LibraryCounted
+    | SectionCreated
+    | SectionsChosen
+    | SectionStarted
+    | SectionFinished
+    | SectionPhaseStarted
+    | SectionPhaseProgressed
+    | SectionPhaseOverdue
+    | SectionPhaseStalled
+    | SectionPhaseFinished
+)
+
+EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

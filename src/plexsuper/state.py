@@ -1,0 +1,86 @@
+"""What is going on now: one pure fold of the event stream that every face and every resume shares."""
+
+from dataclasses import dataclass, field, replace
+
+from plexsuper import events as e
+from plexsuper.terms import Phase, SectionRef, SectionReport, Stage, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The picture after some prefix of the stream; `see` gives the picture after one more event."""
+
+    profile: str = ""
+    stage: Stage | None = None
+    sections: tuple[SectionRef, ...] = ()
+    reports: tuple[SectionReport, ...] = ()
+    section: SectionRef | None = None
+    phase: Phase | None = None
+    progress: e.SectionPhaseProgressed | None = None
+    mount: str = "unknown"
+    mount_detail: str = ""
+    server: str = "unknown"
+    server_detail: str = ""
+    quiet: bool = False
+    open: tuple[str, ...] = ()
+    statistics: dict[str, e.StatsCollected] = field(default_factory=dict)
+    warnings: int = 0
+    verdict: Verdict | None = None
+    exit_code: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The envelope's `phase`: the phase of the section in hand, else the stage, else `start`."""
+        if self.phase is not None:
+            return self.phase.value
+        return self.stage.value if self.stage is not None else "start"
+
+
+def see(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - one flat table of facts
+    """Return the picture after *event*."""
+    match event:
+        case e.RunStarted():
+            return replace(now, profile=event.profile)
+        case e.StageStarted():
+            return replace(now, stage=event.stage)
+        case e.SectionsChosen():
+            refs = tuple(SectionRef(id=s.id, title=s.title) for s in event.sections)
+            return replace(now, sections=refs)
+        case e.SectionStarted():
+            return replace(now, stage=Stage.SECTIONS, section=event.section)
+        case e.SectionFinished():
+            return replace(now, section=None, phase=None, progress=None, reports=(*now.reports, event.report))
+        case e.SectionPhaseStarted():
+            return replace(now, section=event.section, phase=event.phase, progress=None)
+        case e.SectionPhaseProgressed():
+            return replace(now, progress=event)
+        case e.SectionPhaseFinished():
+            return replace(now, phase=None, progress=None)
+        case e.MountReady():
+            return replace(now, mount="healthy", mount_detail=event.detail)
+        case e.MountSuspected():
+            return replace(now, mount="suspected", mount_detail=event.detail)
+        case e.MountLost() | e.MountAbandoned():
+            return replace(now, mount="lost", mount_detail=event.detail)
+        case e.MountRestored():
+            return replace(now, mount="healthy", mount_detail="")
+        case e.PlexWaiting():
+            return replace(now, server=event.state, server_detail=event.excerpt)
+        case e.PlexReady():
+            return replace(now, server="ready", server_detail=event.version)
+        case e.PlexLost():
+            return replace(now, server="lost", server_detail=event.detail)
+        case e.PlexStopped():
+            return replace(now, server="stopped", server_detail="")
+        case e.PrefsQuieted():
+            return replace(now, quiet=True)
+        case e.PrefsRestored():
+            return replace(now, quiet=False)
+        case e.ActivitiesChanged():
+            return replace(now, open=tuple(a.title or a.kind for a in event.running))
+        case e.StatsCollected():
+            return replace(now, statistics={**now.statistics, event.when: event})
+        case e.RunFinished():
+            return replace(now, stage=None, verdict=event.verdict, exit_code=event.exit_code)
+        case _:
+            return now

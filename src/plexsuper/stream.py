@@ -1,0 +1,185 @@
+"""The event stream: stamps facts with time, run and sequence, and turns them into versioned JSON lines.
+
+One line is `{"v":1,"ts":…,"run":…,"seq":…,"type":…,"level":…,"phase":…,"section":…,"data":{…}}`; times are
+UTC with milliseconds. `schema()` is the published JSON Schema (2020-12) that every line satisfies, and `parse`
+turns a line back into its event, so that a recorded stream replays.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from plexsuper import events as e
+from plexsuper.bus import Bus
+from plexsuper.errors import StateError
+from plexsuper.state import Now, see
+from plexsuper.terms import Outcome, SectionRef
+
+VERSION = 1
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """An event with its place in the run: `ts` is aware UTC, `seq` counts from 1, `now` is the picture after it."""
+
+    ts: datetime
+    run: str
+    seq: int
+    event: e.Event
+    now: Now
+
+    @property
+    def type(self) -> str:
+        """The dotted, stable name of the event."""
+        return type_name(type(self.event))
+
+    @property
+    def level(self) -> e.Level:
+        """How much this event deserves a reader's attention."""
+        return level_of(self.event)
+
+
+def type_name(cls: type[e.Event]) -> str:
+    """Return the dotted name of an event class: `SectionPhaseStarted` is `section.phase.started`."""
+    return ".".join(re.findall(r"[A-Z][a-z]*", cls.__name__)).lower()
+
+
+def level_of(event: e.Event) -> e.Level:
+    """Return the level of *event*; some carry their own severity."""
+    match event:
+        case e.PreflightFinding(severity="error"):
+            return "error"
+        case e.PreflightFinding(severity="warning"):
+            return "warning"
+        case e.StageFinished(outcome=Outcome.FAILED):
+            return "error"
+        case e.RunFinished(exit_code=code) if code not in (0, 130):
+            return "error"
+        case e.SectionFinished(report=report) if report.outcome is Outcome.SET_ASIDE:
+            return "warning"
+        case _:
+            return type(event).level
+
+
+class Recorder:
+    """Stamps every fact of a run the moment it is published and hands the envelopes on.
+
+    Tap it into the bus of facts; subscribe to `envelopes` to show or store them.
+    """
+
+    def __init__(self, *, run: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.run = run
+        self.now = Now()
+        self.envelopes: Bus[Envelope] = Bus()
+        self._clock = clock
+        self._seq = 0
+
+    def record(self, event: e.Event) -> None:
+        """Stamp *event* and publish its envelope."""
+        self._seq += 1
+        self.now = see(self.now, event)
+        stamped = Envelope(ts=self._clock(), run=self.run, seq=self._seq, event=event, now=self.now)
+        self.envelopes.publish(stamped)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """Return *envelope* as one JSON line, line feed included."""
+    section = getattr(envelope.event, "section", None)
+    if not isinstance(section, SectionRef):
+        section = envelope.now.section
+    line = {
+        "v": VERSION,
+        "ts": f"{envelope.ts:%Y-%m-%dT%H:%M:%S}.{envelope.ts.microsecond // 1000:03d}Z",
+        "run": envelope.run,
+        "seq": envelope.seq,
+        "type": envelope.type,
+        "level": envelope.level,
+        "phase": envelope.now.label,
+        "section": None if section is None else {"id": section.id, "title": section.title},
+        "data": _adapter(envelope.type).dump_python(envelope.event, mode="json"),
+    }
+    try:
+        return to_json(line) + b"\n"
+    except PydanticSerializationError:  # a path that is not UTF-8 reached an event as lone surrogates
+        return to_json(_presentable(line)) + b"\n"
+
+
+def parse(line: bytes | str) -> tuple[dict[str, Any], e.Event]:
+    """Return the head of a recorded line and its event; raise `StateError` if it is not one of ours."""
+    try:
+        head = from_json(line)
+        event = _adapter(head["type"]).validate_python(head.pop("data"))
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StateError(f"not a line of a plexsuper event stream: {line!r:.200}") from error
+    return head, event
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of one line of the stream."""
+    refs, shared = TypeAdapter.json_schemas(
+        [(name, "serialization", _adapter(name)) for name in _by_name()],
+        ref_template="#/$defs/{model}",
+    )
+    alternatives = [
+        {
+            "properties": {"type": {"const": type_name(cls)}, "data": refs[type_name(cls), "serialization"]},
+            "description": (cls.__doc__ or "").strip(),
+        }
+        for cls in e.EVENT_TYPES
+    ]
+    section = {
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, "title": {"type": "string"}},
+        "required": ["id", "title"],
+        "additionalProperties": False,
+    }
+    properties: dict[str, Any] = {
+        "v": {"const": VERSION},
+        "ts": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"},
+        "run": {"type": "string"},
+        "seq": {"type": "integer", "minimum": 1},
+        "type": {"enum": [type_name(cls) for cls in e.EVENT_TYPES]},
+        "level": {"enum": list(_LEVELS)},
+        "phase": {"type": "string"},
+        "section": {"oneOf": [{"type": "null"}, section]},
+        "data": {"type": "object"},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:plexsuper:events:{VERSION}",
+        "title": "One line of a plexsuper event stream",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+        "oneOf": alternatives,
+        "$defs": shared.get("$defs", {}),
+    }
+
+
+def _presentable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {_presentable(key): _presentable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_presentable(item) for item in value]
+    return value
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_by_name()[name])
+
+
+@cache
+def _by_name() -> dict[str, type[e.Event]]:
+    return {type_name(cls): cls for cls in e.EVENT_TYPES}

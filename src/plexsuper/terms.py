@@ -1,0 +1,201 @@
+"""The nouns of a run, as small immutable values that events, decisions and faces share."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexsuper.kinds import SectionType
+
+
+class Stage(StrEnum):
+    """One stretch of a run, in the order in which a run goes through them; the last three are the clean-up."""
+
+    PREFLIGHT = "preflight"
+    INPUTS = "inputs"
+    DATABASE = "database"
+    STORAGE = "storage"
+    SERVER = "server"
+    TOKEN = "token"  # noqa: S105 - the name of a stage
+    QUIET = "quiet"
+    CATALOGUE = "catalogue"
+    SECTIONS = "sections"
+    STATISTICS = "statistics"
+    RESTORE = "restore"
+    STOP = "stop"
+
+
+class Phase(StrEnum):
+    """What Plex does with one section; each phase has its own events and texts (lesson L03)."""
+
+    SCAN = "scan"
+    ANALYZE = "analyze"
+    REFRESH = "refresh"
+    SONIC = "sonic"
+
+
+class Outcome(StrEnum):
+    """How a phase or a section ended."""
+
+    DONE = "done"
+    SKIPPED = "skipped"  # not wanted or not possible, with a reason that is no fault
+    CANCELLED = "cancelled"  # stopped by us; Plex has really stopped
+    STALLED = "stalled"  # still open, but no sign of progress for the stall time
+    UNSEEN = "unseen"  # asked for, answered 200, and never seen to run
+    CAPPED = "capped"  # still progressing when its hard cap was reached
+    FAILED = "failed"  # Plex or storage said no
+    SET_ASIDE = "set_aside"  # a section given up after its retries
+
+
+class Verdict(StrEnum):
+    """How a run ended, in one word."""
+
+    DONE = "done"
+    SET_ASIDE = "set_aside"
+    INTERRUPTED = "interrupted"
+    SETTINGS = "settings"
+    PREFLIGHT = "preflight"
+    STORAGE = "storage"
+    DATABASE = "database"
+    SERVER = "server"
+    LOSS = "loss"
+    INTERNAL = "internal"
+    PLANNED = "planned"  # --dry-run: everything up to the first change was done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A library section as Plex lists it.
+
+    `scanned_at` is in Unix seconds, None if Plex does not tell. `refreshing` is only true to life when it
+    comes from the section *list*; a single section's answer never carries it (recorded from real servers).
+    """
+
+    id: int
+    title: str
+    type: SectionType
+    locations: tuple[str, ...] = ()
+    agent: str = ""
+    scanner: str = ""
+    language: str = ""
+    refreshing: bool = False
+    scanned_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionRef:
+    """The two words by which an event names a section."""
+
+    id: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """Something Plex says it is doing now.
+
+    `section` comes from the activity's *Context*, where real servers put it; None when the activity names
+    none. `progress` is in percent, None when Plex does not know (it then sends -1).
+    """
+
+    uuid: str
+    kind: str
+    title: str = ""
+    subtitle: str = ""
+    section: int | None = None
+    progress: float | None = None
+    cancellable: bool = False
+
+
+class ScannerKind(StrEnum):
+    """What a `Plex Media Scanner` process is for, told by its arguments (lesson L22)."""
+
+    SCAN = "scan"
+    REFRESH = "refresh"
+    ANALYZE = "analyze"
+    DEEP = "deep"
+    CHAPTERS = "chapters"
+    CREDITS = "credits"
+    GENERATE = "generate"
+    MATCH = "match"
+    DETECT = "detect"
+    SONIC = "sonic"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """A running scanner process; `section` is None when its arguments name none."""
+
+    pid: int
+    kind: ScannerKind
+    section: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How much of everything there is; every kind is always there, 0 included (lesson L06)."""
+
+    artists: int = 0
+    albums: int = 0
+    tracks: int = 0
+    sonic: int = 0
+    movies: int = 0
+    shows: int = 0
+    seasons: int = 0
+    episodes: int = 0
+    photos: int = 0
+    photo_albums: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionCounts:
+    """One section's live rows by kind, its trash apart, and how far its analysis is.
+
+    `media` counts the live media items, `analyzed` those of them that Plex has analysed.
+    """
+
+    section: int
+    title: str
+    live: Counts
+    trashed: Counts
+    media: int
+    analyzed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The whole library in one consistent read; `live` and `trashed` are sums over `sections`."""
+
+    live: Counts
+    trashed: Counts
+    sections: tuple[SectionCounts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefChange:
+    """One Plex preference that was changed; values are text as the server gives them."""
+
+    id: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseReport:
+    """What became of one phase of a section; `seconds` is its wall time, `waited` the quiet time at its end."""
+
+    phase: Phase
+    outcome: Outcome
+    seconds: float
+    waited: float = 0.0
+    attempts: int = 1
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionReport:
+    """What became of one section."""
+
+    section: SectionRef
+    outcome: Outcome
+    phases: tuple[PhaseReport, ...] = ()
+    reason: str = ""
