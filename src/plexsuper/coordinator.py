@@ -1,0 +1,172 @@
+"""Carries out the orders of the plan: one deed at a time, cancelled when the plan says so.
+
+The coordinator is the only one who starts and cancels work. It feeds every fact of the bus to the plan, starts
+stages, phases and monitors in its own task group, and reports how each deed ended as a fact of its own. It
+decides nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Never, Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from plexsuper import events as e
+from plexsuper.bus import Bus
+from plexsuper.errors import ExitCode, PlexsuperError
+from plexsuper.orders import (
+    CancelDeed,
+    CloseSection,
+    Conclude,
+    Monitor,
+    Order,
+    RunPhase,
+    RunStage,
+    SkipPhase,
+    TurnTo,
+    Unwatch,
+    Watch,
+)
+from plexsuper.plan import Plan
+from plexsuper.supervise import supervise
+from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef, Stage
+
+
+class Deeds(Protocol):
+    """Everything a run can be told to do; the stages and phases themselves live in `actions/`."""
+
+    async def stage(self, stage: Stage) -> Outcome:
+        """Carry out *stage*; return DONE or SKIPPED, or raise a `PlexsuperError`."""
+        ...
+
+    async def phase(self, section: SectionRef, phase: Phase, attempt: int) -> PhaseReport:
+        """Carry out *phase* of *section* and report how it ended; when cancelled, Plex has been told to stop."""
+        ...
+
+    @property
+    def monitors(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
+        """How each monitor is run."""
+        ...
+
+
+@dataclass(slots=True)
+class _Deed:
+    """The deed in hand and the handle to cancel it."""
+
+    scope: anyio.CancelScope
+    reason: str = ""
+
+
+class Coordinator:
+    """Drives one run from its first order to its conclusion."""
+
+    def __init__(self, *, bus: Bus[e.Event], plan: Plan, deeds: Deeds) -> None:
+        self._bus = bus
+        self._plan = plan
+        self._deeds = deeds
+        self._deed: _Deed | None = None
+        self._watching: dict[Monitor, anyio.CancelScope] = {}
+        self._conclusion: Conclude | None = None
+
+    async def run(self) -> Conclude:
+        """Carry out orders until the plan concludes; nothing of the run is left running when this returns."""
+        with self._bus.subscribe() as facts:
+            async with anyio.create_task_group() as tasks:
+                self._plan, orders = self._plan.begin()
+                self._carry_out(orders, tasks)
+                while self._conclusion is None:
+                    self._plan, orders = self._plan.after(await anext(facts))
+                    self._carry_out(orders, tasks)
+                tasks.cancel_scope.cancel()
+        return self._conclusion
+
+    def _carry_out(self, orders: tuple[Order, ...], tasks: TaskGroup) -> None:
+        for order in orders:
+            match order:
+                case RunStage():
+                    self._begin(tasks, self._run_stage, order.stage)
+                case RunPhase():
+                    self._begin(tasks, self._run_phase, order)
+                case CancelDeed():
+                    self._cancel(order.reason)
+                case Watch():
+                    for monitor in order.monitors:
+                        self._watch(tasks, monitor)
+                case Unwatch():
+                    for monitor in order.monitors:
+                        self._unwatch(monitor)
+                case TurnTo():
+                    self._bus.publish(e.SectionStarted(section=order.section, phases=order.phases))
+                case SkipPhase():
+                    report = PhaseReport(
+                        phase=order.phase, outcome=Outcome.SKIPPED, seconds=0.0, note=order.reason
+                    )
+                    self._bus.publish(e.SectionPhaseFinished(section=order.section, report=report))
+                case CloseSection():
+                    self._bus.publish(e.SectionFinished(section=order.report.section, report=order.report))
+                case Conclude():
+                    self._conclusion = order
+
+    # --- deeds ---------------------------------------------------------------------------------------
+
+    def _begin(self, tasks: TaskGroup, run: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        self._deed = _Deed(anyio.CancelScope())
+        tasks.start_soon(run, self._deed, *arguments)
+
+    def _cancel(self, reason: str) -> None:
+        if self._deed is not None:
+            self._deed.reason = reason
+            self._deed.scope.cancel()
+
+    async def _run_stage(self, deed: _Deed, stage: Stage) -> None:
+        began = anyio.current_time()
+        self._bus.publish(e.StageStarted(stage=stage))
+        outcome, code, detail = Outcome.CANCELLED, ExitCode.DONE, ""
+        with deed.scope:
+            try:
+                outcome = await self._deeds.stage(stage)
+            except PlexsuperError as error:
+                outcome, code, detail = Outcome.FAILED, error.exit_code, str(error)
+        self._deed = None
+        self._bus.publish(
+            e.StageFinished(
+                stage=stage,
+                outcome=outcome,
+                seconds=anyio.current_time() - began,
+                exit_code=code,
+                detail=detail or deed.reason,
+            )
+        )
+
+    async def _run_phase(self, deed: _Deed, order: RunPhase) -> None:
+        began = anyio.current_time()
+        report: PhaseReport | None = None
+        outcome, note = Outcome.CANCELLED, ""
+        with deed.scope:
+            try:
+                report = await self._deeds.phase(order.section, order.phase, order.attempt)
+            except PlexsuperError as error:
+                outcome, note = Outcome.FAILED, str(error)
+        self._deed = None
+        if report is None:
+            seconds = anyio.current_time() - began
+            report = PhaseReport(
+                phase=order.phase, outcome=outcome, seconds=seconds, note=note or deed.reason
+            )
+        self._bus.publish(e.SectionPhaseFinished(section=order.section, report=report))
+
+    # --- monitors ------------------------------------------------------------------------------------
+
+    def _watch(self, tasks: TaskGroup, monitor: Monitor) -> None:
+        if monitor not in self._watching:
+            self._watching[monitor] = scope = anyio.CancelScope()
+            tasks.start_soon(self._supervise, monitor, scope)
+
+    def _unwatch(self, monitor: Monitor) -> None:
+        if monitor in self._watching:
+            self._watching.pop(monitor).cancel()
+
+    async def _supervise(self, monitor: Monitor, scope: anyio.CancelScope) -> None:
+        with scope:
+            await supervise(self._bus.publish, monitor.value, self._deeds.monitors[monitor])

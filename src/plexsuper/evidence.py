@@ -1,0 +1,195 @@
+"""Which facts belong to one phase of one section: what of it is open, whether it was seen, what it moved.
+
+Pure and timeless; `settle.py` adds the times. What counts (recorded from real servers):
+
+* activities of this section, in the kinds the phase consists of; the permanent `butler` row never counts;
+* the section's `refreshing` flag and its `scannedAt`, from the section *list*;
+* scanner processes of the awaited kind and section; other kinds are somebody else's work (lesson L22);
+* items that Plex announced and has not finished;
+* rows of this section that moved in the library database. A write that moved no row of ours proves little:
+  an idle server writes its own statistics every few seconds.
+"""
+
+from enum import Enum
+from typing import TypeAlias
+
+from plexsuper.events import (
+    ActivitiesChanged,
+    ItemsChanged,
+    LibraryChanged,
+    LibraryCounted,
+    ScannersChanged,
+    SectionsChanged,
+)
+from plexsuper.terms import Activity, Phase, Scanner, ScannerKind
+
+Evidence: TypeAlias = (
+    ActivitiesChanged | ScannersChanged | SectionsChanged | ItemsChanged | LibraryChanged | LibraryCounted
+)
+
+EVIDENCE = (
+    ActivitiesChanged,
+    ScannersChanged,
+    SectionsChanged,
+    ItemsChanged,
+    LibraryChanged,
+    LibraryCounted,
+)
+
+_ACTIVITIES: dict[Phase, tuple[str, ...]] = {
+    Phase.SCAN: ("library.",),
+    Phase.ANALYZE: ("media.generate.", "library."),
+    Phase.REFRESH: ("library.",),
+    Phase.SONIC: ("media.generate.music.analysis",),
+}
+
+_SCANNERS: dict[Phase, frozenset[ScannerKind]] = {
+    Phase.SCAN: frozenset({ScannerKind.SCAN}),
+    Phase.ANALYZE: frozenset({ScannerKind.ANALYZE, ScannerKind.GENERATE}),
+    Phase.REFRESH: frozenset({ScannerKind.SCAN, ScannerKind.REFRESH, ScannerKind.MATCH}),
+    Phase.SONIC: frozenset({ScannerKind.SONIC}),
+}
+
+_METADATA = ("library.update.item", "library.refresh.items")
+
+_WALKS = (Phase.SCAN, Phase.REFRESH)
+
+
+class Move(Enum):
+    """What one fact did to the picture of a phase."""
+
+    NOTHING = "nothing"
+    PROGRESS = "progress"  # something of this phase started, moved or ended
+    ROWS = "rows"  # rows of this section moved in the database
+    WRITE = "write"  # somebody wrote to the database, but not to rows of this section
+
+
+class Picture:
+    """What is known of one phase of one section.
+
+    `scanned_at` is the section's value before the request, `counts` its counts then; None if they could not
+    be read: then `complete` stays false, because a missing read is never the number 0 (lesson L01).
+    """
+
+    def __init__(
+        self,
+        *,
+        section: int,
+        phase: Phase,
+        scanned_at: int | None = None,
+        counts: LibraryCounted | None = None,
+    ) -> None:
+        self._section = section
+        self._phase = phase
+        self._scanned_at = scanned_at
+        self._counts = counts
+        self._open: dict[str, tuple[str, ...]] = {}
+        self._activities: tuple[Activity, ...] = ()
+        self._items: ItemsChanged | None = None
+        self._metadata_seen = False
+        self._grew = False
+        self.seen = False
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """What of this phase runs now, in words."""
+        return tuple(name for names in self._open.values() for name in names)
+
+    @property
+    def pending(self) -> int:
+        """Items that Plex announced in this section and has not finished."""
+        return 0 if self._items is None else self._items.pending
+
+    @property
+    def follow_up_expected(self) -> bool:
+        """Whether a scan added rows and the metadata work that follows it has not been seen yet."""
+        return self._phase is Phase.SCAN and self._grew and not self._metadata_seen
+
+    @property
+    def complete(self) -> bool:
+        """Whether the database says that nothing is left to do."""
+        if self._counts is None:
+            return False
+        if self._phase is Phase.ANALYZE:
+            return self._counts.analyzed >= self._counts.media
+        return self._phase is Phase.SONIC and self._counts.sonic >= self._counts.tracks
+
+    def note(self, fact: Evidence) -> Move:
+        """Take one fact and say what it did."""
+        match fact:
+            case ActivitiesChanged():
+                moved = self._note_activities(fact.running)
+            case ScannersChanged():
+                moved = self._note_scanners(fact.running)
+            case SectionsChanged():
+                moved = self._note_sections(fact)
+            case ItemsChanged():
+                moved = self._note_items(fact)
+            case LibraryCounted():
+                moved = self._note_counts(fact)
+            case LibraryChanged():
+                if not fact.rows:
+                    return Move.WRITE
+                ours = not fact.sections or self._section in fact.sections
+                return Move.ROWS if ours else Move.NOTHING
+        return Move.PROGRESS if moved else Move.NOTHING
+
+    def _note_activities(self, running: tuple[Activity, ...]) -> bool:
+        ours = tuple(activity for activity in running if self._is_ours(activity))
+        moved = ours != self._activities
+        self._activities = ours
+        self._open["activities"] = tuple(activity.title or activity.kind for activity in ours)
+        self._metadata_seen = self._metadata_seen or any(a.kind.startswith(_METADATA) for a in ours)
+        self.seen = self.seen or bool(ours)
+        return moved
+
+    def _is_ours(self, activity: Activity) -> bool:
+        if activity.section not in (None, self._section):
+            return False
+        if activity.kind == "butler":
+            title = f"{activity.title} {activity.subtitle}".lower().replace(" ", "")
+            return self._phase is Phase.SONIC and ("musicanalysis" in title or "sonic" in title)
+        return activity.kind.startswith(_ACTIVITIES[self._phase])
+
+    def _note_scanners(self, running: tuple[Scanner, ...]) -> bool:
+        names = tuple(
+            f"scanner process {scanner.pid} ({scanner.kind})"
+            for scanner in running
+            if scanner.kind in _SCANNERS[self._phase] and scanner.section in (None, self._section)
+        )
+        moved = names != self._open.get("scanners", ())
+        self._open["scanners"] = names
+        self.seen = self.seen or bool(names)
+        return moved
+
+    def _note_sections(self, fact: SectionsChanged) -> bool:
+        moved = False
+        for section in fact.sections:
+            if section.id != self._section or self._phase not in _WALKS:
+                continue
+            flag = ("section is refreshing",) if section.refreshing else ()
+            stamped = section.scanned_at is not None and section.scanned_at != self._scanned_at
+            moved = stamped or flag != self._open.get("section", ())
+            self._open["section"] = flag
+            self._scanned_at = section.scanned_at
+            self.seen = self.seen or stamped or bool(flag)
+        return moved
+
+    def _note_items(self, fact: ItemsChanged) -> bool:
+        if fact.section != self._section or self._phase not in _WALKS:
+            return False
+        before, self._items = self._items, fact
+        self._metadata_seen = self._metadata_seen or (before is not None and fact.finished > before.finished)
+        return fact != before
+
+    def _note_counts(self, fact: LibraryCounted) -> bool:
+        if fact.section != self._section:
+            return False
+        before, self._counts = self._counts, fact
+        if before is None or before == fact:
+            return False
+        self._grew = self._grew or fact.items > before.items
+        analyzed = self._phase is Phase.ANALYZE and fact.analyzed != before.analyzed
+        sonic = self._phase is Phase.SONIC and fact.sonic != before.sonic
+        self.seen = self.seen or analyzed or sonic
+        return True

@@ -1,0 +1,270 @@
+"""The decisions of a run: a fact goes in, the next plan and its orders come out.
+
+Pure: no I/O, no clock, no await. A run goes forward through its stages, drives the sections one after another
+in the middle, and ends through the clean-up stages from wherever it is. At most one deed (a stage or a phase)
+is in hand; the next one is ordered only after the fact that the last one has really ended.
+
+* Storage lost: the phase is cancelled; it starts again when storage is back *and* the phase has ended, never
+  before (lesson L40). Storage given up ends the run.
+* Plex lost: the phase is cancelled, the server stages (start, token, quiet) are gone through again, and the
+  phase is repeated.
+* A phase that stalls, is never seen or fails is retried, with Plex restarted before the last try of a stalled
+  one where it is ours; then the section is set aside and the next one starts.
+* A signal: the deed in hand is cancelled, then only the clean-up runs.
+"""
+
+from dataclasses import dataclass, replace
+
+from plexsuper import events as e
+from plexsuper.course import Agenda, Course
+from plexsuper.errors import ExitCode
+from plexsuper.orders import (
+    CancelDeed,
+    CloseSection,
+    Conclude,
+    Monitor,
+    Order,
+    RunPhase,
+    RunStage,
+    SkipPhase,
+    TurnTo,
+    Unwatch,
+    Watch,
+)
+from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
+
+_FORWARD = (
+    Stage.PREFLIGHT,
+    Stage.INPUTS,
+    Stage.DATABASE,
+    Stage.STORAGE,
+    Stage.SERVER,
+    Stage.TOKEN,
+    Stage.QUIET,
+    Stage.CATALOGUE,
+    Stage.SECTIONS,
+    Stage.STATISTICS,
+)
+_BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
+_CLEAN_UP = {Stage.RESTORE: Stage.QUIET, Stage.STOP: Stage.SERVER}
+"""Clean-up stages, each with the stage it undoes."""
+_SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
+
+_MONITORS = {
+    Stage.SERVER: Watch((Monitor.MOUNT, Monitor.SERVER)),
+    Stage.CATALOGUE: Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS)),
+    Stage.RESTORE: Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS)),
+    Stage.STOP: Unwatch((Monitor.SERVER, Monitor.NOTIFICATIONS)),
+}
+"""Monitors live exactly as long as the stages that need them (lesson L45)."""
+
+_VERDICTS = {
+    ExitCode.USAGE: Verdict.SETTINGS,
+    ExitCode.PREFLIGHT: Verdict.PREFLIGHT,
+    ExitCode.STORAGE: Verdict.STORAGE,
+    ExitCode.DATABASE: Verdict.DATABASE,
+    ExitCode.SERVER: Verdict.SERVER,
+}
+
+_WITHOUT_PASS = "this server has no Plex Pass, which sonic analysis needs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Why the run goes no further."""
+
+    verdict: Verdict
+    exit_code: ExitCode
+    detail: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether a later fault may replace this ending."""
+        return self.exit_code in (ExitCode.DONE, ExitCode.SET_ASIDE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where a run stands: `begin` gives the first orders, `after` those that follow from a fact."""
+
+    agenda: Agenda
+    begun: frozenset[Stage] = frozenset()
+    done: frozenset[Stage] = frozenset()
+    deed: Stage | Phase | None = None
+    cancelling: bool = False
+    waiting: tuple[Section, ...] = ()
+    course: Course | None = None
+    reports: tuple[SectionReport, ...] = ()
+    storage: bool = True
+    plex_pass: bool = True
+    server_losses: int = 0
+    ending: Ending | None = None
+    over: bool = False
+
+    def begin(self) -> "Step":
+        """Return the plan and the orders a run starts with."""
+        return self._proceed()
+
+    def after(self, fact: e.Event) -> "Step":
+        """Return the plan after *fact* and the orders that follow from it."""
+        plan = self._learn(fact)
+        if plan.over or plan == self:
+            return plan, ()
+        return plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
+
+    # --- what a fact changes -------------------------------------------------------------------------
+
+    def _learn(self, fact: e.Event) -> "Plan":
+        match fact:
+            case e.StageFinished():
+                return self._stage_ended(fact)
+            case e.SectionPhaseFinished():
+                return self._phase_ended(fact.report)
+            case e.SectionsChosen():
+                return replace(self, waiting=fact.sections)
+            case e.TokenFound():
+                return replace(self, plex_pass=fact.plex_pass)
+            case e.MountLost():
+                return self._storage_lost()
+            case e.MountRestored():
+                return replace(self, storage=True)
+            case e.MountAbandoned():
+                return self._end(ExitCode.STORAGE, fact.detail)
+            case e.PlexLost():
+                return self._server_lost(fact.detail)
+            case e.RunInterrupted():
+                return self._interrupted(fact.signal)
+            case _:
+                return self
+
+    def _end(self, code: ExitCode, detail: str) -> "Plan":
+        if self.ending is not None and not self.ending.good:
+            return self
+        verdict = _VERDICTS.get(code, Verdict.INTERNAL)
+        return replace(self, ending=Ending(verdict=verdict, exit_code=code, detail=detail))
+
+    def _interrupted(self, signal: str) -> "Plan":
+        if self.ending is not None and Stage.STATISTICS in self.done:
+            return self  # everything is done already; only the clean-up is left
+        interrupted = Ending(
+            verdict=Verdict.INTERRUPTED, exit_code=ExitCode.INTERRUPTED, detail=f"ended by {signal}"
+        )
+        return replace(self, ending=self.ending or interrupted)
+
+    def _storage_lost(self) -> "Plan":
+        course = self.course
+        if course is not None and isinstance(self.deed, Phase):
+            course = course.disturb()
+        return replace(self, storage=False, course=course)
+
+    def _server_lost(self, detail: str) -> "Plan":
+        if self.ending is not None or Stage.SERVER not in self.done:
+            return self
+        plan = replace(self, done=self.done - _SERVER_STAGES, server_losses=self.server_losses + 1)
+        if plan.server_losses > self.agenda.retries + 1:
+            return plan._end(ExitCode.SERVER, f"Plex was lost {plan.server_losses} times; last: {detail}")
+        return plan
+
+    def _stage_ended(self, fact: e.StageFinished) -> "Plan":
+        plan = replace(self, deed=None, cancelling=False)
+        if fact.outcome is not Outcome.FAILED:
+            ended = fact.outcome is not Outcome.CANCELLED or fact.stage in _CLEAN_UP
+            plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
+            return plan._restarting() if fact.stage is Stage.STOP else plan
+        if fact.stage in _CLEAN_UP:
+            plan = replace(plan, done=plan.done | {fact.stage})
+        elif Stage.SERVER not in plan.done and fact.stage in (Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE):
+            return plan  # Plex went away under this stage: start it again, then repeat the stage
+        return plan._end(ExitCode(fact.exit_code), fact.detail)
+
+    def _restarting(self) -> "Plan":
+        if self.ending is not None or self.course is None:
+            return self
+        course = replace(self.course, restart_wanted=False)
+        return replace(self, course=course, done=self.done - _SERVER_STAGES - {Stage.STOP})
+
+    def _phase_ended(self, report: PhaseReport) -> "Plan":
+        if self.course is None:
+            return self
+        plan = replace(self, deed=None, cancelling=False, course=self.course.after(report, self.agenda))
+        if plan.ending is not None and plan.course is not None and plan.course.outcome is None:
+            plan = replace(plan, course=plan.course.close(Outcome.CANCELLED, report))
+        return plan
+
+    # --- what is ordered next ------------------------------------------------------------------------
+
+    def _cancel_if_useless(self) -> "Step":
+        if self.cancelling or self.deed in _CLEAN_UP:
+            return self, ()
+        reason = ""
+        if self.ending is not None:
+            reason = self.ending.detail or self.ending.verdict.value
+        elif isinstance(self.deed, Phase) and not self.storage:
+            reason = "storage was lost"
+        elif isinstance(self.deed, Phase) and Stage.SERVER not in self.done:
+            reason = "Plex was lost"
+        if not reason:
+            return self, ()
+        return replace(self, cancelling=True), (CancelDeed(reason),)
+
+    def _proceed(self) -> "Step":
+        if self.course is not None and self.course.outcome is not None:
+            report = self.course.report
+            plan, orders = replace(self, course=None, reports=(*self.reports, report))._proceed()
+            return plan, (CloseSection(report), *orders)
+        if self.ending is not None:
+            return self._clean_up(self.ending)
+        if self.agenda.dry_run and self.done.issuperset(_BEFORE_CHANGES):
+            return self._clean_up(Ending(verdict=Verdict.PLANNED, exit_code=ExitCode.DONE))
+        if self.course is not None and self.course.restart_wanted:
+            return self._order_stage(Stage.STOP)
+        stage = next((stage for stage in _FORWARD if stage not in self.done), None)
+        if stage is None:
+            return self._clean_up(self._good_ending())
+        if not self.storage and stage is not Stage.STATISTICS:
+            return self, ()  # MountRestored or MountAbandoned comes next
+        return self._drive_sections() if stage is Stage.SECTIONS else self._order_stage(stage)
+
+    def _order_stage(self, stage: Stage) -> "Step":
+        monitors = (_MONITORS[stage],) if stage in _MONITORS and not self._restart_in_hand else ()
+        return replace(self, deed=stage, begun=self.begun | {stage}), (*monitors, RunStage(stage))
+
+    @property
+    def _restart_in_hand(self) -> bool:
+        return self.course is not None and self.course.restart_wanted
+
+    def _drive_sections(self) -> "Step":
+        if self.course is None:
+            if not self.waiting:
+                return replace(self, done=self.done | {Stage.SECTIONS})._proceed()
+            return self._turn_to(self.waiting[0])
+        course = self.course
+        if course.phase is Phase.SONIC and not self.plex_pass:
+            return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, _WITHOUT_PASS),)
+        return replace(self, deed=course.phase), (RunPhase(course.section, course.phase, course.attempt),)
+
+    def _turn_to(self, section: Section) -> "Step":
+        ref = SectionRef(id=section.id, title=section.title)
+        course = Course(section=ref, phases=self.agenda.phases(section))
+        plan, orders = replace(self, waiting=self.waiting[1:], course=course)._drive_sections()
+        return plan, (TurnTo(ref, course.phases), *orders)
+
+    def _good_ending(self) -> Ending:
+        aside = [r.section.title for r in self.reports if r.outcome is not Outcome.DONE]
+        if aside:
+            detail = f"set aside: {', '.join(aside)}"
+            return Ending(verdict=Verdict.SET_ASIDE, exit_code=ExitCode.SET_ASIDE, detail=detail)
+        return Ending(verdict=Verdict.DONE, exit_code=ExitCode.DONE)
+
+    def _clean_up(self, ending: Ending) -> "Step":
+        plan = replace(self, ending=ending)
+        if plan.course is not None:
+            return replace(plan, course=plan.course.close(Outcome.CANCELLED))._proceed()
+        for stage, undoes in _CLEAN_UP.items():
+            if undoes in plan.begun and stage not in plan.done:
+                return plan._order_stage(stage)
+        conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
+        return replace(plan, over=True), (conclude,)
+
+
+Step = tuple[Plan, tuple[Order, ...]]
