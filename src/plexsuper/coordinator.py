@@ -67,27 +67,28 @@ class Coordinator:
         self._deeds = deeds
         self._deed: _Deed | None = None
         self._watching: dict[Monitor, anyio.CancelScope] = {}
-        self._conclusion: Conclude | None = None
 
     async def run(self) -> Conclude:
         """Carry out orders until the plan concludes; nothing of the run is left running when this returns."""
-        with self._bus.subscribe() as facts:
+        with self._bus.subscribe(*e.EVENT_TYPES) as facts:
             async with anyio.create_task_group() as tasks:
                 self._plan, orders = self._plan.begin()
-                self._carry_out(orders, tasks)
-                while self._conclusion is None:
+                conclusion = self._carry_out(orders, tasks)
+                while conclusion is None:
                     self._plan, orders = self._plan.after(await anext(facts))
-                    self._carry_out(orders, tasks)
+                    conclusion = self._carry_out(orders, tasks)
                 tasks.cancel_scope.cancel()
-        return self._conclusion
+        return conclusion
 
-    def _carry_out(self, orders: tuple[Order, ...], tasks: TaskGroup) -> None:
+    def _carry_out(  # noqa: C901 - one flat table of orders
+        self, orders: tuple[Order, ...], tasks: TaskGroup
+    ) -> Conclude | None:
         for order in orders:
             match order:
                 case RunStage():
-                    self._begin(tasks, self._run_stage, order.stage)
+                    tasks.start_soon(self._run_stage, self._begin(), order.stage)
                 case RunPhase():
-                    self._begin(tasks, self._run_phase, order)
+                    tasks.start_soon(self._run_phase, self._begin(), order)
                 case CancelDeed():
                     self._cancel(order.reason)
                 case Watch():
@@ -96,23 +97,17 @@ class Coordinator:
                 case Unwatch():
                     for monitor in order.monitors:
                         self._unwatch(monitor)
-                case TurnTo():
-                    self._bus.publish(e.SectionStarted(section=order.section, phases=order.phases))
-                case SkipPhase():
-                    report = PhaseReport(
-                        phase=order.phase, outcome=Outcome.SKIPPED, seconds=0.0, note=order.reason
-                    )
-                    self._bus.publish(e.SectionPhaseFinished(section=order.section, report=report))
-                case CloseSection():
-                    self._bus.publish(e.SectionFinished(section=order.report.section, report=order.report))
+                case TurnTo() | SkipPhase() | CloseSection():
+                    self._bus.publish(_announcement(order))
                 case Conclude():
-                    self._conclusion = order
+                    return order
+        return None
 
     # --- deeds ---------------------------------------------------------------------------------------
 
-    def _begin(self, tasks: TaskGroup, run: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    def _begin(self) -> _Deed:
         self._deed = _Deed(anyio.CancelScope())
-        tasks.start_soon(run, self._deed, *arguments)
+        return self._deed
 
     def _cancel(self, reason: str) -> None:
         if self._deed is not None:
@@ -170,3 +165,14 @@ class Coordinator:
     async def _supervise(self, monitor: Monitor, scope: anyio.CancelScope) -> None:
         with scope:
             await supervise(self._bus.publish, monitor.value, self._deeds.monitors[monitor])
+
+
+def _announcement(order: TurnTo | SkipPhase | CloseSection) -> e.Event:
+    match order:
+        case TurnTo():
+            return e.SectionStarted(section=order.section, phases=order.phases)
+        case SkipPhase():
+            report = PhaseReport(phase=order.phase, outcome=Outcome.SKIPPED, seconds=0.0, note=order.reason)
+            return e.SectionPhaseFinished(section=order.section, report=report)
+        case CloseSection():
+            return e.SectionFinished(section=order.report.section, report=order.report)

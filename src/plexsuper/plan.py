@@ -66,7 +66,7 @@ _VERDICTS = {
     ExitCode.SERVER: Verdict.SERVER,
 }
 
-_WITHOUT_PASS = "this server has no Plex Pass, which sonic analysis needs"
+_SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ class Plan:
             return self._turn_to(self.waiting[0])
         course = self.course
         if course.phase is Phase.SONIC and not self.plex_pass:
-            return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, _WITHOUT_PASS),)
+            return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, _SONIC_NEEDS),)
         return replace(self, deed=course.phase), (RunPhase(course.section, course.phase, course.attempt),)
 
     def _turn_to(self, section: Section) -> "Step":
