@@ -57,7 +57,8 @@ class Subscription(Generic[T]):
         while not self._facts:
             if self._closed:
                 raise StopAsyncIteration
-            self._waiting = anyio.Event()
+            if self._waiting is None:
+                self._waiting = anyio.Event()
             await self._waiting.wait()
         return self._facts.popleft()
 

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from plexsuper import events as e
-from plexsuper.bus import Bus
+from plexsuper.bus import Bus, Subscription
 from plexsuper.errors import ExitCode, PlexsuperError
 from plexsuper.orders import (
     CancelDeed,
@@ -72,13 +72,17 @@ class Coordinator:
         """Carry out orders until the plan concludes; nothing of the run is left running when this returns."""
         with self._bus.subscribe(*e.EVENT_TYPES) as facts:
             async with anyio.create_task_group() as tasks:
-                self._plan, orders = self._plan.begin()
-                conclusion = self._carry_out(orders, tasks)
-                while conclusion is None:
-                    self._plan, orders = self._plan.after(await anext(facts))
-                    conclusion = self._carry_out(orders, tasks)
+                conclusion = await self._conduct(facts, tasks)
                 tasks.cancel_scope.cancel()
         return conclusion
+
+    async def _conduct(self, facts: Subscription[e.Event], tasks: TaskGroup) -> Conclude:
+        self._plan, orders = self._plan.begin()
+        while True:
+            conclusion = self._carry_out(orders, tasks)
+            if conclusion is not None:
+                return conclusion
+            self._plan, orders = self._plan.after(await anext(facts))
 
     def _carry_out(  # noqa: C901 - one flat table of orders
         self, orders: tuple[Order, ...], tasks: TaskGroup

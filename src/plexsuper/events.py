@@ -514,3 +514,31 @@ Event: TypeAlias = (
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
+
+
+def level_of(event: Event) -> Level:  # noqa: PLR0911 - one flat table of facts
+    """Return how much of a reader's attention *event* deserves; some facts carry their own severity."""
+    match event:
+        case PreflightFinding(severity="error"):
+            return "error"
+        case PreflightFinding(severity="warning"):
+            return "warning"
+        case StageFinished(outcome=Outcome.FAILED):
+            return "error"
+        case RunFinished(verdict=Verdict.SET_ASIDE):
+            return "warning"
+        case RunFinished(exit_code=code) if code not in (0, 130):
+            return "error"
+        case SectionFinished(report=report) if report.outcome in _FAULTS:
+            return "warning"
+        case SectionPhaseFinished(report=report) if report.outcome in _FAULTS:
+            return "warning"
+        case StatsCollected(reliable=False):
+            return "warning"
+        case PrefsRestored(failed=failed) if failed:
+            return "error"
+        case _:
+            return type(event).level
+
+
+_FAULTS = (Outcome.STALLED, Outcome.UNSEEN, Outcome.CAPPED, Outcome.FAILED, Outcome.SET_ASIDE)

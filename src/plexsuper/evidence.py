@@ -27,7 +27,7 @@ Evidence: TypeAlias = (
     ActivitiesChanged | ScannersChanged | SectionsChanged | ItemsChanged | LibraryChanged | LibraryCounted
 )
 
-EVIDENCE = (
+EVIDENCE: tuple[type[Evidence], ...] = (
     ActivitiesChanged,
     ScannersChanged,
     SectionsChanged,

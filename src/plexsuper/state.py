@@ -30,14 +30,23 @@ class Now:
 
     @property
     def label(self) -> str:
-        """The envelope's `phase`: the phase of the section in hand, else the stage, else `start`."""
+        """The envelope's `phase`: the phase of the section in hand, else the stage, else `start` or `end`."""
         if self.phase is not None:
             return self.phase.value
-        return self.stage.value if self.stage is not None else "start"
+        if self.stage is not None:
+            return self.stage.value
+        return "start" if self.verdict is None else "end"
 
 
-def see(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - one flat table of facts
+def see(now: Now, event: e.Event) -> Now:
     """Return the picture after *event*."""
+    after = _with(now, event)
+    if e.level_of(event) in {"warning", "error"} and not isinstance(event, e.RunFinished):
+        return replace(after, warnings=now.warnings + 1)  # a verdict sums the warnings up, it is none itself
+    return after
+
+
+def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - one flat table of facts
     match event:
         case e.RunStarted():
             return replace(now, profile=event.profile)
@@ -64,14 +73,18 @@ def see(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - one 
             return replace(now, mount="lost", mount_detail=event.detail)
         case e.MountRestored():
             return replace(now, mount="healthy", mount_detail="")
+        case e.PlexStarted():
+            return replace(now, server="started", server_detail=f"process {event.pid}")
+        case e.PlexAttached():
+            return replace(now, server="attached", server_detail=event.url)
         case e.PlexWaiting():
             return replace(now, server=event.state, server_detail=event.excerpt)
         case e.PlexReady():
             return replace(now, server="ready", server_detail=event.version)
         case e.PlexLost():
-            return replace(now, server="lost", server_detail=event.detail)
+            return replace(now, server="lost", server_detail=event.detail, open=())
         case e.PlexStopped():
-            return replace(now, server="stopped", server_detail="")
+            return replace(now, server="stopped", server_detail="", open=())
         case e.PrefsQuieted():
             return replace(now, quiet=True)
         case e.PrefsRestored():
@@ -81,6 +94,7 @@ def see(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - one 
         case e.StatsCollected():
             return replace(now, statistics={**now.statistics, event.when: event})
         case e.RunFinished():
-            return replace(now, stage=None, verdict=event.verdict, exit_code=event.exit_code)
+            ended = replace(now, stage=None, section=None, phase=None, progress=None, open=())
+            return replace(ended, verdict=event.verdict, exit_code=event.exit_code)
         case _:
             return now

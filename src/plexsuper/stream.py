@@ -19,11 +19,12 @@ from plexsuper import events as e
 from plexsuper.bus import Bus
 from plexsuper.errors import StateError
 from plexsuper.state import Now, see
-from plexsuper.terms import Outcome, SectionRef
+from plexsuper.terms import SectionRef
 
 VERSION = 1
 
 _LEVELS = ("debug", "info", "warning", "error")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # U+DC80 … U+DCFF stand for the bytes of a name that is not UTF-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,29 +45,27 @@ class Envelope:
     @property
     def level(self) -> e.Level:
         """How much this event deserves a reader's attention."""
-        return level_of(self.event)
+        return e.level_of(self.event)
+
+    @property
+    def phase(self) -> str:
+        """The phase the event speaks of, else the one the run is in (see `Now.label`)."""
+        if isinstance(self.event, e.SectionPhaseFinished):
+            return self.event.report.phase.value
+        return self.now.label
+
+    @property
+    def section(self) -> SectionRef | None:
+        """The section the event speaks of, else the one in hand; None for a section foreign to this run."""
+        about = getattr(self.event, "section", None)
+        if isinstance(about, int):
+            return next((ref for ref in self.now.sections if ref.id == about), None)
+        return about if isinstance(about, SectionRef) else self.now.section
 
 
 def type_name(cls: type[e.Event]) -> str:
     """Return the dotted name of an event class: `SectionPhaseStarted` is `section.phase.started`."""
     return ".".join(re.findall(r"[A-Z][a-z]*", cls.__name__)).lower()
-
-
-def level_of(event: e.Event) -> e.Level:
-    """Return the level of *event*; some carry their own severity."""
-    match event:
-        case e.PreflightFinding(severity="error"):
-            return "error"
-        case e.PreflightFinding(severity="warning"):
-            return "warning"
-        case e.StageFinished(outcome=Outcome.FAILED):
-            return "error"
-        case e.RunFinished(exit_code=code) if code not in (0, 130):
-            return "error"
-        case e.SectionFinished(report=report) if report.outcome is Outcome.SET_ASIDE:
-            return "warning"
-        case _:
-            return type(event).level
 
 
 class Recorder:
@@ -91,10 +90,8 @@ class Recorder:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Return *envelope* as one JSON line, line feed included."""
-    section = getattr(envelope.event, "section", None)
-    if not isinstance(section, SectionRef):
-        section = envelope.now.section
+    """Return *envelope* as one JSON line, line feed included; a number that is not finite becomes null."""
+    section = envelope.section
     line = {
         "v": VERSION,
         "ts": f"{envelope.ts:%Y-%m-%dT%H:%M:%S}.{envelope.ts.microsecond // 1000:03d}Z",
@@ -102,20 +99,25 @@ def encode(envelope: Envelope) -> bytes:
         "seq": envelope.seq,
         "type": envelope.type,
         "level": envelope.level,
-        "phase": envelope.now.label,
+        "phase": envelope.phase,
         "section": None if section is None else {"id": section.id, "title": section.title},
         "data": _adapter(envelope.type).dump_python(envelope.event, mode="json"),
     }
     try:
-        return to_json(line) + b"\n"
+        return to_json(line, inf_nan_mode="null") + b"\n"
     except PydanticSerializationError:  # a path that is not UTF-8 reached an event as lone surrogates
-        return to_json(_presentable(line)) + b"\n"
+        return to_json(_presentable(line), inf_nan_mode="null") + b"\n"
 
 
 def parse(line: bytes | str) -> tuple[dict[str, Any], e.Event]:
-    """Return the head of a recorded line and its event; raise `StateError` if it is not one of ours."""
+    """Return the head of a recorded line and its event; raise `StateError` if it is not one of ours.
+
+    A line whose data has more than we know is ours; a line of another version of the stream is not.
+    """
     try:
         head = from_json(line)
+        if head["v"] != VERSION:
+            raise StateError(f"event stream version {head['v']!r}; this plexsuper reads version {VERSION}")
         event = _adapter(head["type"]).validate_python(head.pop("data"))
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise StateError(f"not a line of a plexsuper event stream: {line!r:.200}") from error
@@ -167,12 +169,17 @@ def schema() -> dict[str, Any]:
 
 def _presentable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return _SURROGATE.sub(_escape, value)
     if isinstance(value, dict):
         return {_presentable(key): _presentable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_presentable(item) for item in value]
     return value
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 @cache

@@ -89,6 +89,21 @@ class SectionRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionDefinition:
+    """A section to be created; `paths` are absolute, as the Plex server sees them.
+
+    `agent` and `scanner` are Plex's names (`tv.plex.agents.movie`, `Plex Movie`).
+    """
+
+    title: str
+    type: SectionType
+    agent: str
+    scanner: str
+    language: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """Something Plex says it is doing now.
 

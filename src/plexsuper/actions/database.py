@@ -1,0 +1,30 @@
+"""Look at the library database before Plex may touch it, and count it before and after the run."""
+
+from typing import Literal
+
+from plexsuper.clients.library_file import LibrarySource
+from plexsuper.events import DatabaseChecked, StatsCollected
+from plexsuper.terms import SectionRef
+
+
+async def check_database(source: LibrarySource) -> tuple[DatabaseChecked, StatsCollected | None]:
+    """Read the sections and the real counts of the library; a fresh server has none yet.
+
+    A read that fails is an error, never "nothing there" (lesson L01): it raises `DatabaseError`.
+    """
+    if not await source.exists():
+        return DatabaseChecked(path=source.name, fresh=True, detail="no library yet: a run from scratch"), None
+    async with source.open() as library:
+        sections = await library.sections()
+        statistics = await library.statistics()
+    refs = tuple(SectionRef(id=section.id, title=section.title) for section in sections)
+    checked = DatabaseChecked(path=source.name, fresh=False, sections=refs)
+    return checked, StatsCollected(when="before", reliable=True, statistics=statistics)
+
+
+async def collect(
+    source: LibrarySource, *, when: Literal["before", "after"], reliable: bool
+) -> StatsCollected:
+    """Count the whole library in one consistent read (lessons L06, L07, L36)."""
+    async with source.open() as library:
+        return StatsCollected(when=when, reliable=reliable, statistics=await library.statistics())

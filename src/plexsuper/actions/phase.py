@@ -1,0 +1,182 @@
+"""The frame of every phase of a section: ask Plex, follow the evidence, say goodbye when cancelled.
+
+The evidence comes as facts from the monitors; before a phase is called settled, everything is read once more
+directly, so that a missed notification can never end a phase too early.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from plexsuper import events as e
+from plexsuper.actions.persist import persist
+from plexsuper.bus import Bus, Subscription
+from plexsuper.errors import ServerAway
+from plexsuper.evidence import EVIDENCE, Evidence, Picture
+from plexsuper.progress import PhaseProgress
+from plexsuper.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
+from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef
+
+GOODBYE: Final = 2.0
+"""Seconds within which a cancelled phase tells Plex to stop and sees that it did."""
+
+_RETRY_LOOK: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One phase as it is asked for.
+
+    `ask` starts it, `call_off` tells Plex to stop it, and `look` reads everything that counts as evidence
+    directly, raising `ServerAway` when that is not possible now.
+    """
+
+    section: SectionRef
+    phase: Phase
+    attempt: int
+    patience: Patience
+    ask: Callable[[], Awaitable[None]]
+    call_off: Callable[[], Awaitable[None]]
+    look: Callable[[], Awaitable[tuple[Evidence, ...]]]
+
+
+async def carry_out(request: Request, bus: Bus[e.Event]) -> PhaseReport:
+    """Carry out a phase and report how it ended. If cancelled, tell Plex to stop and see that it did."""
+    return await _Follower(request, bus).run()
+
+
+class _Follower:
+    """One phase on its way."""
+
+    def __init__(self, request: Request, bus: Bus[e.Event]) -> None:
+        self._request = request
+        self._bus = bus
+        self._began = anyio.current_time()
+        self._progress = PhaseProgress(request.section, request.phase)
+        self._settler: Settler | None = None
+
+    async def run(self) -> PhaseReport:
+        request = self._request
+        patience = request.patience
+        self._bus.publish(
+            e.SectionPhaseStarted(
+                section=request.section,
+                phase=request.phase,
+                attempt=request.attempt,
+                budget=patience.budget,
+                cap=patience.cap,
+            )
+        )
+        with self._bus.subscribe(*EVIDENCE) as evidence:
+            before = await persist(request.look)
+            picture = _picture(request, before)
+            try:
+                await persist(request.ask)
+                asked_at = anyio.current_time()
+                self._settler = Settler(picture, phase=request.phase, patience=patience, asked_at=asked_at)
+                judgement = await self._follow(self._settler, evidence, before)
+                if not isinstance(judgement, Settled):
+                    await self._call_off(picture, evidence)
+            except anyio.get_cancelled_exc_class():
+                with anyio.move_on_after(GOODBYE, shield=True):
+                    await self._call_off(picture, evidence)
+                raise
+        return self._report(judgement)
+
+    async def _follow(
+        self, settler: Settler, evidence: Subscription[Evidence], before: tuple[Evidence, ...]
+    ) -> Judgement:
+        """Take facts as they come until there is a judgement that ends the phase."""
+        for fact in before:
+            self._note(settler, fact)
+        warned = False
+        while True:
+            now = anyio.current_time()
+            if settler.overdue(now) and not warned:
+                warned = True
+                self._bus.publish(self._overdue(now))
+            judgement = settler.judge(now)
+            if isinstance(judgement, Settled):
+                judgement = await self._confirm(settler, evidence)
+            if not isinstance(judgement, Waiting):
+                return judgement
+            with anyio.move_on_after(judgement.until - anyio.current_time()):
+                self._note(settler, await anext(evidence))
+            for fact in evidence.take():
+                self._note(settler, fact)
+
+    async def _confirm(self, settler: Settler, evidence: Subscription[Evidence]) -> Judgement:
+        """Read everything directly before a phase is believed to be done."""
+        try:
+            looked = await self._request.look()
+        except ServerAway:
+            return Waiting(until=anyio.current_time() + _RETRY_LOOK)
+        for fact in (*evidence.take(), *looked):
+            self._note(settler, fact)
+        return settler.judge(anyio.current_time())
+
+    def _note(self, settler: Settler, fact: Evidence) -> None:
+        now = anyio.current_time()
+        settler.note(fact, now)
+        shown = self._progress.note(fact, now)
+        if shown is not None:
+            self._bus.publish(shown)
+
+    async def _call_off(self, picture: Picture, evidence: Subscription[Evidence]) -> None:
+        """Tell Plex to stop, and wait until nothing of the phase is open any more."""
+        try:
+            with anyio.move_on_after(GOODBYE):
+                await self._request.call_off()
+                for fact in await self._request.look():
+                    picture.note(fact)
+                while picture.open:
+                    picture.note(await anext(evidence))
+        except ServerAway:
+            return  # a server that is gone has stopped
+
+    def _overdue(self, now: float) -> e.SectionPhaseOverdue:
+        request = self._request
+        return e.SectionPhaseOverdue(section=request.section, phase=request.phase, after=now - self._began)
+
+    def _report(self, judgement: Judgement) -> PhaseReport:
+        request = self._request
+        seconds = anyio.current_time() - self._began
+        outcome, waited, note = Outcome.DONE, 0.0, ""
+        match judgement:
+            case Settled():
+                waited = judgement.waited
+                note = "" if judgement.seen else "nothing to do"
+            case Stalled():
+                outcome, waited = Outcome.STALLED, judgement.idle
+                note = f"no progress for {judgement.idle:.0f} s; open: {', '.join(judgement.open)}"
+                self._bus.publish(
+                    e.SectionPhaseStalled(
+                        section=request.section, phase=request.phase, idle=judgement.idle, open=judgement.open
+                    )
+                )
+            case Unseen():
+                outcome, waited = Outcome.UNSEEN, judgement.after
+                note = f"Plex accepted the request, but nothing of it was seen for {judgement.after:.0f} s"
+            case Capped():
+                outcome = Outcome.CAPPED
+                note = f"still at work after {judgement.after:.0f} s, its hard cap"
+            case Waiting():
+                raise AssertionError("a phase that is not over has no report")
+        return PhaseReport(phase=request.phase, outcome=outcome, seconds=seconds, waited=waited, note=note)
+
+
+def _picture(request: Request, before: tuple[Evidence, ...]) -> Picture:
+    scanned_at: int | None = None
+    counts: e.LibraryCounted | None = None
+    for fact in before:
+        match fact:
+            case e.SectionsChanged():
+                ours = [s.scanned_at for s in fact.sections if s.id == request.section.id]
+                scanned_at = ours[0] if ours else None
+            case e.LibraryCounted():
+                counts = fact
+            case _:
+                continue
+    return Picture(section=request.section.id, phase=request.phase, scanned_at=scanned_at, counts=counts)

@@ -1,0 +1,125 @@
+"""Silence Plex's background work for the run, prove that it took, and put everything back afterwards.
+
+The ids and values are those of real 1.43 servers. Jobs whose behaviour is `scheduled` run in the butler's
+window whatever the butler's own switches say, so the behaviours are set to `never` as well.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from plexsuper.actions.persist import persist
+from plexsuper.clients.ledger import Ledger
+from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex_values import Preference
+from plexsuper.errors import ServerError
+from plexsuper.events import PrefsQuieted, PrefsRestored
+from plexsuper.terms import PrefChange
+
+_SWITCHES: Final = (
+    "autoEmptyTrash",
+    "FSEventLibraryUpdatesEnabled",
+    "FSEventLibraryPartialScanEnabled",
+    "watchMusicSections",
+    "ScheduledLibraryUpdatesEnabled",
+    "ButlerTaskBackupDatabase",
+    "ButlerTaskOptimizeDatabase",
+    "ButlerTaskCleanOldBundles",
+    "ButlerTaskCleanOldCacheFiles",
+    "ButlerTaskRefreshLocalMedia",
+    "ButlerTaskUpgradeMediaAnalysis",
+    "ButlerTaskRefreshPeriodicMetadata",
+    "ButlerTaskDeepMediaAnalysis",
+    "ButlerTaskRefreshLibraries",
+    "ButlerTaskGarbageCollectBlobs",
+    "ButlerTaskRefreshEpgGuides",
+    "ButlerTaskGenerateMediaIndexFiles",
+    "GenerateIndexFilesDuringAnalysis",
+)
+_BEHAVIOURS: Final = (
+    "GenerateBIFBehavior",
+    "GenerateChapterThumbBehavior",
+    "LoudnessAnalysisBehavior",
+    "MusicAnalysisBehavior",
+    "GenerateIntroMarkerBehavior",
+    "GenerateCreditsMarkerBehavior",
+    "GenerateAdMarkerBehavior",
+    "GenerateVADBehavior",
+)
+
+QUIET: Final[Mapping[str, str]] = MappingProxyType(
+    {**dict.fromkeys(_SWITCHES, "0"), **dict.fromkeys(_BEHAVIOURS, "never")}
+)
+"""What a silent Plex looks like; those that need Plex Pass are absent on a server without one."""
+
+VITAL: Final = "autoEmptyTrash"
+"""Without this one off, a wrong removal is for good: no scan is started then (lesson L40)."""
+
+
+async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
+    """Silence Plex and return what was changed; raise `ServerError` when a value did not take.
+
+    What a killed run left in the ledger counts as the user's own settings, not what Plex has now.
+    """
+    now = await persist(plex.preferences)
+    if VITAL not in now:
+        raise ServerError(
+            f"Plex does not list the setting {VITAL}, so it cannot be proved to be off; nothing is scanned. "
+            "Is this a Plex Media Server of 2019 or later, and does the token belong to its owner?"
+        )
+    original = _original(now, ledger.load())
+    changes = tuple(
+        PrefChange(id=id_, before=original[id_], after=value)
+        for id_, value in QUIET.items()
+        if id_ in now and now[id_].value != value
+    )
+    ledger.save(original)
+    await persist(lambda: plex.set_preferences({change.id: change.after for change in changes}))
+    await _prove(plex)
+    return PrefsQuieted(
+        changed=changes,
+        absent=tuple(id_ for id_ in QUIET if id_ not in now),
+        butler_stopped=await _stop_butler(plex),
+    )
+
+
+def _original(now: Mapping[str, Preference], remembered: Mapping[str, str] | None) -> dict[str, str]:
+    values = {id_: now[id_].value for id_ in QUIET if id_ in now}
+    return values | {id_: value for id_, value in (remembered or {}).items() if id_ in now}
+
+
+async def _prove(plex: Plex) -> None:
+    values = await persist(plex.preferences)
+    loud = [id_ for id_, value in QUIET.items() if id_ in values and values[id_].value != value]
+    if loud:
+        raise ServerError(
+            f"Plex did not take these settings: {', '.join(loud)}. Nothing is scanned while they are not silent; "
+            "check that the token belongs to the server's owner"
+        )
+
+
+async def _stop_butler(plex: Plex) -> tuple[str, ...]:
+    """Stop what the butler runs; its permanent row of an idle server has 100 % and is none of it."""
+    running = [a for a in await persist(plex.activities) if a.kind == "butler" and a.progress != 100]
+    await persist(plex.stop_all_butler)
+    return tuple(activity.title or activity.kind for activity in running)
+
+
+async def restore(plex: Plex, ledger: Ledger) -> PrefsRestored:
+    """Put back what was silenced and read it back; values that are no longer ours are left alone."""
+    remembered = ledger.load() or {}
+    now = await plex.preferences()
+    changes, kept = [], []
+    for id_, before in remembered.items():
+        if id_ not in now or now[id_].value == before:
+            continue
+        if now[id_].value == QUIET.get(id_):
+            changes.append(PrefChange(id=id_, before=now[id_].value, after=before))
+        else:
+            kept.append(id_)
+    await plex.set_preferences({change.id: change.after for change in changes})
+    after = await plex.preferences() if changes else now
+    failed = tuple(change.id for change in changes if after[change.id].value != change.after)
+    if not failed:
+        ledger.clear()
+    return PrefsRestored(restored=tuple(changes), kept=tuple(kept), failed=failed)

@@ -1,0 +1,80 @@
+"""Bring the server up: attach to one that runs, else start ours, and wait until it can work; stop only ours."""
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+
+from plexsuper.bus import Bus
+from plexsuper.clients.library_file import LibrarySource
+from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex_values import ServerNotUp
+from plexsuper.clients.runtime import Runtime
+from plexsuper.errors import ServerError
+from plexsuper.events import Event, PlexAttached, PlexReady, PlexStarted, PlexStopped, PlexWaiting
+from plexsuper.state import Now
+
+_LOG_LINES: Final = 20
+
+
+async def bring_up(
+    bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str, now: Callable[[], Now], patience: float
+) -> None:
+    """Attach to the server at *url* or start it, and return when it is ready.
+
+    Raises:
+        ServerError: it runs nowhere and cannot be started, or it is not ready after *patience* seconds; the
+            message has what it answered last and the last lines of its log (lesson L17).
+    """
+    with bus.subscribe(PlexReady, PlexWaiting) as facts:
+        await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
+        if now().server == "ready":
+            return  # it came back before we were asked to look
+        last: PlexWaiting | None = None
+        with anyio.move_on_after(patience):
+            async for fact in facts:
+                if isinstance(fact, PlexReady):
+                    return
+                last = fact
+    raise ServerError(_not_ready(patience, last, runtime.log_tail(_LOG_LINES)))
+
+
+async def _attach_or_start(bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str) -> None:
+    if runtime.owned:
+        return
+    if runtime.pid is not None or await _answers(plex):
+        bus.publish(PlexAttached(url=url))
+        return
+    bus.publish(PlexStarted(pid=await runtime.start()))
+
+
+async def _answers(plex: Plex) -> bool:
+    try:
+        await plex.identity()
+    except ServerNotUp as error:
+        return error.state not in ("refused", "unreachable")
+    return True
+
+
+def _not_ready(patience: float, last: PlexWaiting | None, log: tuple[str, ...]) -> str:
+    seen = "nothing was seen of it"
+    if last is not None:
+        seen = (
+            f"last seen after {last.attempt} tries: {last.state}, HTTP {last.status or '-'}, {last.excerpt}"
+        )
+    lines = "\n".join(f"  {line}" for line in log) or "  (no log)"
+    return f"Plex was not ready after {patience:.0f} s; {seen}. The end of its log:\n{lines}"
+
+
+async def stop_server(
+    runtime: Runtime, *, patience: float, library: LibrarySource | None
+) -> PlexStopped | None:
+    """Stop the server if it is ours, so that it can write its database out; None when it is not ours.
+
+    `wal_empty` tells whether the write-ahead log was folded into the database, as after a clean stop.
+    """
+    if not runtime.owned:
+        return None
+    exit_code = await runtime.stop(patience)
+    wal_empty = None if library is None else await library.log_is_folded_in()
+    return PlexStopped(exit_code=exit_code, wal_empty=wal_empty)

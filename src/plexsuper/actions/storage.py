@@ -1,0 +1,56 @@
+"""Prove by content that the media storage is there, and that what a section needs of it is there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from plexsuper.clients.probe import ContentProbe, Failure, Proof
+from plexsuper.errors import StorageError
+from plexsuper.events import MountReady
+
+_LOOKS: Final = 3
+_BETWEEN: Final = 1.0
+
+_REMEDIES: Final = {
+    "missing": "mount it or correct media.path",
+    "empty": "a mount point without its mount looks like this: mount the storage, then start again",
+    "dead": "the mount died: mount it again",
+    "hung": "the mount does not answer: look at the process that serves it",
+    "unreadable": "look at the rights and at the log of the process that serves it",
+    "wrong_content": "something else is mounted there",
+}
+
+
+async def prove_storage(probe: ContentProbe, path: Path, *, deadline: float) -> MountReady:
+    """Read real content at *path* and say what was found.
+
+    Raises:
+        StorageError: it serves nothing after three looks; with what was seen and the remedy.
+    """
+    seen: Proof | Failure | None = None
+    for look in range(_LOOKS):
+        if look:
+            await anyio.sleep(_BETWEEN)
+        seen = await probe.look(deadline)
+        if isinstance(seen, Proof):
+            return MountReady(path=str(path), detail=seen.detail, latency=seen.latency)
+    assert isinstance(seen, Failure)
+    raise StorageError(
+        f"The media storage {path} does not serve content ({seen.reason}): {seen.detail}. Remedy: {_REMEDIES[seen.reason]}."
+    )
+
+
+async def missing_locations(
+    probe: ContentProbe, locations: Sequence[str], *, deadline: float
+) -> tuple[str, ...]:
+    """Return those of a section's *locations* that are not there (lesson L43).
+
+    Raises:
+        StorageError: the storage did not answer; unanswered is never "missing".
+    """
+    answer = await probe.exists(locations, deadline)
+    if isinstance(answer, Failure):
+        raise StorageError(f"the section's locations could not be looked up: {answer.detail}")
+    return tuple(location for location, there in zip(locations, answer, strict=True) if not there)

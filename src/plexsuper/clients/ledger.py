@@ -1,0 +1,58 @@
+"""A small file that remembers what must be undone in Plex, written before the deed, gone after the undoing."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from plexsuper.errors import StateError
+
+
+class Ledger:
+    """Plex preferences as they were before they were silenced, by server, in the state directory.
+
+    A run that is killed leaves its ledger behind, and the next run restores from it instead of taking the
+    silenced values for the user's own.
+    """
+
+    def __init__(self, state_dir: Path, machine: str) -> None:
+        self._path = state_dir / f"preferences-{machine or 'unknown'}.json"
+
+    def load(self) -> dict[str, str] | None:
+        """Return the remembered values by preference id; None when nothing has to be undone."""
+        try:
+            values = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StateError(
+                f"{self._path} cannot be read ({error}); restore Plex's settings by hand, then delete it"
+            ) from error
+        if not isinstance(values, dict):
+            raise StateError(
+                f"{self._path} does not hold preferences; restore Plex's settings by hand, then delete it"
+            )
+        return {str(key): str(value) for key, value in values.items()}
+
+    def save(self, values: Mapping[str, str]) -> None:
+        """Remember *values*; they are on disk when this returns."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._path.with_suffix(".tmp")
+            with draft.open("w", encoding="utf-8", opener=_private) as file:
+                json.dump(dict(values), file, indent=1, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path)
+        except OSError as error:
+            raise StateError(
+                f"{self._path} cannot be written ({error.strerror}); nothing was changed in Plex. Make room or choose another state_dir"
+            ) from error
+
+    def clear(self) -> None:
+        """Forget: everything is undone."""
+        self._path.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

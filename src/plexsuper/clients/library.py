@@ -1,0 +1,225 @@
+"""The library database of a running Plex: counted and watched, never written (lesson L07).
+
+Never keep one open while Plex stops: the last connection to close is the one that folds the write-ahead log
+into the database, and this one may not.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import aiosqlite
+import anyio
+import anyio.to_thread
+
+from plexsuper.database import sampling, statistics
+from plexsuper.database.connection import decode, sqlite_errors
+from plexsuper.database.sampling import Cursor, Delta
+from plexsuper.errors import DatabaseError
+from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
+from plexsuper.terms import Counts, Section, SectionCounts, Statistics
+
+BUSY = 5.0
+"""Seconds that SQLite waits for a lock; readers of a write-ahead log need none but at its recovery."""
+
+_SECTIONS_SQL = """
+SELECT id, name, section_type, agent, scanner, language, scanned_at FROM library_sections ORDER BY id
+"""
+_LOCATIONS_SQL = "SELECT library_section_id, root_path FROM section_locations ORDER BY id"
+
+# One section through the index on its id; only tracks are asked for their sonic mark, which reads the row.
+_ITEMS_SQL = f"""
+SELECT metadata_type, deleted_at IS NOT NULL, count(*),
+       count(CASE WHEN metadata_type = {MetadataType.TRACK:d} AND instr(extra_data, '{SONIC_MARK}') > 0 THEN 1 END)
+FROM metadata_items WHERE library_section_id = :section GROUP BY 1, 2
+"""  # noqa: S608 - constants of ours
+_ANALYZED_SQL = """
+SELECT coalesce(media_analysis_version, 0) > 0, count(*) FROM media_items
+WHERE library_section_id = :section AND deleted_at IS NULL GROUP BY 1
+"""
+
+
+class Rows(Protocol):
+    """Something that answers SQL: a connection of aiosqlite, or one without a thread in a story."""
+
+    def execute_fetchall(self, sql: str, parameters: Any = ..., /) -> Awaitable[Iterable[Any]]:
+        """Return all rows; raise `sqlite3.Error`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryDelta:
+    """What happened to the rows of metadata since a cursor; rows that were deleted outright are not in it."""
+
+    deltas: tuple[Delta, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows are new or changed."""
+        return sum(delta.new + delta.changed for delta in self.deltas)
+
+    @property
+    def sections(self) -> tuple[int, ...]:
+        """The sections they belong to, in order."""
+        return tuple(sorted({delta.section for delta in self.deltas}))
+
+
+class Library:
+    """A library database to ask; every method raises `DatabaseError`, and no failed read becomes a 0."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._indexed: bool | None = None
+
+    async def data_version(self) -> int:
+        """Return a number that changes when another connection has committed. Costs next to nothing."""
+        return sampling.number_from_rows(await self._ask(sampling.DATA_VERSION_SQL))
+
+    async def cursor(self) -> Cursor:
+        """Return the present end of the history of metadata."""
+        return sampling.cursor_from_rows(await self._ask(sampling.CURSOR_SQL))
+
+    async def changes_since(self, cursor: Cursor) -> tuple[LibraryDelta, Cursor]:
+        """Return what happened since *cursor*, and the cursor from which to ask next."""
+        sql = sampling.DELTA_SQL if await self.uses_index() else sampling.DELTA_SCAN_SQL
+        after = await self.cursor()  # first: what is written between the two is given twice, not never
+        rows = await self._ask(sql, sampling.delta_parameters(cursor))
+        return LibraryDelta(deltas=sampling.delta_from_rows(rows)), after
+
+    async def uses_index(self) -> bool:
+        """Say whether this database answers `changes_since` from an index; else it reads the whole table."""
+        if self._indexed is None:
+            sql = f"EXPLAIN QUERY PLAN {sampling.DELTA_SQL}"
+            try:
+                plan = await self._rows.execute_fetchall(sql, sampling.delta_parameters(Cursor(0, 0)))
+                self._indexed = sampling.plan_from_rows(plan)
+            except sqlite3.OperationalError as error:
+                if "no such index" not in str(error) and "no query solution" not in str(error):
+                    raise DatabaseError(f"the library database cannot be read: {error}") from error
+                self._indexed = False
+        return self._indexed
+
+    async def sections(self) -> tuple[Section, ...]:
+        """Return the sections of a known type, as the server's list gives them (but `refreshing`)."""
+        rows = await self._ask(_SECTIONS_SQL)
+        places: dict[int, list[str]] = {}
+        for section, path in await self._ask(_LOCATIONS_SQL):
+            places.setdefault(section, []).append(path)
+        known = {kind.number: kind for kind in SectionType}
+        return tuple(
+            Section(
+                id=id_,
+                title=name or "",
+                type=known[number],
+                locations=tuple(places.get(id_, ())),
+                agent=agent or "",
+                scanner=scanner or "",
+                language=language or "",
+                scanned_at=scanned_at,
+            )
+            for id_, name, number, agent, scanner, language, scanned_at in rows
+            if number in known
+        )
+
+    async def section_counts(self, section: int) -> SectionCounts:
+        """Return the counts of one section; raise `DatabaseError` if there is none with that id."""
+        names = list(await self._ask("SELECT name FROM library_sections WHERE id = ?", (section,)))
+        if not names:
+            raise DatabaseError(f"section {section} is not in the library database any more")
+        items = await self._ask(_ITEMS_SQL, {"section": section})
+        media = dict(await self._ask(_ANALYZED_SQL, {"section": section}))
+        (row,) = names
+        return _section_counts(
+            statistics.statistics_from_rows(
+                [(section, row[0], None)],
+                [(section, *item) for item in items],
+                (),
+                [(section, done, count) for done, count in media.items()],
+            ).sections[0]
+        )
+
+    async def statistics(self) -> Statistics:
+        """Count everything in one read transaction."""
+        wanted = (statistics.SECTIONS_SQL, statistics.ITEMS_SQL, statistics.ANALYSED_SQL)
+        with anyio.CancelScope(shield=True):  # its thread would begin all the same, and nobody would end it
+            await self._ask("BEGIN")
+        try:
+            sections, items, analyzed = [await self._ask(sql) for sql in wanted]
+        finally:
+            with anyio.CancelScope(shield=True):  # an open read transaction keeps Plex's log growing
+                await self._ask("ROLLBACK")
+        counted = statistics.statistics_from_rows(sections, items, (), analyzed)
+        return Statistics(
+            live=Counts(**asdict(counted.total.live)),
+            trashed=Counts(**asdict(counted.total.trashed)),
+            sections=tuple(_section_counts(section) for section in counted.sections),
+        )
+
+    async def _ask(self, sql: str, parameters: Any = ()) -> list[Any]:
+        with sqlite_errors("the library database cannot be read"):
+            return list(await self._rows.execute_fetchall(sql, parameters))
+
+
+def _section_counts(section: statistics.SectionStatistics) -> SectionCounts:
+    figures = section.figures
+    return SectionCounts(
+        section=section.id,
+        title=section.title,
+        live=Counts(**asdict(figures.live)),
+        trashed=Counts(**asdict(figures.trashed)),
+        media=figures.analysed + figures.unanalysed,
+        analyzed=figures.analysed,
+    )
+
+
+@asynccontextmanager
+async def open_library(path: Path) -> AsyncIterator[Library]:
+    """Open the library database at *path* of a Plex that runs, read-only, on one connection in its own thread.
+
+    Raises:
+        DatabaseError: it cannot be read, or Plex does not run. SQLite would then create the files beside it
+            under our user, and Plex under its own could not open them.
+    """
+    await anyio.to_thread.run_sync(_require_writer, path, abandon_on_cancel=True)
+    uri = f"file:{quote(bytes(path))}?mode=ro"
+    with sqlite_errors(path):
+        connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY)
+    try:
+        connection.text_factory = decode
+        library = Library(connection)
+        with _naming(path):
+            await library.data_version()
+        yield library
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise DatabaseError(f"{path}: {error}") from error
+
+
+def _require_writer(path: Path) -> None:
+    """Look for the index of the write-ahead log, which is there for as long as anybody has the database open.
+
+    The header is read only where there is none: closing a file drops all locks this process has on it.
+    """
+    if path.with_name(f"{path.name}-shm").exists():
+        return
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except FileNotFoundError as error:
+        raise DatabaseError(f"there is no library database {path}: has Plex been started on it?") from error
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be read: {error.strerror}; run as Plex's user or root") from error
+    if header[18:19] == b"\x02":
+        raise DatabaseError(f"nobody has {path} open, so Plex does not run: start it, then ask again")

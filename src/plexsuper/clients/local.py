@@ -1,0 +1,218 @@
+"""A Plex server that is a process of this host: find, start, freeze and stop it with all that belongs to it."""
+
+import os
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from plexsuper.clients.child import Child, clean_environment
+from plexsuper.clients.config_dir import application_dir, candidates, log_file, read_preferences, tail
+from plexsuper.clients.process import ProcessTable, exited
+from plexsuper.errors import ServerAway, ServerRefused
+from plexsuper.terms import Scanner
+
+SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"
+
+_KILL_PATIENCE = 5.0  # a process that waits for a dead mount may never die
+_SWEEPS = 50
+
+
+class LocalRuntime:
+    """The server that uses *config_dir*, started by *command* when none runs yet.
+
+    Args:
+        config_dir: Plex's directory (the one with Preferences.xml, or one above it); None: not known, then any
+            server of this host is taken for ours.
+        command: The server's argv; empty: it can only be attached to.
+        log: Where a server that we start writes its output; None: nowhere.
+    """
+
+    def __init__(
+        self, *, config_dir: Path | None = None, command: Sequence[str] = (), log: Path | None = None
+    ) -> None:
+        self._config_dir = config_dir
+        self._command = tuple(command)
+        self._log = log
+        self._table = ProcessTable()
+        self._child: Child | None = None
+        self._frozen = False
+
+    @property
+    def pid(self) -> int | None:
+        """See `Runtime.pid`."""
+        if self._child is not None and not self._child.poll():
+            return self._child.pid
+        return next((pid for pid in self._table.servers() if self._is_ours(pid)), None)
+
+    @property
+    def owned(self) -> bool:
+        """See `Runtime.owned`."""
+        return self._child is not None and not self._child.poll()
+
+    async def start(self) -> int:
+        """See `Runtime.start`."""
+        if not self._command:
+            raise ServerRefused("no Plex server runs here and plex.command is not set: start Plex, or set it")
+        if (running := self.pid) is not None:
+            raise ServerRefused(
+                f"a Plex server already runs here (process {running}): stop it or attach to it"
+            )
+        try:
+            self._child = await anyio.to_thread.run_sync(self._spawn)
+        except OSError as error:
+            raise ServerRefused(
+                f"the server cannot be started: {self._command[0]}: {error.strerror}; check plex.command"
+            ) from error
+        self._frozen = False
+        return self._child.pid
+
+    def _spawn(self) -> Child:
+        env = clean_environment()
+        directory = None if self._config_dir is None else application_dir(self._config_dir)
+        if directory is not None and directory.name == "Plex Media Server":
+            env.setdefault(SUPPORT_DIR, str(directory.parent))
+        with ExitStack() as stack:
+            output = None if self._log is None else stack.enter_context(_appending(self._log))
+            return Child.spawn(self._command, env=env, stdout=output, stderr=output)
+
+    async def stop(self, patience: float) -> int | None:
+        """See `Runtime.stop`. Raise `ServerAway` when even SIGKILL does not end it (stuck in a dead mount)."""
+        root, child = self.pid, self._child
+        if root is None:
+            return None if child is None else child.exit_code
+        family = self._table.tree(root)
+        with _pidfds(family) as descriptors:
+            servers = [pid for pid in self._table.servers() if pid in descriptors] or [root]
+            _signal(descriptors, family if self._frozen else servers, signal.SIGTERM)
+            _signal(descriptors, family, signal.SIGCONT)  # a frozen process ends only when it goes on
+            self._frozen = False
+            with anyio.move_on_after(patience):
+                await self._ended([root])
+            if not await self._end_rest(descriptors):
+                raise ServerAway(
+                    f"processes of Plex do not end, not even by SIGKILL (a dead mount?): {self._left(descriptors)}"
+                )
+        return None if child is None or not child.poll() else child.exit_code
+
+    def scanners(self) -> tuple[Scanner, ...]:
+        """See `Runtime.scanners`."""
+        return tuple(scanner for scanner in self._table.scanners() if self._is_ours(scanner.pid))
+
+    async def exited(self, pid: int) -> None:
+        """See `Runtime.exited`."""
+        await exited(pid)
+
+    def freeze(self) -> tuple[int, ...]:
+        """See `Runtime.freeze`: SIGSTOP works even on processes that are stuck in a dead mount.
+
+        What starts while we look is found by the next sweep: a stopped parent starts nothing more.
+        """
+        root = self.pid
+        frozen: list[int] = []
+        for _ in range(_SWEEPS):
+            family = [] if root is None else [*self._table.tree(root)]
+            family += [scanner.pid for scanner in self.scanners()]
+            new = [pid for pid in dict.fromkeys(family) if pid not in frozen and pid != os.getpid()]
+            if not new:
+                break
+            frozen += [pid for pid in new if _send(pid, signal.SIGSTOP)]
+        self._frozen = bool(frozen)
+        return tuple(frozen)
+
+    def thaw(self, pids: Sequence[int]) -> None:
+        """See `Runtime.thaw`: children first, so that nobody finds them still stopped."""
+        for pid in reversed(pids):
+            _send(pid, signal.SIGCONT)
+        self._frozen = False
+
+    def log_tail(self, lines: int) -> tuple[str, ...]:
+        """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
+        if self._child is not None and self._log is not None and (found := tail(self._log, lines)):
+            return found
+        places = () if self._config_dir is None else candidates(self._config_dir)
+        return next((found for place in places if (found := tail(log_file(place), lines))), ())
+
+    async def preferences_xml(self) -> dict[str, str]:
+        """See `Runtime.preferences_xml`."""
+        if self._config_dir is None:
+            raise ServerAway("Preferences.xml cannot be read: plex.config_dir is not set")
+        return await read_preferences(self._config_dir)
+
+    def _is_ours(self, pid: int) -> bool:
+        """A server in a container is a process of this host as well: it names another directory."""
+        named = self._table.environ(pid, SUPPORT_DIR)
+        if self._config_dir is None or named is None:
+            return True
+        return not {Path(named), Path(named) / "Plex Media Server"}.isdisjoint(candidates(self._config_dir))
+
+    async def _ended(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            await exited(pid)
+            if self._child is not None and pid == self._child.pid:
+                self._child.poll()
+
+    async def _end_rest(self, descriptors: dict[int, int]) -> bool:
+        """End what is left of the family, politely and then not; say whether all has ended."""
+        for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, _KILL_PATIENCE)):
+            left = self._left(descriptors)
+            if not left:
+                break
+            _signal(descriptors, left, number)
+            _signal(descriptors, left, signal.SIGCONT)
+            with anyio.move_on_after(patience):
+                await self._ended(left)
+        return not self._left(descriptors)
+
+    def _left(self, descriptors: dict[int, int]) -> list[int]:
+        if self._child is not None:
+            self._child.poll()
+        alive = []
+        for pid, descriptor in descriptors.items():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, 0)
+                if self._table.argv(pid):  # a zombie can be signalled, but has no arguments any more
+                    alive.append(pid)
+        return alive
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _pidfds(pids: Iterable[int]) -> Iterator[dict[int, int]]:
+    """Hold the processes themselves: a number may be given to another process while we wait."""
+    found: dict[int, int] = {}
+    try:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                found[pid] = os.pidfd_open(pid)
+        yield found
+    finally:
+        for descriptor in found.values():
+            os.close(descriptor)
+
+
+def _signal(descriptors: dict[int, int], pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        if pid in descriptors:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptors[pid], number)
+
+
+def _send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal and say whether the process was there to take it."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        return True
+    return False

@@ -1,0 +1,86 @@
+"""How Plex is asked: headers, deadlines, and what its answers mean for the one who asks."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+from plexsuper.clients.answers import document
+from plexsuper.clients.excerpt import excerpt
+from plexsuper.clients.http import Answer, Transport
+from plexsuper.errors import ServerAway, ServerRefused
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+READ = 10.0
+WRITE = 30.0
+"""Deadlines in seconds; Plex answers writes late while its database is busy."""
+
+_STILL_STARTING = "still starting up"
+
+
+class Questions:
+    """Asks one Plex server. `token` goes into a header only and is cut out of every message."""
+
+    def __init__(self, transport: Transport, client_id: str) -> None:
+        self._transport = transport
+        self._client_id = client_id
+        self.token: SecretStr | None = None
+
+    async def read(self, path: str) -> dict[str, Any]:
+        """Return the root element of what `GET` *path* answers."""
+        answer = await self.ask("GET", path)
+        self.check("GET", path, answer)
+        try:
+            return document(answer)
+        except ValueError as error:
+            message = f"GET {path}: not an answer of Plex, check the URL: {self.shown(answer)}"
+            raise ServerRefused(message) from error
+
+    async def write(self, method: str, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
+        """Ask for a deed and return the answer to it, which is a success."""
+        answer = await self.ask(method, path, params, deadline=WRITE)
+        self.check(method, path, answer)
+        return answer
+
+    async def ask(
+        self, method: str, path: str, params: Sequence[tuple[str, str]] = (), *, deadline: float = READ
+    ) -> Answer:
+        """Return the answer, whatever its status; raise `ServerAway` if there is none within *deadline* s."""
+        return await self._transport.request(
+            method, path, params=params, headers=self._headers(), deadline=deadline
+        )
+
+    def frames(self, path: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Open the WebSocket at *path*; see `Transport.frames`."""
+        return self._transport.frames(path, headers=self._headers())
+
+    def check(self, method: str, path: str, answer: Answer) -> None:
+        """Raise `ServerAway` or `ServerRefused` with what Plex said, unless *answer* is a success."""
+        if 200 <= answer.status < 300:
+            return
+        message = f"{method} {path}: Plex answered {answer.status}: {self.shown(answer)}"
+        if answer.status >= 500 or answer.status in {408, 429} or still_starting(answer):
+            raise ServerAway(message)
+        if answer.status == 401:
+            message += "; the token is missing or wrong, or an unclaimed server does not know the host name in the URL"
+        raise ServerRefused(message)
+
+    def shown(self, answer: Answer) -> str:
+        """Return the beginning of *answer* as it may be shown to people."""
+        return excerpt(answer.body, "" if self.token is None else self.token.get_secret_value())
+
+    def _headers(self) -> Mapping[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "X-Plex-Client-Identifier": self._client_id,
+            "X-Plex-Product": "plexsuper",
+        }
+        if self.token is not None:
+            headers["X-Plex-Token"] = self.token.get_secret_value()
+        return headers
+
+
+def still_starting(answer: Answer) -> bool:
+    """Recognise the sentence, not the status: it comes with a 400 while reads already work."""
+    return _STILL_STARTING in answer.body.decode("utf-8", "replace").lower()

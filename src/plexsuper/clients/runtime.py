@@ -1,0 +1,52 @@
+"""Where the server runs: the seam behind which a process on this host and, later, a container look the same."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from plexsuper.terms import Scanner
+
+
+class Runtime(Protocol):
+    """The place where one Plex server runs."""
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, None while none runs."""
+        ...
+
+    @property
+    def owned(self) -> bool:
+        """Whether the server that runs was started by `start`; another's server is left running."""
+        ...
+
+    async def start(self) -> int:
+        """Start the server and return its pid; raise `ServerRefused` when it cannot be started."""
+        ...
+
+    async def stop(self, patience: float) -> int | None:
+        """Stop the server and what it left; hard after *patience* s. Return its exit code if it is ours."""
+        ...
+
+    def scanners(self) -> tuple[Scanner, ...]:
+        """Return the server's scanner processes that run now."""
+        ...
+
+    async def exited(self, pid: int) -> None:
+        """Return when *pid* has ended."""
+        ...
+
+    def freeze(self) -> tuple[int, ...]:
+        """Stop every process of the server where it is; return them for `thaw`."""
+        ...
+
+    def thaw(self, pids: Sequence[int]) -> None:
+        """Let frozen processes go on."""
+        ...
+
+    def log_tail(self, lines: int) -> tuple[str, ...]:
+        """Return the last lines the server wrote, without secrets."""
+        ...
+
+    async def preferences_xml(self) -> dict[str, str]:
+        """Return the attributes of the server's Preferences.xml; raise `ServerAway` when it is not there."""
+        ...

@@ -1,0 +1,26 @@
+"""The settings of a run: what can be set, from where it is read, and what is wrong with it."""
+
+from plexsuper.config.findings import Finding, WrongSettings
+from plexsuper.config.load import load_settings
+from plexsuper.config.model import Settings
+from plexsuper.config.tables import (
+    Budgets,
+    EventSettings,
+    MediaSettings,
+    PlexSettings,
+    RunSettings,
+    Timing,
+)
+
+__all__ = [
+    "Budgets",
+    "EventSettings",
+    "Finding",
+    "MediaSettings",
+    "PlexSettings",
+    "RunSettings",
+    "Settings",
+    "Timing",
+    "WrongSettings",
+    "load_settings",
+]

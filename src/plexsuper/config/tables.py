@@ -1,0 +1,176 @@
+"""The tables of the settings: what can be set, its meaning, and what it is when nobody sets it.
+
+Every field's description is shown in the settings file that `plexsuper init` writes and in the documentation.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
+
+from plexsuper.config.types import Claim, Duration, LocalPath, Names, ServerUrl, Words
+from plexsuper.kinds import SectionType
+from plexsuper.paths import PlexPaths
+from plexsuper.profiles import LOCAL_DELTA, stall_time
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PlexSettings(_Table):
+    """The Plex server."""
+
+    runtime: Literal["local"] = Field(
+        "local", description="where Plex runs: `local` is a process on this host"
+    )
+    url: ServerUrl = Field("http://127.0.0.1:32400", description="the server's address")
+    config_dir: LocalPath | None = Field(
+        None,
+        description="Plex's own directory: the one that holds `Library/Application Support/Plex Media Server`, "
+        "or `Plex Media Server` itself; progress is read from the library database in it",
+    )
+    command: Words = Field(
+        (),
+        description="the command that starts Plex when it does not run; without it plexsuper only attaches",
+    )
+    token: SecretStr | None = Field(
+        None, description="the server's token (better in PLEX_TOKEN); else it is read from Preferences.xml"
+    )
+    claim: Claim | None = Field(
+        None, description="a claim token for a fresh server (better in PLEX_CLAIM); valid for four minutes"
+    )
+    stop_patience: Duration = Field(
+        60.0,
+        description="how long a server that plexsuper started may take to stop and to write its database",
+    )
+
+    @property
+    def paths(self) -> PlexPaths | None:
+        """The server's files; None when `config_dir` is not known."""
+        return None if self.config_dir is None else PlexPaths.below(self.config_dir)
+
+
+class MediaSettings(_Table):
+    """The media storage."""
+
+    path: LocalPath | None = Field(
+        None, description="the directory or mount point with the media; it is proved by content"
+    )
+    kind: Literal["directory", "mount"] = Field(
+        "directory",
+        description="`mount`: something must be mounted at the path; `directory`: it only has to hold content",
+    )
+    every: Duration = Field(5.0, description="how often the storage is probed")
+    deadline: Duration = Field(30.0, description="how long one probe may take; a slow line is not a dead one")
+    patience: Duration = Field(
+        LOCAL_DELTA.media_patience, description="how long the storage may be lost before the run ends"
+    )
+
+
+class RunSettings(_Table):
+    """What a run does."""
+
+    sections: Names = Field(
+        (), description="the sections to process, by name or id, in this order; empty: all of them"
+    )
+    definitions: LocalPath | None = Field(
+        None,
+        description="a sections file (`plex_libraries.json`): sections that are missing on the server are created",
+    )
+    sonic: bool = Field(True, description="sonic analysis of music (needs Plex Pass)")
+    refresh: bool = Field(
+        False, description="refresh the metadata of music before its sonic analysis (can take hours)"
+    )
+    deep: bool = Field(False, description="walk every directory, also those that seem unchanged")
+    quick: bool = Field(
+        False,
+        description="to try a set-up: scan only (no analysis, no sonic), with the pace of profile local_quick",
+    )
+    dry_run: bool = Field(False, description="do everything up to the first change, print the plan, and end")
+    retries: int = Field(
+        2, ge=0, description="how often a failed section is tried again before it is set aside"
+    )
+
+    @property
+    def analyze(self) -> bool:
+        """Whether sections are analysed after their scan."""
+        return not self.quick
+
+    @property
+    def sonic_wanted(self) -> bool:
+        """Whether music is analysed sonically, if the server can."""
+        return self.sonic and not self.quick
+
+
+class Budgets(_Table):
+    """How long one phase (scan, analyse, refresh, sonic) of a section may take before a warning is given."""
+
+    movie: Duration = Field(LOCAL_DELTA.budgets[SectionType.MOVIE], description="films")
+    show: Duration = Field(LOCAL_DELTA.budgets[SectionType.SHOW], description="series")
+    artist: Duration = Field(LOCAL_DELTA.budgets[SectionType.ARTIST], description="music")
+    photo: Duration = Field(LOCAL_DELTA.budgets[SectionType.PHOTO], description="photos")
+
+    def __getitem__(self, type_: SectionType) -> float:
+        budget: float = getattr(self, type_.value)
+        return budget
+
+
+class Timing(_Table):
+    """How often things are looked at, and for how long they are waited for."""
+
+    interval: Duration = Field(
+        LOCAL_DELTA.interval, description="the time between two looks at the progress of a phase"
+    )
+    threshold: int = Field(
+        LOCAL_DELTA.threshold, ge=1, description="so many looks without progress are a stall"
+    )
+    budgets: Budgets = Field(
+        Budgets(), description="by section type; a phase that still progresses goes on past it"
+    )
+    cap: Duration = Field(LOCAL_DELTA.cap, description="no phase takes longer than this")
+    ready_patience: Duration = Field(
+        LOCAL_DELTA.ready_patience, description="how long Plex may take to become ready"
+    )
+    token_patience: Duration = Field(
+        LOCAL_DELTA.token_patience, description="how long the token is looked for"
+    )
+    token_every: Duration = Field(10.0, description="how often the token is looked for")
+    quiet_window: Duration = Field(
+        2.0, description="a phase is over when all signs are quiet for this long, at least"
+    )
+    quiet_window_max: Duration = Field(
+        20.0, description="the longest such window that gaps seen in this run can lead to"
+    )
+    unseen_patience: Duration = Field(
+        30.0, description="how long a phase that was asked for may take to be seen running"
+    )
+    poll_every: Duration = Field(
+        5.0, description="how often activities and sections are polled besides notifications"
+    )
+    probe_every: Duration = Field(1.0, description="how often a server that is not ready is asked")
+    sample_every: Duration = Field(2.0, description="how often the library database is sampled")
+    goodbye: Duration = Field(10.0, description="how long restoring may take when the run is interrupted")
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy cannot see through pydantic's decorated properties
+    @property
+    def stall_after(self) -> float:
+        """Seconds without progress after which a phase is stalled: `threshold` x `interval` (lesson L12)."""
+        return stall_time(self.threshold, self.interval)
+
+    @property
+    def count_every(self) -> float:
+        """Seconds between two full counts of a section."""
+        return self.interval
+
+    def budget(self, type_: SectionType) -> float:
+        """Return the seconds after which a phase of a section of *type_* is overdue; never more than `cap`."""
+        return min(self.budgets[type_], self.cap)
+
+
+class EventSettings(_Table):
+    """The event stream."""
+
+    format: Literal["auto", "jsonl", "text"] = Field(
+        "auto",
+        description="`jsonl`: JSON lines; `text`: plain lines; `auto`: live view on a terminal, else JSON lines",
+    )

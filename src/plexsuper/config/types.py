@@ -1,0 +1,64 @@
+"""The types of single settings: what people may write, and the value that it becomes."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import from_json
+
+from plexsuper.durations import parse_duration
+from plexsuper.profiles import PROFILES
+
+
+def _local_path(value: object) -> object:
+    # Only the text is made absolute: asking a path below a dead mount anything could hang for ever.
+    return os.path.abspath(os.path.expanduser(value)) if isinstance(value, str | Path) else value  # noqa: PTH100, PTH111 - Path.absolute keeps ".."
+
+
+def _names(value: object) -> object:
+    """Take a JSON list, or names with commas between them, where only text can be given (the environment)."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return from_json(value)
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _words(value: object) -> object:
+    """Take a command line as one text, split as a shell does."""
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _server_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be the server's address, such as http://127.0.0.1:32400")
+    if parts.query or parts.username or parts.fragment:
+        raise ValueError("must be an address alone; the token belongs into plex.token or PLEX_TOKEN")
+    _ = parts.port  # raises ValueError when it is not a port
+    return value.rstrip("/")
+
+
+def _claim(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("claim-"):
+        raise ValueError("is not a claim token: those begin with claim-, and are valid for four minutes")
+    return value
+
+
+def _profile_name(value: str) -> str:
+    if value not in PROFILES:
+        raise ValueError(f"{value!r} is not one of {', '.join(PROFILES)}")
+    return value
+
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(parse_duration)]
+LocalPath: TypeAlias = Annotated[Path, BeforeValidator(_local_path)]
+Name: TypeAlias = Annotated[str, Field(min_length=1)]
+Words: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_words)]
+Names: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+ServerUrl: TypeAlias = Annotated[str, AfterValidator(_server_url)]
+Claim: TypeAlias = Annotated[SecretStr, AfterValidator(_claim)]
+ProfileName: TypeAlias = Annotated[str, AfterValidator(_profile_name)]

@@ -1,0 +1,178 @@
+"""Says whether a stopped Plex's database is sound, without false alarm on Plex's schema and without false comfort."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from plexsuper.database.access import connect, readable_uri, refuse_if_open
+from plexsuper.database.crew import Crew, Job
+from plexsuper.database.custom_index import compare_with_table
+from plexsuper.database.diagnosis import name_the_damaged
+from plexsuper.database.file_checks import judge_file, notes_on_file
+from plexsuper.database.format import Malformed
+from plexsuper.database.jobs import Verdict, full_jobs, quick_jobs
+from plexsuper.database.ownership import Ownership, judge_ownership
+from plexsuper.database.pages import PageSource
+from plexsuper.database.plex_tool import check_with_plex_sqlite
+from plexsuper.database.progress import Progress, ProgressCallback
+from plexsuper.database.report import CheckReport, Finding, Unjudged
+from plexsuper.database.schema import Schema, read_schema
+from plexsuper.database.survey import Survey
+from plexsuper.database.table_checks import Complaint
+from plexsuper.database.unjudged import beyond_stock_sqlite
+from plexsuper.database.wal import wal_path
+from plexsuper.errors import DatabaseError
+
+_WORKERS = 2
+_SMALL = 16 << 20
+"""Below this size threads cost more than they bring."""
+
+
+def check_database(
+    path: Path,
+    *,
+    full: bool = True,
+    progress: ProgressCallback | None = None,
+    plex_sqlite: Sequence[str] | None = None,
+) -> CheckReport:
+    """Check the database at *path*, library or blobs, of a Plex that is not running; nothing is ever written.
+
+    The full check reads every page: each table is compared with each of its indexes, each page must belong to exactly
+    one owner. Without *full*, only the header, the size, the write-ahead log and the counts of rows and index
+    entries are compared, which takes seconds per gigabyte and sees most damage, not all. *plex_sqlite* is the command
+    that runs `Plex SQLite` (see `plex_tool`); with it the order of the ICU indexes is judged, too.
+
+    Raises:
+        DatabaseError: the file is missing, empty, unreadable, open in another process, or changes during the check.
+    """
+    started = time.monotonic()
+    try:
+        source = PageSource(path)
+    except Malformed as error:
+        finding = Finding("header", "header", "structure", str(error))
+        return CheckReport(path=path, full=full, findings=(finding,), seconds=time.monotonic() - started)
+    with source:
+        refuse_if_open(path)
+        before = _state(path)
+        report = _Examination(source, full, progress or _silent, plex_sqlite).report()
+        if _state(path) != before:
+            raise DatabaseError(f"{path} changed while it was checked; stop Plex and check again")
+    return replace(report, seconds=time.monotonic() - started)
+
+
+def _silent(_: Progress) -> None:
+    pass
+
+
+def _state(path: Path) -> list[tuple[int, int, int] | None]:
+    state: list[tuple[int, int, int] | None] = []
+    for file in (path, wal_path(path)):
+        stat = file.stat() if file.exists() else None
+        state.append((stat.st_ino, stat.st_size, stat.st_mtime_ns) if stat else None)
+    return state
+
+
+@dataclass(slots=True)
+class _Examination:
+    source: PageSource
+    full: bool
+    tell: ProgressCallback
+    plex_sqlite: Sequence[str] | None
+    findings: list[Finding] = field(default_factory=list)
+    complaints: list[Complaint] = field(default_factory=list)
+    rows: dict[str, int | None] = field(default_factory=dict)
+    orphans: dict[str, int] = field(default_factory=dict)
+    unjudged: list[Unjudged] = field(default_factory=list)
+
+    def report(self) -> CheckReport:
+        source = self.source
+        self.findings += judge_file(source)
+        with readable_uri(source.path, source.wal) as uri:
+            try:
+                with closing(connect(uri)) as conn:
+                    self._examine(uri, conn)
+            except sqlite3.DatabaseError as error:
+                message = f"SQLite cannot read the schema: {error}"
+                self.findings.append(Finding("sqlite_schema", "schema", "data", message))
+        return CheckReport(
+            path=source.path,
+            full=self.full,
+            findings=tuple(dict.fromkeys(self.findings)),
+            rows=self.rows,
+            orphans=self.orphans,
+            unjudged=tuple(self.unjudged),
+            notes=tuple(notes_on_file(source)),
+            pages=source.page_count,
+            page_size=source.page_size,
+        )
+
+    def _examine(self, uri: str, conn: sqlite3.Connection) -> None:
+        schema = read_schema(conn)
+        for name in schema.collations:
+            conn.create_collation(name, lambda _left, _right: 1)
+        self.source.warm(self.tell)
+        jobs = full_jobs(conn, schema) if self.full else quick_jobs(schema)
+        if self.source.size < _SMALL:
+            own = self._own_work(conn, schema)
+            self._take(job(conn) for job in jobs)
+        else:
+            own = self._share(uri, conn, schema, jobs)
+        if own is not None:
+            self.findings += name_the_damaged(self.source, schema, own, self.complaints)
+        self.unjudged += beyond_stock_sqlite(schema)
+        if self.plex_sqlite and self.full:
+            self._ask_plex(uri, schema)
+
+    def _share(
+        self, uri: str, conn: sqlite3.Connection, schema: Schema, jobs: list[Job[Verdict]]
+    ) -> Ownership | None:
+        with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
+            crew.start(jobs)
+            own = self._own_work(conn, schema)
+            self._take(crew.results(lambda done: self.tell(Progress("check", done, len(jobs), "tables"))))
+        return own
+
+    def _own_work(self, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
+        """What only our own page reader can do: who owns each page, and the indexes in an order only Plex knows."""
+        if not self.full:
+            return None
+        survey = Survey(self.source, self._tick())
+        own = judge_ownership(survey, schema)
+        self.findings += own.findings
+        for table in schema.tables.values():
+            for index in table.indexes:
+                if not index.custom_collation or not index.plain:
+                    continue
+                try:
+                    self.findings += compare_with_table(self.source, conn, table, index)
+                except sqlite3.DatabaseError as error:
+                    self.complaints.append(Complaint(table.name, (str(error),)))
+        return own
+
+    def _tick(self) -> Callable[[int], None]:
+        total = self.source.page_count
+        return lambda done: self.tell(Progress("survey", done, total, "pages"))
+
+    def _take(self, verdicts: Iterable[Verdict]) -> None:
+        for verdict in verdicts:
+            self.findings += verdict.findings
+            self.rows |= verdict.rows
+            self.orphans |= verdict.orphans
+            if verdict.complaint:
+                self.complaints.append(verdict.complaint)
+
+    def _ask_plex(self, uri: str, schema: Schema) -> None:
+        assert self.plex_sqlite is not None
+        complaints = check_with_plex_sqlite(self.plex_sqlite, uri)
+        indexes = schema.indexes
+        for line in complaints:
+            name = line.rpartition(" index ")[2]
+            if name in indexes:
+                self.findings.append(Finding(name, "index", "index", f"Plex SQLite: {line}"))
+            else:
+                self.findings.append(Finding(self.source.path.name, "pages", "structure", f"Plex SQLite: {line}"))
+        custom = {index.name for index in indexes.values() if index.custom_collation}
+        self.unjudged = [item for item in self.unjudged if item.object not in custom]

@@ -1,0 +1,70 @@
+"""A few read-only connections that work through a list of jobs at the same time, cancellable at any moment.
+
+Python's `sqlite3` lets go of the interpreter while SQLite works, so two threads use two cores.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
+from typing import Any, Generic, Self, TypeVar
+
+from plexsuper.database.access import connect
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+_HEARTBEAT = 1.0
+
+
+class Crew(Generic[T]):
+    """Runs jobs on *size* connections to *uri*; leaving the block cancels what is still to be done."""
+
+    def __init__(self, uri: str, collations: frozenset[str], size: int) -> None:
+        self._uri = uri
+        self._collations = collations
+        self._size = size
+        self._exits = ExitStack()
+        self._connections: list[sqlite3.Connection] = []
+        self._mine = threading.local()
+        self._spare: list[sqlite3.Connection] = []
+        self._futures: set[Future[T]] = set()
+        self.total = 0
+
+    def __enter__(self) -> Self:
+        for _ in range(self._size):
+            conn = connect(self._uri, self._collations)
+            self._exits.enter_context(closing(conn))
+            self._connections.append(conn)
+        self._spare = list(self._connections)
+        # list.pop is atomic: each thread takes a connection of its own
+        self._pool = ThreadPoolExecutor(self._size, initializer=self._take_connection)
+        return self
+
+    def _take_connection(self) -> None:
+        self._mine.conn = self._spare.pop()
+
+    def start(self, jobs: Iterable[Job[T]]) -> None:
+        """Queue *jobs*, the longest first for an even end."""
+        self._futures |= {self._pool.submit(self._run, job) for job in jobs}
+        self.total = len(self._futures)
+
+    def _run(self, job: Job[T]) -> T:
+        return job(self._mine.conn)
+
+    def results(self, heartbeat: Callable[[int], None]) -> Iterator[T]:
+        """Yield each job's result as it ends; call *heartbeat* with the number of ended jobs at least each second."""
+        pending, done = self._futures, 0
+        while pending:
+            ended, pending = wait(pending, timeout=_HEARTBEAT, return_when=FIRST_COMPLETED)
+            done += len(ended)
+            heartbeat(done)
+            for future in ended:
+                yield future.result()
+
+    def __exit__(self, *_: Any) -> None:
+        for conn in self._connections:
+            conn.interrupt()
+        self._pool.shutdown(cancel_futures=True)
+        self._exits.close()

@@ -1,0 +1,68 @@
+"""Turns the survey of pages into findings: pages shared, unreadable, lost or wrongly listed as free."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from plexsuper.database.report import Damage, Finding, Kind
+from plexsuper.database.schema import Schema
+from plexsuper.database.survey import FIRST_TREE, FREE, LOCK, POINTER_MAP, Survey
+
+_MOST = 20
+_SCHEMA = "sqlite_schema"
+
+
+@dataclass(slots=True)
+class Ownership:
+    """The survey together with the names of its owners."""
+
+    survey: Survey
+    names: dict[int, str] = field(default_factory=dict)
+    kinds: dict[int, Kind] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def owners(self, pages: Iterable[int]) -> set[str]:
+        """The names of the trees that own *pages*."""
+        owner = self.survey.owner
+        return {
+            self.names[owner[page]] for page in pages if 0 < page < len(owner) and owner[page] >= FIRST_TREE
+        }
+
+
+def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
+    """Claim all pages of *survey* for the trees of *schema*, the free page list and the lock page."""
+    result = Ownership(survey, {FREE: "free page list", LOCK: "lock page", POINTER_MAP: "pointer map"})
+    trees: list[tuple[str, Kind, int]] = [(_SCHEMA, "schema", 1)]
+    for table in schema.tables.values():
+        trees.append((table.name, "table", table.root))
+        trees += [(index.name, "index", index.root) for index in table.indexes]
+    for tree, (name, kind, root) in enumerate(trees, FIRST_TREE):
+        result.names[tree], result.kinds[tree] = name, kind
+        damage: Damage = "index" if kind == "index" else "data"
+        faults: list[tuple[int, str]] = []
+        result.sizes[name] = survey.claim_tree(tree, root, lambda page, what, to=faults: to.append((page, what)))
+        _report(result, name, kind, damage, faults)
+    faults = []
+    survey.claim_freelist(lambda page, what: faults.append((page, what)))
+    _report(result, "free page list", "freelist", "structure", faults)
+    if unused := survey.unused():
+        message = f"{len(unused)} pages belong to nothing: {_listed(unused)}"
+        result.findings.append(
+            Finding("free page list", "freelist", "structure", message, tuple(unused[:_MOST]))
+        )
+    return result
+
+
+def _report(result: Ownership, name: str, kind: Kind, damage: Damage, faults: list[tuple[int, str]]) -> None:
+    owner = result.survey.owner
+    for page, what in faults[:_MOST]:
+        message = what
+        if what.endswith("used twice") and page < len(owner):
+            other = result.names.get(owner[page], "another")
+            message = f"{what}: by {name} and by {other}"
+        result.findings.append(Finding(name, kind, damage, message, (page,)))
+
+
+def _listed(pages: list[int]) -> str:
+    more = "" if len(pages) <= _MOST else ", …"
+    return ", ".join(map(str, pages[:_MOST])) + more

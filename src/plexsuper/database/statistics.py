@@ -1,0 +1,162 @@
+"""What a library holds, counted in one consistent read: every kind, live and trashed apart, per section."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
+
+from plexsuper.database.connection import sqlite_errors
+from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
+
+Row = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """How many items of each kind; a kind that the library has not is 0, never missing."""
+
+    artists: int = 0
+    albums: int = 0
+    tracks: int = 0
+    sonic: int = 0
+    """Those of the tracks that have been sonically analysed."""
+    movies: int = 0
+    shows: int = 0
+    seasons: int = 0
+    episodes: int = 0
+    photos: int = 0
+    photo_albums: int = 0
+
+    def __add__(self, other: "Kinds") -> "Kinds":
+        return _sum(self, other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The figures of one section or of the whole library. *Trashed* = marked by Plex as gone (`deleted_at`)."""
+
+    live: Kinds = field(default_factory=Kinds)
+    trashed: Kinds = field(default_factory=Kinds)
+    live_parts: int = 0
+    trashed_parts: int = 0
+    analysed: int = 0
+    """Live media items which Plex's media analysis has done (`media_analysis_version` above 0)."""
+    unanalysed: int = 0
+    """The other live media items."""
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return _sum(self, other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionStatistics:
+    """One library section; *type* is the API's word ("movie", "show", "artist", "photo") or `unknown (N)`."""
+
+    id: int
+    title: str
+    type: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryStatistics:
+    """The whole library (*total* is the sum of the sections) and every section, by id."""
+
+    total: Figures
+    sections: tuple[SectionStatistics, ...]
+
+
+SECTIONS_SQL = "SELECT id, name, section_type FROM library_sections ORDER BY id"
+
+# Rows of section NULL, -1 or -2 (extras, placeholders) belong to no section and are never counted.
+ITEMS_SQL = f"""
+SELECT library_section_id, metadata_type, deleted_at IS NOT NULL, count(*),
+       count(CASE WHEN metadata_type = {MetadataType.TRACK:d} AND instr(extra_data, '{SONIC_MARK}') > 0 THEN 1 END)
+FROM metadata_items WHERE library_section_id IN (SELECT id FROM library_sections) GROUP BY 1, 2, 3
+"""  # noqa: S608 - constants of ours
+
+PARTS_SQL = """
+SELECT i.library_section_id, p.deleted_at IS NOT NULL, count(*)
+FROM media_parts p JOIN media_items i ON i.id = p.media_item_id
+WHERE i.library_section_id IN (SELECT id FROM library_sections) GROUP BY 1, 2
+"""
+
+# A version below 0 is a tool's mark for a broken file: not analysed.
+ANALYSED_SQL = """
+SELECT library_section_id, coalesce(media_analysis_version, 0) > 0, count(*) FROM media_items
+WHERE deleted_at IS NULL AND library_section_id IN (SELECT id FROM library_sections) GROUP BY 1, 2
+"""
+
+FIELDS = {
+    MetadataType.ARTIST: "artists",
+    MetadataType.ALBUM: "albums",
+    MetadataType.TRACK: "tracks",
+    MetadataType.MOVIE: "movies",
+    MetadataType.SHOW: "shows",
+    MetadataType.SEASON: "seasons",
+    MetadataType.EPISODE: "episodes",
+    MetadataType.PHOTO: "photos",
+    MetadataType.PHOTO_ALBUM: "photo_albums",
+}
+"""The field of `Kinds` that counts a metadata type; the other types (extras, playlists …) are not counted."""
+
+
+def read_statistics(conn: sqlite3.Connection) -> LibraryStatistics:
+    """Count everything in one read transaction (in the caller's, if there is one); nothing is written.
+
+    Raises:
+        DatabaseError: any of the reads failed; a figure that could not be read is never given as 0.
+    """
+    with sqlite_errors("the library statistics cannot be read"):
+        own = not conn.in_transaction
+        if own:
+            conn.execute("BEGIN")
+        try:
+            answers = [conn.execute(s).fetchall() for s in (SECTIONS_SQL, ITEMS_SQL, PARTS_SQL, ANALYSED_SQL)]
+        finally:
+            if own:
+                conn.execute("ROLLBACK")
+    return statistics_from_rows(*answers)
+
+
+def statistics_from_rows(
+    sections: Iterable[tuple[int, str, int | None]],
+    items: Iterable[Row],
+    parts: Iterable[Row],
+    analysed: Iterable[Row],
+) -> LibraryStatistics:
+    """Put the answers to `SECTIONS_SQL`, `ITEMS_SQL`, `PARTS_SQL` and `ANALYSED_SQL` together."""
+    figures: defaultdict[int | None, Figures] = defaultdict(Figures)
+    for section, kind, trashed, count, sonic in items:
+        kinds = _kinds(kind, count or 0, sonic or 0)
+        figures[section] += Figures(trashed=kinds) if trashed else Figures(live=kinds)
+    for section, trashed, count in parts:
+        figures[section] += Figures(trashed_parts=count or 0) if trashed else Figures(live_parts=count or 0)
+    for section, done, count in analysed:
+        figures[section] += Figures(analysed=count or 0) if done else Figures(unanalysed=count or 0)
+    each = tuple(
+        SectionStatistics(id=id_, title=title, type=section_type(number), figures=figures[id_])
+        for id_, title, number in sections
+    )
+    return LibraryStatistics(total=sum((s.figures for s in each), Figures()), sections=each)
+
+
+def section_type(number: int | None) -> str:
+    """Return the API's word for a `section_type`, or `unknown (N)`: a new type must not stop a count."""
+    try:
+        return SectionType.from_number(number or 0).api
+    except ValueError:
+        return f"unknown ({number})"
+
+
+def _kinds(kind: int | None, count: int, sonic: int) -> Kinds:
+    name = FIELDS.get(MetadataType(kind)) if kind in set(MetadataType) else None
+    return Kinds(**{name: count, "sonic": sonic}) if name else Kinds()
+
+
+_Counted = TypeVar("_Counted", Kinds, Figures)
+
+
+def _sum(one: _Counted, two: _Counted) -> _Counted:
+    return type(one)(**{f.name: getattr(one, f.name) + getattr(two, f.name) for f in fields(one)})

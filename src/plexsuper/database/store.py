@@ -1,0 +1,107 @@
+"""Where copies of a library database are kept and prepared: beside its directory, on the same filesystem."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plexsuper.database.files import os_errors
+from plexsuper.database.swap import finish_swap
+from plexsuper.errors import DatabaseError
+
+MANIFEST = "manifest.json"
+"""In every finished snapshot and archive; what has none was not finished or not made by us."""
+
+_STAGE = ".stage-"
+
+
+@contextmanager
+def workshop(databases_dir: Path) -> Iterator["Workshop"]:
+    """Be the only plexsuper that changes or copies the databases in *databases_dir*; complete what a killed one left.
+
+    Raises:
+        DatabaseError: another one is at work, or nothing can be written beside the directory.
+    """
+    home = snapshots_home(databases_dir)
+    with os_errors(f"cannot write beside {databases_dir}"):
+        home.mkdir(exist_ok=True)
+        descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with os_errors(f"cannot lock {home}"):
+            _lock(descriptor, databases_dir)
+            for stale in home.glob(f"{_STAGE}*"):  # ours is the lock, so nobody works in them
+                shutil.rmtree(stale)
+            finish_swap(databases_dir, home)
+            _drop_shared(databases_dir, home)
+        yield Workshop(databases_dir, home)
+    finally:
+        os.close(descriptor)
+
+
+class Workshop:
+    """The right to work on one pair of databases, and the place to do it."""
+
+    def __init__(self, databases_dir: Path, home: Path) -> None:
+        self.databases_dir = databases_dir
+        self.home = home
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        """Give an empty directory on the filesystem of the databases; it is gone afterwards, come what may."""
+        with os_errors(f"cannot write in {self.home}"):
+            directory = Path(tempfile.mkdtemp(prefix=_STAGE, dir=self.home))
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def new_name(self, reason: str) -> Path:
+        """Return a path in the home that does not exist yet, named by the time (UTC) and *reason*."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        path = self.home / f"{stamp}-{reason}"
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.home / f"{stamp}.{number}-{reason}"
+        return path
+
+
+def snapshots_home(databases_dir: Path) -> Path:
+    """Return where the snapshots of *databases_dir* lie: `<its name>.snapshots` beside it.
+
+    When the directory is a mount point of its own, they lie inside it: a rename cannot cross filesystems.
+    """
+    directory = databases_dir.resolve()
+    with suppress(OSError):
+        if directory.stat().st_dev != directory.parent.stat().st_dev:
+            return directory / ".plexsuper-snapshots"
+    return directory.with_name(f"{directory.name}.snapshots")
+
+
+def list_snapshots(databases_dir: Path) -> list[Path]:
+    """Return the finished snapshots of *databases_dir*, the newest first."""
+    home = snapshots_home(databases_dir)
+    found = [p.parent for p in home.glob(f"*/{MANIFEST}")] if home.is_dir() else []
+    return sorted(found, key=lambda p: p.name, reverse=True)
+
+
+def _drop_shared(databases_dir: Path, home: Path) -> None:
+    """Remove a snapshot that shares a file with the live databases: its deed was interrupted, Plex may write there."""
+    live = {(s.st_dev, s.st_ino) for s in (p.stat() for p in databases_dir.iterdir())}
+    for path in home.glob("*/*.db"):
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in live and path.parent != databases_dir:
+            shutil.rmtree(path.parent)
+
+
+def _lock(descriptor: int, databases_dir: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DatabaseError(
+            f"another plexsuper is at work on the databases in {databases_dir}: wait for it to end"
+        ) from error

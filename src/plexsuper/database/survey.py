@@ -1,0 +1,170 @@
+"""Who owns each page: one sequential pass over the file, then every tree, overflow chain and free page is claimed.
+
+SQLite's per-table check cannot see a page that two tables share, nor one that nobody uses, and its check of the
+whole file fails on Plex's schema. This pass decodes only as much as ownership needs.
+"""
+
+import struct
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
+from operator import sub
+
+from plexsuper.database.btree_page import parse_cell, pointers
+from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind, max_local, min_local
+from plexsuper.database.pages import PageSource
+
+UNUSED = 0
+FREE = 1
+LOCK = 2
+POINTER_MAP = 3
+FIRST_TREE = 4
+
+_LINK = struct.Struct(">I")
+_TRUNK = struct.Struct(">II")
+_COUNT = struct.Struct(">H")
+_BROKEN = 255
+
+Complain = Callable[[int, str], None]
+"""Takes a page number and what is wrong with it."""
+
+
+class Survey:
+    """Page ownership of one database; `owner[page]` is one of the constants above or a tree's number."""
+
+    def __init__(self, source: PageSource, tick: Callable[[int], None] | None = None) -> None:
+        """Read every page of *source* in file order; *tick* is told the number of pages read so far."""
+        self._source = source
+        self._usable = source.usable
+        count = source.page_count
+        self._kinds = bytearray(count + 1)
+        self._has_chain = bytearray(count + 1)
+        self._links = array("I", bytes(4 * (count + 1)))
+        self._children: dict[int, tuple[int, ...]] = {}
+        self._chain_owners = array("I")
+        self._chain_heads = array("I")
+        self.owner = array("H", bytes(2 * (count + 1)))
+        for first, pages in source.blocks():
+            for number, data in enumerate(pages, first):
+                self._note(number, data)
+            if tick:
+                tick(first + len(pages) - 1)
+        self._claim_special_pages()
+
+    def _note(self, number: int, data: bytes) -> None:
+        if not data:
+            self._kinds[number] = _BROKEN
+            return
+        base = HEADER_SIZE if number == 1 else 0
+        kind = data[base]
+        if kind not in (2, 5, 10, 13):
+            (self._links[number],) = _LINK.unpack_from(data)
+            return
+        self._kinds[number] = kind
+        (self._links[number],) = _LINK.unpack_from(data)  # an overflow page may look like a b-tree page
+        try:
+            self._note_btree(number, data, base, PageKind(kind))
+        except (Malformed, struct.error):
+            self._kinds[number] = _BROKEN
+            self._children.pop(number, None)
+
+    def _note_btree(self, number: int, data: bytes, base: int, kind: PageKind) -> None:
+        (count,) = _COUNT.unpack_from(data, base + 3)
+        if kind.is_leaf:
+            cells = pointers(count).unpack_from(data, base + 8)
+        else:
+            cells = pointers(count).unpack_from(data, base + 12)
+            children = tuple([_LINK.unpack_from(data, cell)[0] for cell in cells])
+            self._children[number] = (*children, _LINK.unpack_from(data, base + 8)[0])
+        if kind is not PageKind.TABLE_INTERIOR and cells:
+            self._note_chains(number, data, kind, sorted(cells))
+
+    def _note_chains(self, number: int, data: bytes, kind: PageKind, cells: list[int]) -> None:
+        # A record that overflows leaves at least `least` bytes here, so most pages are dismissed without decoding
+        least = min_local(self._usable)
+        ends = [*cells[1:], self._usable]
+        if max(map(sub, ends, cells)) <= least:
+            return
+        limit = max_local(self._usable, kind)
+        for start, end in zip(cells, ends, strict=True):
+            if end - start > least:
+                cell = parse_cell(data, start, kind, self._usable, number)
+                if cell.payload > limit:
+                    self._chain_owners.append(number)
+                    self._chain_heads.append(cell.overflow)
+                    self._has_chain[number] = 1
+
+    def _claim_special_pages(self) -> None:
+        source = self._source
+        if source.lock_page <= source.page_count:
+            self.owner[source.lock_page] = LOCK
+        if source.header.largest_root:
+            step = self._usable // 5 + 1
+            for number in range(2, source.page_count + 1, step):
+                self.owner[number + (number == source.lock_page)] = POINTER_MAP
+
+    def claim_tree(self, tree: int, root: int, complain: Complain) -> int:
+        """Claim every page of the tree at *root* for the number *tree*; return how many pages it has."""
+        stack = [root]
+        pages = 0
+        while stack:
+            number = stack.pop()
+            if not self._claim(number, tree, complain):
+                continue
+            pages += 1
+            kind = self._kinds[number]
+            if kind in (0, _BROKEN):
+                complain(number, f"page {number} is part of a tree but is no readable b-tree page")
+                continue
+            if kind < PageKind.INDEX_LEAF:
+                stack.extend(self._children[number])
+            if self._has_chain[number]:
+                pages += self._claim_chains(number, tree, complain)
+        return pages
+
+    def _claim_chains(self, number: int, tree: int, complain: Complain) -> int:
+        pages = 0
+        at = bisect_left(self._chain_owners, number)
+        while at < len(self._chain_owners) and self._chain_owners[at] == number:
+            link = self._chain_heads[at]
+            while link and self._claim(link, tree, complain):
+                link = self._links[link]
+                pages += 1
+            at += 1
+        return pages
+
+    def _claim(self, number: int, owner: int, complain: Complain) -> bool:
+        if not 1 <= number <= self._source.page_count:
+            complain(number, f"page {number} is referred to but does not exist")
+            return False
+        if self.owner[number]:
+            complain(number, f"page {number} is used twice")
+            return False
+        self.owner[number] = owner
+        return True
+
+    def claim_freelist(self, complain: Complain) -> None:
+        """Claim the free pages; complain where the list is broken or its length is not what the header says."""
+        header = self._source.header
+        trunk, count = header.first_trunk, 0
+        capacity = self._usable // 4 - 2
+        while trunk and self._claim(trunk, FREE, complain):
+            count += 1
+            try:
+                data = self._source.page(trunk)
+            except Malformed as error:
+                complain(trunk, str(error))
+                break
+            following, leaves = _TRUNK.unpack_from(data)
+            if leaves > capacity:
+                complain(trunk, f"free page list: page {trunk} claims {leaves} entries, {capacity} fit")
+                break
+            for number in struct.unpack_from(f">{leaves}I", data, 8):
+                count += self._claim(number, FREE, complain)
+            trunk = following
+        if count != header.free_pages:
+            complain(1, f"free page list: {count} pages found, the header says {header.free_pages}")
+
+    def unused(self) -> list[int]:
+        """The pages that nothing refers to."""
+        return [number for number in range(1, len(self.owner)) if not self.owner[number]]

@@ -1,0 +1,155 @@
+"""Judges one ordinary table and its indexes with stock SQLite, including tables that it cannot judge by itself.
+
+`PRAGMA integrity_check('table')` works on a Plex schema where the check of the whole file fails. Where an index has a
+collation that only Plex knows, that pragma would compare by a stand-in and drown in false lines; then `quick_check`
+judges the structure, and every other index is compared by looking each row up in it, which is what
+integrity_check does.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plexsuper.database.report import Finding
+from plexsuper.database.schema import Index, Table
+
+_NAMED_INDEX = re.compile(r"(?:missing from|entries in|entry in|of|differ from) index (.+)$")
+_PAGE = re.compile(r"\bpage (\d+)", re.IGNORECASE)
+_ROWS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What SQLite said of a table, before it is known which of its trees is meant."""
+
+    table: str
+    lines: tuple[str, ...]
+
+    @property
+    def pages(self) -> set[int]:
+        """The pages that the lines name."""
+        return {int(page) for line in self.lines for page in _PAGE.findall(line)}
+
+
+def quoted(name: str) -> str:
+    """*name* as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def needs_lookups(table: Table) -> bool:
+    """Whether integrity_check would need a collation that only Plex has."""
+    return any(index.custom_collation for index in table.indexes)
+
+
+def ask_sqlite(conn: sqlite3.Connection, table: Table) -> list[str]:
+    """Run SQLite's own check of *table* and its indexes; return its complaints."""
+    pragma = "quick_check" if needs_lookups(table) else "integrity_check"
+    try:
+        lines = [line for (line,) in conn.execute(f"PRAGMA {pragma}({quoted(table.name)})")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    if not lines:
+        return [f"PRAGMA {pragma} answered nothing"]
+    return [] if lines == ["ok"] else [line for text in lines for line in text.splitlines() if "***" not in line]
+
+
+def sort_lines(table: Table, lines: list[str]) -> tuple[list[Finding], Complaint | None]:
+    """Separate the lines that name an index from those whose tree is still to be found."""
+    names = {index.name for index in table.indexes}
+    by_index: dict[str, list[str]] = {}
+    rest = []
+    for line in lines:
+        found = _NAMED_INDEX.search(line)
+        if found and found.group(1) in names:
+            by_index.setdefault(found.group(1), []).append(line)
+        else:
+            rest.append(line)
+    findings = [Finding(name, "index", "index", _summary(said)) for name, said in by_index.items()]
+    return findings, Complaint(table.name, tuple(rest)) if rest else None
+
+
+def _summary(lines: list[str]) -> str:
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return lines[0] + more
+
+
+def comparable(index: Index) -> bool:
+    """Whether the rows of the table can be looked up in *index* by stock SQLite."""
+    return index.plain and not index.custom_collation
+
+
+def rows_not_found(
+    conn: sqlite3.Connection, table: Table, indexes: list[Index], rows: tuple[int, int]
+) -> Iterator[Finding]:
+    """Look each row of *table* with a rowid between *rows* up in each of *indexes*.
+
+    Raises:
+        sqlite3.DatabaseError: a tree is so damaged that SQLite gives up.
+    """
+    found = " AND ".join(f"EXISTS ({_lookup(table, index)})" for index in indexes)
+    missing = f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT "
+    if conn.execute(f"{missing} ({found}) LIMIT 1", rows).fetchone() is None:
+        return
+    for index in indexes:
+        query = f"{missing} EXISTS ({_lookup(table, index)}) LIMIT {_ROWS_NAMED}"
+        if lost := [str(row) for (row,) in conn.execute(query, rows)]:
+            message = f"rows of {table.name} missing from index {index.name}: {', '.join(lost)}"
+            yield Finding(index.name, "index", "index", message)
+
+
+def _lookup(table: Table, index: Index) -> str:
+    same = " AND ".join(
+        f"i.{quoted(term.name or '')} COLLATE {quoted(term.collation)} IS t.{quoted(term.name or '')}"
+        for term in index.terms
+    )
+    name = quoted(table.name)
+    return f"SELECT 1 FROM {name} AS i INDEXED BY {quoted(index.name)} WHERE {same} AND i.rowid = t.rowid"
+
+
+def duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator[Finding]:
+    """Find keys that a unique *index* holds twice."""
+    terms = [f"{quoted(term.name or '')} COLLATE {quoted(term.collation)}" for term in index.terms]
+    known = " AND ".join(f"{quoted(term.name or '')} IS NOT NULL" for term in index.terms)
+    query = (
+        f"SELECT min(rowid) FROM {quoted(table.name)} INDEXED BY {quoted(index.name)} WHERE {known}"
+        f" GROUP BY {', '.join(terms)} HAVING count(*) > 1 LIMIT 1"
+    )
+    for (row,) in conn.execute(query):
+        yield Finding(
+            index.name, "index", "index", f"row {row} of {table.name} is not unique in {index.name}"
+        )
+
+
+def count_rows(conn: sqlite3.Connection, table: Table) -> int:
+    """Count the rows in the table's own tree.
+
+    Raises:
+        sqlite3.DatabaseError: the tree cannot be read.
+    """
+    row = conn.execute(f"SELECT count(*) FROM {quoted(table.name)} NOT INDEXED").fetchone()
+    return int(row[0])
+
+
+def compare_counts(conn: sqlite3.Connection, table: Table) -> Iterator[Finding]:
+    """Compare the number of rows and the sum of the rowids of *table* with those of each of its indexes.
+
+    Raises:
+        sqlite3.DatabaseError: a tree cannot be read.
+    """
+    if table.without_rowid:
+        return
+    name = quoted(table.name)
+    measure = "SELECT count(*), total(rowid) FROM"
+    wanted = conn.execute(f"{measure} {name} NOT INDEXED").fetchone()
+    for index in table.indexes:
+        if index.partial:
+            continue
+        try:
+            got = conn.execute(f"{measure} {name} INDEXED BY {quoted(index.name)}").fetchone()
+        except sqlite3.DatabaseError as error:
+            yield Finding(index.name, "index", "index", f"cannot be read: {error}")
+            continue
+        if got != wanted:
+            message = f"wrong # of entries in index {index.name}: {got[0]} for {wanted[0]} rows, or other rows"
+            yield Finding(index.name, "index", "index", message)

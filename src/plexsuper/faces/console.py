@@ -1,0 +1,152 @@
+"""The live view for a person at a terminal.
+
+It draws when something happened, four times a second at most, and once a second for the clock; never while a
+prompt is open, and never faster than the terminal takes it: a frozen terminal holds up nothing.
+"""
+
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, tzinfo
+
+import anyio
+from rich.console import Console, Group
+from rich.live import Live
+
+from plexsuper.bus import Subscription
+from plexsuper.faces import marks
+from plexsuper.faces.picture import Picture
+from plexsuper.faces.summary import summary
+from plexsuper.faces.view import draw
+from plexsuper.faces.writer import LineWriter
+from plexsuper.stream import Envelope
+
+EVERY = 0.25
+
+
+class _Outlet(io.StringIO):
+    """The text file that rich writes to; every flush goes to the writer as one piece."""
+
+    def __init__(self, writer: LineWriter, encoding: str) -> None:
+        super().__init__()
+        self._writer = writer
+        self._encoding = encoding
+
+    def isatty(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        if text:
+            self._writer.write(marks.encodable(text, self._encoding))
+
+
+class Screen:
+    """A terminal that shows one picture; `paused` frees it for a prompt.
+
+    *zone* is for the time stamps (None: local), *clock* tells the time in UTC.
+    """
+
+    def __init__(
+        self,
+        fd: int = 1,
+        *,
+        encoding: str = "utf-8",
+        zone: tzinfo | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.picture = Picture(zone=zone)
+        self.writer = LineWriter(fd, limit=1000)
+        self._console = Console(file=_Outlet(self.writer, encoding), highlight=False)
+        self._clock = clock
+        self._live: Live | None = None
+        self._pauses = 0
+        self._size = self._console.size
+        self._changed = True
+        self._second = -1
+
+    def see(self, envelope: Envelope) -> None:
+        """Take *envelope* into the picture; what only debugging asks for waits for the next second."""
+        self.picture.see(envelope)
+        self._changed = self._changed or envelope.level != "debug"
+
+    def refresh(self) -> None:
+        """Draw, if there is something new and the terminal has taken the last frame."""
+        now = self._clock()
+        second = int(now.timestamp())
+        resized = self._console.size != self._size
+        if self._pauses or not self.writer.idle or not (self._changed or resized or second != self._second):
+            return
+        if resized:
+            self._clear()
+        self._draw(now)
+        self._changed, self._second = False, second
+
+    def pause(self) -> None:
+        """Draw no more and leave the cursor below the last frame."""
+        self._pauses += 1
+        self._stop()
+
+    def resume(self) -> None:
+        """Draw again, below what was written meanwhile."""
+        self._pauses -= 1
+        self._changed = True
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Write nothing while the block lasts; the terminal is quiet when it is entered (lessons L21, L26)."""
+        self.pause()
+        try:
+            await self.writer.flush()
+            yield
+        finally:
+            self.resume()
+
+    async def finish(self, places: Mapping[str, str] | None = None) -> None:
+        """Leave the last frame and print the summary below it."""
+        if not self._pauses:
+            self._draw(self.picture.at or self._clock())
+        self._stop()
+        self._console.print(summary(self.picture, places))
+        await self.writer.finish()
+
+    def _draw(self, now: datetime) -> None:
+        width, height = self._console.size
+        rows = draw(self.picture, now, width=width, height=height - 1)
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+            self._live.start()
+        self._live.update(Group(*rows), refresh=True)
+
+    def _clear(self) -> None:
+        """Forget the old frame: a terminal that became narrower has broken its rows anew."""
+        self._size = self._console.size
+        self._stop()
+        self._console.clear()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+async def show_console(
+    envelopes: Subscription[Envelope], screen: Screen, *, places: Mapping[str, str] | None = None
+) -> None:
+    """Show the run until *envelopes* is closed; then leave the last frame and a summary with *places*."""
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_keep_drawing, screen)
+            async for envelope in envelopes:
+                screen.see(envelope)
+            group.cancel_scope.cancel()
+    finally:
+        await screen.finish(places)
+
+
+async def _keep_drawing(screen: Screen) -> None:
+    while True:
+        screen.refresh()
+        await anyio.sleep(EVERY)

@@ -1,0 +1,97 @@
+"""What a face remembers beside the present: the times, the stages passed and the last events.
+
+A pure fold of envelopes, so a recorded stream shows the same picture as a live one.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
+
+from plexsuper import events as e
+from plexsuper.faces.words import sentence
+from plexsuper.state import Now
+from plexsuper.stream import Envelope
+
+if TYPE_CHECKING:
+    from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
+
+
+_SHOWN = (e.StageStarted, e.SectionStarted, e.SectionPhaseProgressed)
+"""Events that a picture shows by itself, so that they need no place among the last events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One of the last events, in words."""
+
+    ts: datetime
+    level: e.Level
+    text: str
+
+
+class Picture:
+    """All that a view or a summary shows; `see` takes the envelopes in their order.
+
+    *zone* is for the times that are shown, None for the local one; *keep* is how many last events are kept.
+    """
+
+    def __init__(self, *, zone: tzinfo | None = None, keep: int = 50) -> None:
+        self.zone = zone
+        self.now = Now()
+        self.run = ""
+        self.started: datetime | None = None
+        self.at: datetime | None = None
+        self.planned: tuple[Section, ...] = ()
+        self.stages: dict[Stage, Outcome] = {}
+        self.stage_since: datetime | None = None
+        self.section_since: datetime | None = None
+        self.phase_since: datetime | None = None
+        self.phases: tuple[Phase, ...] = ()
+        self.phase_reports: tuple[PhaseReport, ...] = ()
+        self.finished: e.RunFinished | None = None
+        self.steps: tuple[str, ...] = ()
+        self.recent: deque[Line] = deque(maxlen=keep)
+        self.warnings: deque[Line] = deque(maxlen=keep)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of the sections of this run."""
+        return frozenset(section.type for section in self.planned)
+
+    def see(self, envelope: Envelope) -> None:
+        """Take *envelope* into the picture."""
+        self.now, self.run, self.at = envelope.now, envelope.run, envelope.ts
+        if self.started is None:
+            self.started = envelope.ts
+        self._follow(envelope.event, envelope.ts)
+        self._remember(envelope)
+
+    def _remember(self, envelope: Envelope) -> None:
+        if envelope.level == "debug" or isinstance(envelope.event, _SHOWN):
+            return
+        line = Line(ts=envelope.ts, level=envelope.level, text=sentence(envelope.event))
+        self.recent.append(line)
+        if envelope.level != "info" and not isinstance(envelope.event, e.RunFinished):
+            self.warnings.append(line)
+
+    def _follow(self, event: e.Event, at: datetime) -> None:
+        match event:
+            case e.StageStarted():
+                self.stage_since = at
+            case e.StageFinished():
+                self.stages[event.stage] = event.outcome
+            case e.SectionsChosen():
+                self.planned = event.sections
+            case e.SectionStarted():
+                self.section_since, self.phases, self.phase_reports = at, event.phases, ()
+            case e.SectionPhaseStarted():
+                self.phase_since = at
+            case e.SectionPhaseFinished():
+                self.phase_reports = (*self.phase_reports, event.report)
+            case e.RunPlanned():
+                self.steps = event.steps
+            case e.RunFinished():
+                self.finished = event
+            case _:
+                pass

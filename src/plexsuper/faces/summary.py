@@ -1,0 +1,177 @@
+"""The last words of a run: the verdict, what became of each section, what changed in the library, and where things are."""
+
+import io
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from plexsuper import events as e
+from plexsuper.faces import marks
+from plexsuper.faces.numbers import change, count, duration
+from plexsuper.faces.picture import Picture
+from plexsuper.faces.vocabulary import OUTCOMES, SHORT, VERDICTS
+from plexsuper.faces.words import plain
+from plexsuper.terms import Counts, Outcome, Phase, SectionReport
+
+WARNINGS = 8
+"""How many of the last warnings and errors a summary repeats."""
+
+_KINDS = {
+    "movie": ("movies",),
+    "show": ("shows", "seasons", "episodes"),
+    "artist": ("artists", "albums", "tracks"),
+    "photo": ("photo_albums", "photos"),
+}
+
+
+def summary(picture: Picture, places: Mapping[str, str] | None = None) -> RenderableType:
+    """Return the summary of the run in *picture*; *places* says where its files are, by what they are."""
+    parts: list[RenderableType] = [_verdict(picture)]
+    reports = picture.finished.sections if picture.finished else picture.now.reports
+    if reports:
+        parts += [Text(), _sections(reports)]
+    parts += _attention(picture, reports)
+    if picture.steps:
+        parts += [Text(), Text("A run would now", "bold"), *(Text(f"  {plain(s)}") for s in picture.steps)]
+    parts += _library(picture)
+    if places:
+        parts += [Text(), _places(places)]
+    return Padding(Group(*parts), (1, 1))
+
+
+def as_text(picture: Picture, places: Mapping[str, str] | None = None, *, width: int = 80) -> str:
+    """Return the summary as plain text, for a log."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(summary(picture, places))
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def _verdict(picture: Picture) -> Text:
+    end = picture.finished
+    if end is None:
+        return Text("The run has not ended.", "bold yellow")
+    mark = marks.verdict(end.verdict)
+    text = Text.assemble((f"{mark.symbol} {VERDICTS[end.verdict]}", f"bold {mark.style}"))
+    text.append(f" after {duration(end.duration)}", "bold")
+    text.append(f" · exit code {end.exit_code}", "dim")
+    if picture.now.warnings:
+        text.append(f" · {count(picture.now.warnings)} warnings and errors", "yellow")
+    if end.detail:
+        text.append(f"\n{plain(end.detail)}")
+    return text
+
+
+def _sections(reports: tuple[SectionReport, ...]) -> Table:
+    phases = [phase for phase in Phase if any(phase in _by_phase(report) for report in reports)]
+    table = _table("section", *(f"{marks.PHASES[p].symbol} {SHORT[p]}" for p in phases), "waited", "total")
+    for report in reports:
+        mark = marks.OUTCOMES[report.outcome]
+        name = Text.assemble((f"{mark.symbol} ", mark.style), plain(report.section.title))
+        done = _by_phase(report)
+        waited = sum(phase.waited for phase in report.phases)
+        total = sum(phase.seconds for phase in report.phases)
+        table.add_row(name, *(_phase(done.get(p)) for p in phases), duration(waited), duration(total))
+    return table
+
+
+def _by_phase(report: SectionReport) -> dict[Phase, tuple[Outcome, float]]:
+    """The last outcome and all the time of each phase, which may have been tried more than once."""
+    done: dict[Phase, tuple[Outcome, float]] = {}
+    for phase in report.phases:
+        before = done.get(phase.phase, (phase.outcome, 0.0))[1]
+        done[phase.phase] = (phase.outcome, before + phase.seconds)
+    return done
+
+
+def _phase(done: tuple[Outcome, float] | None) -> Text:
+    if done is None:
+        return Text("·", "dim")
+    outcome, seconds = done
+    if outcome is Outcome.DONE:
+        return Text(duration(seconds))
+    mark = marks.OUTCOMES[outcome]
+    return Text(f"{mark.symbol} {OUTCOMES[outcome]} {duration(seconds)}", mark.style)
+
+
+def _attention(picture: Picture, reports: tuple[SectionReport, ...]) -> Iterator[Text]:
+    """Why sections are not done, and the last warnings: what a person should read before they leave."""
+    for report in reports:
+        if report.outcome is not Outcome.DONE and report.reason:
+            mark = marks.OUTCOMES[report.outcome]
+            title = (f"{mark.symbol} {plain(report.section.title)}: ", mark.style)
+            yield Text.assemble(title, plain(report.reason))
+    last = list(picture.warnings)[-WARNINGS:]
+    if last:
+        more = picture.now.warnings - len(last)
+        yield Text()
+        yield Text(f"last warnings ({count(more)} more before)" if more > 0 else "warnings", "dim")
+    for line in last:
+        mark = marks.LEVELS[line.level]
+        stamp = (f"[{line.ts.astimezone(picture.zone):%H:%M:%S}] ", "dim")
+        yield Text.assemble(stamp, (f"{mark.symbol} {line.text}", mark.style))
+
+
+def _library(picture: Picture) -> list[RenderableType]:
+    """Before and after, by kind: the kinds of this run's sections, and any other that changed all the same."""
+    seen = picture.now.statistics
+    after = seen.get("after")
+    if after is None:
+        return []
+    before = seen.get("before")
+    table = _table("library", "before", "after", "change", "in the trash")
+    for kind in _kinds(picture, before, after):
+        table.add_row(*_kind(kind, before, after))
+    notes = [
+        Text(f"The numbers {s.when} the run are not reliable: storage was unstable.", "yellow")
+        for s in (before, after)
+        if s is not None and not s.reliable
+    ]
+    return [Text(), table, *notes] if table.row_count else list(notes)
+
+
+def _kinds(picture: Picture, before: e.StatsCollected | None, after: e.StatsCollected) -> Iterator[str]:
+    ours = {kind for type_ in picture.types for kind in _KINDS[type_]}
+    if any(phase.phase is Phase.SONIC for report in picture.now.reports for phase in report.phases):
+        ours.add("sonic")
+    for kind in Counts.__dataclass_fields__:
+        old, trash = _number(before, kind), getattr(after.statistics.trashed, kind)
+        new = getattr(after.statistics.live, kind)
+        if old != new or (kind in ours and (old or new or trash)):
+            yield kind
+
+
+def _kind(kind: str, before: e.StatsCollected | None, after: e.StatsCollected) -> tuple[Text, ...]:
+    old, new = _number(before, kind), getattr(after.statistics.live, kind)
+    trash = getattr(after.statistics.trashed, kind)
+    style = "" if new == old else "green" if new > old else "yellow"
+    name = {"sonic": "tracks with sonic"}.get(kind, kind.replace("_", " "))
+    return (
+        Text(name),
+        Text(count(old) if before else "·"),
+        Text(count(new)),
+        Text(change(new - old), style),
+        Text(count(trash) if trash else "·", "yellow" if trash else "dim"),
+    )
+
+
+def _number(statistics: e.StatsCollected | None, kind: str) -> int:
+    return 0 if statistics is None else int(getattr(statistics.statistics.live, kind))
+
+
+def _places(places: Mapping[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, place in places.items():
+        table.add_row(Text(plain(name), "dim"), Text(plain(place), overflow="fold"))
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column(first, overflow="ellipsis")
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

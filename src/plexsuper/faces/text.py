@@ -1,0 +1,71 @@
+"""Plain lines for a log that people read: what is worth knowing, with the time, without colour."""
+
+from datetime import datetime, tzinfo
+
+from plexsuper import events as e
+from plexsuper.bus import Subscription
+from plexsuper.faces import marks
+from plexsuper.faces.words import sentence, standing
+from plexsuper.faces.writer import LineWriter
+from plexsuper.stream import Envelope
+
+EVERY = 30.0
+"""Seconds between two lines about the progress of one phase, or two lines about a run without news."""
+
+
+class Log:
+    """Picks the events worth a line and words them; *zone* is for the time stamps, None for the local one."""
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self._zone = zone
+        self._last: datetime | None = None
+        self._progress: tuple[object, datetime] | None = None
+
+    def line(self, envelope: Envelope) -> str | None:
+        """Return the line for *envelope*, without line feed; None if it does not deserve one."""
+        said = self._said(envelope)
+        if said is None:
+            return None
+        self._last = envelope.ts
+        stamp = envelope.ts.astimezone(self._zone)
+        return f"[{stamp:%H:%M:%S}] {marks.LEVELS[envelope.level].symbol} {said}"
+
+    def _said(self, envelope: Envelope) -> str | None:
+        event = envelope.event
+        match event:
+            case e.RunHeartbeat() if self._silent(envelope):
+                return standing(envelope.now)
+            case e.SectionPhaseProgressed() if not self._due(event, envelope):
+                return None
+            case _:
+                return None if envelope.level == "debug" else sentence(event)
+
+    def _silent(self, envelope: Envelope) -> bool:
+        return self._last is not None and (envelope.ts - self._last).total_seconds() >= EVERY
+
+    def _due(self, event: e.SectionPhaseProgressed, envelope: Envelope) -> bool:
+        which = (event.section, event.phase)
+        if self._progress is not None:
+            last, at = self._progress
+            if last == which and (envelope.ts - at).total_seconds() < EVERY:
+                return False
+        self._progress = (which, envelope.ts)
+        return True
+
+
+async def show_text(
+    envelopes: Subscription[Envelope],
+    writer: LineWriter,
+    *,
+    encoding: str = "utf-8",
+    zone: tzinfo | None = None,
+) -> None:
+    """Write a line for every noteworthy envelope; return when *envelopes* is closed and the lines are out."""
+    log = Log(zone)
+    try:
+        async for envelope in envelopes:
+            line = log.line(envelope)
+            if line is not None:
+                writer.write(marks.encodable(f"{line}\n", encoding))
+    finally:
+        await writer.finish()

@@ -1,0 +1,205 @@
+"""Draws the picture as rows for a terminal of any size; pure, and cheap enough to be done every second."""
+
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+from rich.text import Text
+
+from plexsuper.faces import marks
+from plexsuper.faces.blocks import bar, cut, paragraph, sides
+from plexsuper.faces.numbers import clock, count, duration, eta, percent, rate
+from plexsuper.faces.picture import Line, Picture
+from plexsuper.faces.vocabulary import DOES, MOUNT, OUTCOMES, SERVER, SHORT, STAGES, VERDICTS
+from plexsuper.faces.words import plain
+from plexsuper.terms import Outcome, Phase, SectionReport, Stage
+
+NARROW = 64
+"""Columns below which rows are broken in two."""
+
+EVENTS = 12
+"""How many rows the last events get at most."""
+
+
+def draw(
+    picture: Picture, at: datetime, *, width: int, height: int, zone: tzinfo | None = None
+) -> list[Text]:
+    """Return at most *height* rows of at most *width* columns that show *picture* at the time *at*."""
+    head = [*_header(picture, at, width), *_states(picture, width), _ladder(picture, width)]
+    body = list(_section(picture, at, width)) or list(_stage(picture, at))
+    room = height - len(head) - len(body)
+    shown = _sections(picture, min(room - 5, room // 2))
+    room -= len(shown) + 1
+    gaps = room >= 8
+    room -= 2 if gaps and shown else 1 if gaps else 0
+    events = list(_events(picture, width, min(EVENTS, room)))
+    blank = [Text()] if gaps else []
+    rows = [*head, *blank, *body, *(blank if shown else []), *shown, *events]
+    return [cut(row, width) for row in rows[:height]]
+
+
+def _header(picture: Picture, at: datetime, width: int) -> Iterator[Text]:
+    now = picture.now
+    left = Text.assemble((" plexsuper ", "bold reverse"), " ", (plain(now.profile), "bold"))
+    elapsed = clock((at - picture.started).total_seconds()) if picture.started else clock(0)
+    right = Text()
+    if now.warnings:
+        right.append(f"{count(now.warnings)} warning{'' if now.warnings == 1 else 's'}  ", "yellow")
+    if now.verdict is not None:
+        mark = marks.verdict(now.verdict)
+        right.append(f"{mark.symbol} {VERDICTS[now.verdict]}  ", mark.style)
+    right.append(elapsed, "bold")
+    yield sides(left, right, width)
+    yield Text("─" * width, "dim")
+
+
+def _states(picture: Picture, width: int) -> Iterator[Text]:
+    now = picture.now
+    mount = marks.MOUNT.get(now.mount, marks.ON_THE_WAY)
+    storage = _state("storage", mount, MOUNT.get(now.mount, now.mount), now.mount_detail)
+    server = marks.SERVER.get(now.server, marks.ON_THE_WAY)
+    plex = _state("Plex", server, SERVER.get(now.server, now.server), now.server_detail)
+    if now.quiet:
+        plex.append(" · quiet", "dim")
+    if width < NARROW:
+        yield from (storage, plex)
+    else:
+        half = width // 2
+        storage.truncate(half - 2, overflow="ellipsis", pad=True)
+        yield Text.assemble(storage, "  ", plex)
+
+
+def _state(name: str, mark: marks.Mark, word: str, detail: str) -> Text:
+    text = Text.assemble((f"{mark.symbol} ", mark.style), f"{name} ", (word, mark.style))
+    if detail:
+        text.append(f" · {plain(detail)}", "dim")
+    return text
+
+
+def _ladder(picture: Picture, width: int) -> Text:
+    for names in (True, False):
+        text = Text("  " if names else " ").join(_step(picture, stage, names=names) for stage in Stage)
+        if text.cell_len <= width:
+            break
+    return text
+
+
+def _step(picture: Picture, stage: Stage, *, names: bool) -> Text:
+    if stage is picture.now.stage and stage not in picture.stages:
+        mark, name = marks.RUNNING, STAGES[stage]
+    elif stage in picture.stages:
+        mark = marks.OUTCOMES[picture.stages[stage]]
+        name = STAGES[stage] if names or picture.stages[stage] is not Outcome.DONE else ""
+    else:
+        mark, name = marks.WAITING, STAGES[stage] if names else ""
+    return Text(f"{mark.symbol} {name}".rstrip(), mark.style)
+
+
+def _stage(picture: Picture, at: datetime) -> Iterator[Text]:
+    stage = picture.now.stage
+    if stage is None:
+        return
+    row = Text.assemble((f"{marks.RUNNING.symbol} ", marks.RUNNING.style), (DOES[stage], "bold"))
+    if picture.stage_since is not None:
+        row.append(f"  {clock((at - picture.stage_since).total_seconds())}", "dim")
+    yield row
+
+
+def _section(picture: Picture, at: datetime, width: int) -> Iterator[Text]:
+    section = picture.now.section
+    if section is None:
+        return
+    ids = [ref.id for ref in picture.now.sections]
+    place = f"  {ids.index(section.id) + 1} of {len(ids)}" if section.id in ids else ""
+    title = Text.assemble((plain(section.title), "bold"), (place, "dim"))
+    since = picture.section_since
+    yield sides(title, Text(clock((at - since).total_seconds()) if since else "", "dim"), width)
+    ended = {report.phase: report for report in picture.phase_reports}
+    for phase in picture.phases:
+        if phase is picture.now.phase:
+            yield from _running(picture, phase, at, width)
+        elif phase in ended:
+            report = ended[phase]
+            mark = marks.OUTCOMES[report.outcome]
+            word = "" if report.outcome is Outcome.DONE else f"{OUTCOMES[report.outcome]} after "
+            yield _phase(phase, mark, f"{word}{duration(report.seconds)}", mark.style)
+        else:
+            yield _phase(phase, marks.WAITING, "", "dim")
+    if picture.now.open:
+        yield Text(f"  Plex: {plain(', '.join(picture.now.open))}", "dim")
+
+
+def _phase(phase: Phase, mark: marks.Mark, text: str, style: str) -> Text:
+    icon = marks.PHASES[phase]
+    name = (f"{icon.symbol} {SHORT[phase]:<9}", icon.style if mark is not marks.WAITING else "dim")
+    return Text.assemble((f"{mark.symbol} ", mark.style), name, (text, style))
+
+
+def _running(picture: Picture, phase: Phase, at: datetime, width: int) -> Iterator[Text]:
+    since = picture.phase_since
+    row = _phase(phase, marks.RUNNING, clock((at - since).total_seconds()) if since else "", "")
+    progress = picture.now.progress
+    if progress is None or progress.phase is not phase:
+        yield row
+        return
+    done = count(progress.done)
+    facts = [done if progress.total is None else f"{done} of {count(progress.total)}"]
+    facts += [rate(progress.rate)] if progress.rate else []
+    facts += [eta(progress.eta)] if progress.eta is not None else []
+    share = Text()
+    if progress.percent is not None:
+        share = bar(progress.percent, max(8, min(28, width - 58)), marks.PHASES[phase].style)
+        share.append(f" {percent(progress.percent):>5}  ", "bold")
+    tail = Text.assemble(share, "  ".join(facts))
+    if width < NARROW:
+        yield from (row, Text.assemble("  ", tail))
+    else:
+        yield Text.assemble(row, "  ", tail)
+
+
+def _sections(picture: Picture, room: int) -> list[Text]:
+    """The sections that are behind us, the oldest summed up where there is no *room*, and those to come."""
+    now = picture.now
+    behind = {report.section.id for report in now.reports} | ({now.section.id} if now.section else set())
+    ahead = [plain(ref.title) for ref in now.sections if ref.id not in behind]
+    rows = [_ended(report) for report in now.reports]
+    to_come = [Text(f"{marks.WAITING.symbol} then {', '.join(ahead)}", "dim")] if ahead else []
+    room -= len(to_come)
+    if len(rows) > room > 0:
+        left = len(rows) - room + 1
+        rows = [Text(f"  {count(left)} more before", "dim"), *rows[left:]]
+    return [*rows[: max(0, room)], *to_come]
+
+
+def _ended(report: SectionReport) -> Text:
+    mark = marks.OUTCOMES[report.outcome]
+    row = Text.assemble((f"{mark.symbol} ", mark.style), plain(report.section.title))
+    row.append(f"  {duration(sum(phase.seconds for phase in report.phases))}", "bold dim")
+    if report.outcome is not Outcome.DONE:
+        row.append(f"  {OUTCOMES[report.outcome]}", mark.style)
+        row.append(f": {plain(report.reason)}" if report.reason else "", "dim")
+        return row
+    for phase in report.phases:
+        row.append(
+            f"  {marks.PHASES[phase.phase].symbol} {SHORT[phase.phase]} {duration(phase.seconds)}", "dim"
+        )
+    return row
+
+
+def _events(picture: Picture, width: int, room: int) -> Iterator[Text]:
+    if room < 1:
+        return
+    rows: list[Text] = []
+    for line in reversed(picture.recent):
+        told = _event(line, width, picture.zone)
+        if len(rows) + len(told) > room:
+            break
+        rows = told + rows
+    yield Text("─" * width, "dim")
+    yield from rows
+
+
+def _event(line: Line, width: int, zone: tzinfo | None) -> list[Text]:
+    mark = marks.LEVELS[line.level]
+    stamp = Text.assemble((f"[{line.ts.astimezone(zone):%H:%M:%S}] ", "dim"), (f"{mark.symbol} ", mark.style))
+    rows = 3 if line.level in {"warning", "error"} else 1
+    return paragraph(stamp, Text(line.text, mark.style), width, rows)

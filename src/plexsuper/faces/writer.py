@@ -1,0 +1,100 @@
+"""Writes to standard output from a thread of its own, because whoever reads it may stop reading for ever.
+
+The loop only puts lines into a bounded queue. When the reader is too slow, new lines are dropped and counted;
+when it is gone, all are. The thread is a daemon and writes to the file descriptor itself: neither a full pipe nor
+a half-flushed `sys.stdout` can hold up or spoil the end of the process.
+"""
+
+import errno
+import os
+import select
+from queue import SimpleQueue
+from threading import Event, Thread
+
+import anyio
+from anyio import to_thread
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class LineWriter:
+    """Hands whole lines to a thread that writes them to *fd*; holds *limit* lines at most."""
+
+    def __init__(self, fd: int, *, limit: int = 10_000) -> None:
+        self._fd = fd
+        self._limit = limit
+        self._lines: SimpleQueue[bytes | Event] = SimpleQueue()
+        self._offered = 0  # counted by the loop
+        self._refused = 0  # counted by the loop
+        self._written = 0  # counted by the thread
+        self._failed = 0  # counted by the thread
+        self._torn = False
+        self._gone = False
+        self._closed = False
+        Thread(target=self._run, name="plexsuper-output", daemon=True).start()
+
+    @property
+    def dropped(self) -> int:
+        """The lines that were dropped; after `finish`, all that were not written."""
+        return self._offered - self._written if self._closed else self._refused + self._failed
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything offered so far has been written or dropped."""
+        return self._offered - self._refused == self._written + self._failed
+
+    def write(self, line: bytes) -> None:
+        """Offer *line*; never waits. A line with its line feed is written whole or not at all.
+
+        (One longer than a pipe's atomic 4,096 bytes may be cut when the process ends in the middle of it.)
+        """
+        self._offered += 1
+        if self._gone or self._closed or self._lines.qsize() >= self._limit:
+            self._refused += 1
+        else:
+            self._lines.put(line)
+
+    async def flush(self, patience: float = 1.0) -> None:
+        """Wait until everything offered so far is written or dropped, *patience* seconds at most."""
+        reached = Event()
+        self._lines.put(reached)
+        with anyio.CancelScope(shield=True):  # bounded; a cancelled run shows its last lines too
+            await to_thread.run_sync(reached.wait, patience)
+
+    async def finish(self, patience: float = 1.0) -> None:
+        """Flush, and write nothing more."""
+        await self.flush(patience)
+        self._closed = True
+        self._lines.put(Event())  # wakes the thread, which then sees that it is over
+
+    def _run(self) -> None:
+        while not self._closed:
+            line = self._lines.get()
+            if isinstance(line, Event):
+                line.set()
+            elif self._gone or not self._wrote(line):
+                self._failed += 1
+            else:
+                self._written += 1
+
+    def _wrote(self, line: bytes) -> bool:
+        """Write *line*; on failure return False, and give the reader up unless there may be room again."""
+        try:
+            rest = memoryview(b"\n" + line if self._torn else line)
+            while rest:
+                size = self._write_some(rest)
+                rest = rest[size:]
+                self._torn = bool(rest) and (self._torn or size > 0)
+        except OSError as error:
+            self._gone = error.errno not in _NO_SPACE  # a log disk may get room again in a run of days
+            return False
+        return True
+
+    def _write_some(self, data: memoryview) -> int:
+        try:
+            return os.write(self._fd, data)
+        except BlockingIOError:  # whoever gave us the descriptor made it non-blocking
+            poll = select.poll()
+            poll.register(self._fd, select.POLLOUT)
+            poll.poll()
+            return 0

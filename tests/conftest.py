@@ -1,0 +1,72 @@
+"""What holds for every test: nothing blocks the event loop, nothing is left behind, missing components are named."""
+
+import functools
+import inspect
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster
+
+pytest_plugins = ["tests.leaks", "tests.lessons"]
+
+
+def _fuse() -> str | None:
+    """Say what is missing for a test with a real rclone mount."""
+    missing = [tool for tool in ("fusermount3", "rclone") if shutil.which(tool) is None]
+    if missing:
+        return f"not on PATH: {', '.join(missing)}"
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError as error:
+        return f"/dev/fuse cannot be opened: {error.strerror}"
+    return None
+
+
+def _docker() -> str | None:
+    """Say what is missing for a test with a real Docker engine."""
+    if shutil.which("docker") is None:
+        return "not on PATH: docker"
+    try:
+        asked = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "the Docker engine does not answer within 20 s"
+    return asked.stderr.strip() or "no Docker engine" if asked.returncode else None
+
+
+_COMPONENTS = {"fuse": functools.cache(_fuse), "docker": functools.cache(_docker)}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose component is missing; fail it where PLEXSUPER_REQUIRE names the component (CI)."""
+    required = os.environ.get("PLEXSUPER_REQUIRE", "").replace(",", " ").split()
+    for component, missing in _COMPONENTS.items():
+        if item.get_closest_marker(component) is None or (reason := missing()) is None:
+            continue
+        if component in required:
+            pytest.fail(f"{component} is required here (PLEXSUPER_REQUIRE), but {reason}", pytrace=False)
+        pytest.skip(f"needs {component}: {reason}")
+
+
+@functools.cache
+def _watchdog() -> BlockBuster:
+    # The simulator is a server of its own: what it does on its loop cannot stop plexsuper's.
+    return BlockBuster("plexsuper", excluded_modules=["plexsuper.simulator"])
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make a blocking call from plexsuper's code on the event loop an error, in asynchronous tests."""
+    permission = request.node.get_closest_marker("blocking")
+    if permission is not None and not permission.args:
+        pytest.fail('say why: @pytest.mark.blocking("reason")', pytrace=False)
+    if permission is not None or not inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        yield
+        return
+    _watchdog().activate()
+    try:
+        yield
+    finally:
+        _watchdog().deactivate()
