@@ -67,6 +67,8 @@ class Base:
 def write_files(directory: Path, data: bytes, wal: bytes) -> Path:
     """Put a database and its log into *directory*."""
     path = directory / NAME
+    # A connection that an error kept alive would share its view of the old log with the next one on the same inode
+    path.unlink(missing_ok=True)
     path.write_bytes(data)
     log = directory / f"{NAME}-wal"
     log.unlink(missing_ok=True)

@@ -5,8 +5,10 @@ stages, phases and monitors in its own task group, and reports how each deed end
 decides nothing.
 """
 
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Never, Protocol
 
 import anyio
@@ -125,8 +127,8 @@ class Coordinator:
         with deed.scope:
             try:
                 outcome = await self._deeds.stage(stage)
-            except PlexsuperError as error:
-                outcome, code, detail = Outcome.FAILED, error.exit_code, str(error)
+            except Exception as error:  # noqa: BLE001 - a bug in one deed must not leave Plex silenced
+                outcome, code, detail = Outcome.FAILED, *_explained(error)
         self._deed = None
         self._bus.publish(
             e.StageFinished(
@@ -145,8 +147,8 @@ class Coordinator:
         with deed.scope:
             try:
                 report = await self._deeds.phase(order.section, order.phase, order.attempt)
-            except PlexsuperError as error:
-                outcome, note = Outcome.FAILED, str(error)
+            except Exception as error:  # noqa: BLE001 - a bug in one deed must not leave Plex silenced
+                outcome, note = Outcome.FAILED, _explained(error)[1]
         self._deed = None
         if report is None:
             seconds = anyio.current_time() - began
@@ -169,6 +171,14 @@ class Coordinator:
     async def _supervise(self, monitor: Monitor, scope: anyio.CancelScope) -> None:
         with scope:
             await supervise(self._bus.publish, monitor.value, self._deeds.monitors[monitor])
+
+
+def _explained(error: Exception) -> tuple[ExitCode, str]:
+    if isinstance(error, PlexsuperError):
+        return error.exit_code, str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    detail = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    return ExitCode.INTERNAL, f"internal error, please report it: {detail}"
 
 
 def _announcement(order: TurnTo | SkipPhase | CloseSection) -> e.Event:

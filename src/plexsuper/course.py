@@ -25,10 +25,9 @@ class Agenda:
         if self.scan_only:
             return (Phase.SCAN,)
         phases = [Phase.SCAN, Phase.ANALYZE]
-        if self.refresh:
-            phases.append(Phase.REFRESH)
-        if self.sonic and section.type is SectionType.ARTIST:
-            phases.append(Phase.SONIC)
+        if section.type is SectionType.ARTIST:
+            phases += [Phase.REFRESH] if self.refresh else []
+            phases += [Phase.SONIC] if self.sonic else []
         return tuple(phases)
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Final, Never
 
 import anyio
-from pydantic import SecretStr
 
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
@@ -29,7 +28,7 @@ from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.runtime import Runtime
 from plexsuper.config import Settings
 from plexsuper.errors import ServerError
-from plexsuper.evidence import Evidence
+from plexsuper.evidence import Evidence, counted
 from plexsuper.monitors.mount import watch_mount
 from plexsuper.monitors.notifications import watch_notifications
 from plexsuper.monitors.progress import watch_progress
@@ -39,3 +38,266 @@ from plexsuper.orders import Monitor
 from plexsuper.settle import Patience
 from plexsuper.state import Now
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionDefinition, SectionRef, Stage
+
+_GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What a run works with; the seams behind which a story puts an embedded Plex without sockets."""
+
+    settings: Settings
+    bus: Bus[e.Event]
+    now: Callable[[], Now]
+    plex: Plex
+    runtime: Runtime
+    probe: ContentProbe
+    library: LibrarySource | None
+    definitions: tuple[SectionDefinition, ...] = ()
+    preflight: Callable[[], Awaitable[None]]
+
+
+class RunDeeds:
+    """The deeds of one run; implements what the coordinator needs."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._sections: dict[int, Section] = {}
+        self._machine = ""
+
+    # --- stages --------------------------------------------------------------------------------------
+
+    async def stage(self, stage: Stage) -> Outcome:
+        """Carry out *stage*; raise a `PlexsuperError` when it fails."""
+        deeds: dict[Stage, Callable[[], Awaitable[Outcome]]] = {
+            Stage.PREFLIGHT: self._preflight,
+            Stage.INPUTS: self._inputs,
+            Stage.DATABASE: self._check_database,
+            Stage.STORAGE: self._prove_storage,
+            Stage.SERVER: self._bring_up,
+            Stage.TOKEN: self._find_token,
+            Stage.QUIET: self._silence,
+            Stage.CATALOGUE: self._choose_sections,
+            Stage.STATISTICS: self._collect_statistics,
+            Stage.RESTORE: self._restore,
+            Stage.STOP: self._stop,
+        }
+        return await deeds[stage]()
+
+    async def _preflight(self) -> Outcome:
+        await self._kit.preflight()
+        return Outcome.DONE
+
+    async def _inputs(self) -> Outcome:
+        return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
+
+    async def _check_database(self) -> Outcome:
+        if self._kit.library is None:
+            return Outcome.SKIPPED
+        checked, statistics = await check_database(self._kit.library)
+        self._kit.bus.publish(checked)
+        if statistics is not None:
+            self._kit.bus.publish(statistics)
+        return Outcome.DONE
+
+    async def _prove_storage(self) -> Outcome:
+        media = self._kit.settings.media
+        assert media.path is not None
+        self._kit.bus.publish(await prove_storage(self._kit.probe, media.path, deadline=media.deadline))
+        return Outcome.DONE
+
+    async def _bring_up(self) -> Outcome:
+        settings = self._kit.settings
+        await bring_up(
+            self._kit.bus,
+            plex=self._kit.plex,
+            runtime=self._kit.runtime,
+            url=settings.plex.url,
+            now=self._kit.now,
+            patience=settings.timing.ready_patience,
+        )
+        return Outcome.DONE
+
+    async def _find_token(self) -> Outcome:
+        settings = self._kit.settings
+        search = TokenSearch(
+            given=settings.plex.token,
+            preferences_xml=self._kit.runtime.preferences_xml,
+            every=settings.timing.token_every,
+            patience=settings.timing.token_patience,
+        )
+        await find_token(self._kit.plex, search, self._kit.bus.publish)
+        return Outcome.DONE
+
+    async def _silence(self) -> Outcome:
+        self._machine = (await persist(self._kit.plex.identity)).machine
+        self._kit.bus.publish(await silence(self._kit.plex, self._ledger))
+        return Outcome.DONE
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self._kit.settings.state_dir, self._machine)
+
+    async def _choose_sections(self) -> Outcome:
+        settings = self._kit.settings
+        patience = settings.timing.ready_patience
+        await create_missing(self._kit.plex, self._kit.definitions, self._kit.bus.publish, patience=patience)
+        chosen = choose(await persist(self._kit.plex.sections), settings.run.sections)
+        self._sections = {section.id: section for section in chosen}
+        self._kit.bus.publish(e.SectionsChosen(sections=chosen))
+        return Outcome.DONE
+
+    async def _collect_statistics(self) -> Outcome:
+        if self._kit.library is None:
+            return Outcome.SKIPPED
+        reliable = self._kit.now().mount == "healthy"
+        self._kit.bus.publish(await collect(self._kit.library, when="after", reliable=reliable))
+        return Outcome.DONE
+
+    async def _restore(self) -> Outcome:
+        with anyio.move_on_after(self._kit.settings.timing.goodbye):
+            restored = await persist(
+                lambda: restore(self._kit.plex, self._ledger), patience=self._kit.settings.timing.goodbye
+            )
+            self._kit.bus.publish(restored)
+            if restored.failed:
+                raise ServerError(f"Plex did not take back: {', '.join(restored.failed)}. {_BY_HAND}")
+            return Outcome.DONE
+        raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
+
+    async def _stop(self) -> Outcome:
+        patience = self._kit.settings.plex.stop_patience
+        stopped = await stop_server(self._kit.runtime, patience=patience, library=self._kit.library)
+        if stopped is None:
+            return Outcome.SKIPPED
+        self._kit.bus.publish(stopped)
+        return Outcome.DONE
+
+    # --- phases --------------------------------------------------------------------------------------
+
+    async def phase(self, section: SectionRef, phase: Phase, attempt: int) -> PhaseReport:
+        """Carry out *phase* of *section*, after proving that its storage is there."""
+        kit = self._kit
+        about = self._sections[section.id]
+        media = kit.settings.media
+        assert media.path is not None
+        await prove_storage(kit.probe, media.path, deadline=media.deadline)
+        gone = await missing_locations(kit.probe, about.locations, deadline=media.deadline)
+        if gone:
+            note = _GONE.format(", ".join(gone))
+            return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
+        ask, call_off = self._verbs(section.id, phase)
+        request = Request(
+            section=section,
+            phase=phase,
+            attempt=attempt,
+            patience=_patience(kit.settings, about),
+            ask=ask,
+            call_off=call_off,
+            look=partial(self._look, section.id),
+        )
+        report = await carry_out(request, kit.bus)
+        if phase is Phase.SONIC and report.outcome is Outcome.DONE:
+            await persist(partial(silence_sonic, kit.plex))
+        return report
+
+    def _verbs(
+        self, section: int, phase: Phase
+    ) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
+        plex = self._kit.plex
+        match phase:
+            case Phase.SCAN:
+                deep = self._kit.settings.run.deep
+                return partial(start_scan, plex, section, deep=deep), partial(stop_scan, plex, section)
+            case Phase.ANALYZE:
+                return partial(start_analysis, plex, section), partial(stop_analysis, plex, section)
+            case Phase.REFRESH:
+                return partial(start_refresh, plex, section), partial(stop_refresh, plex, section)
+            case Phase.SONIC:
+                return partial(start_sonic, plex), partial(stop_sonic, plex)
+
+    async def _look(self, section: int) -> tuple[Evidence, ...]:
+        """Read everything that counts as evidence for *section* directly."""
+        kit = self._kit
+        seen: list[Evidence] = [
+            e.ActivitiesChanged(running=await kit.plex.activities()),
+            e.SectionsChanged(sections=await kit.plex.sections()),
+            e.ScannersChanged(running=kit.runtime.scanners()),
+        ]
+        if kit.library is not None:
+            async with kit.library.open() as library:
+                seen.append(counted(await library.section_counts(section)))
+        return tuple(seen)
+
+    # --- monitors ------------------------------------------------------------------------------------
+
+    @property
+    def monitors(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
+        """How each monitor is run."""
+        return {
+            Monitor.MOUNT: self._watch_mount,
+            Monitor.SERVER: self._watch_server,
+            Monitor.NOTIFICATIONS: self._watch_notifications,
+            Monitor.SCANNERS: self._watch_scanners,
+            Monitor.PROGRESS: self._watch_progress,
+        }
+
+    async def _watch_mount(self) -> Never:
+        media = self._kit.settings.media
+        assert media.path is not None
+        await watch_mount(
+            self._kit.bus.publish,
+            probe=self._kit.probe,
+            path=media.path,
+            every=media.every,
+            deadline=media.deadline,
+            patience=media.patience,
+        )
+
+    async def _watch_server(self) -> Never:
+        timing = self._kit.settings.timing
+        await watch_server(
+            self._kit.bus.publish,
+            plex=self._kit.plex,
+            runtime=self._kit.runtime,
+            every=timing.probe_every,
+            patience=timing.poll_every,
+        )
+
+    async def _watch_notifications(self) -> Never:
+        every = self._kit.settings.timing.poll_every
+        await watch_notifications(self._kit.bus.publish, plex=self._kit.plex, every=every)
+
+    async def _watch_scanners(self) -> Never:
+        every = self._kit.settings.timing.sample_every
+        await watch_scanners(self._kit.bus.publish, runtime=self._kit.runtime, every=every)
+
+    async def _watch_progress(self) -> Never:
+        timing = self._kit.settings.timing
+        if self._kit.library is None:
+            await anyio.sleep_forever()
+        async with self._kit.library.open() as library:
+            await watch_progress(
+                self._kit.bus.publish,
+                library=library,
+                every=timing.sample_every,
+                full_every=timing.count_every,
+            )
+
+
+_BY_HAND: Final = (
+    "Start plexsuper again with Plex running: it restores what it remembers; or set autoEmptyTrash and the "
+    "scheduled tasks in Plex's settings by hand"
+)
+
+
+def _patience(settings: Settings, section: Section) -> Patience:
+    timing = settings.timing
+    return Patience(
+        quiet=timing.quiet_window,
+        quiet_max=timing.quiet_window_max,
+        unseen=timing.unseen_patience,
+        stall=timing.stall_after,
+        budget=timing.budget(section.type),
+        cap=timing.cap,
+    )

@@ -10,13 +10,15 @@ The file is a list of sections, or an object with such a list under `libraries` 
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Final
 
 from plexsuper.errors import SettingsError
 from plexsuper.kinds import SectionType
+from plexsuper.terms import SectionDefinition
+
+__all__ = ["DefinitionsError", "SectionDefinition", "load_definitions", "parse_definitions"]
 
 # What real servers of 1.43 give to a new section of each type.
 AGENTS: Final[Mapping[SectionType, str]] = MappingProxyType(
@@ -44,18 +46,6 @@ _KEYS: Final = ("title", "type", "agent", "scanner", "language", "paths")
 _TYPE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"movies": "movie", "shows": "show", "tv": "show", "music": "artist", "photos": "photo"}
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SectionDefinition:
-    """A section to be created; `paths` are absolute, as the Plex server sees them."""
-
-    title: str
-    type: SectionType
-    agent: str
-    scanner: str
-    language: str
-    paths: tuple[str, ...]
 
 
 class DefinitionsError(SettingsError):

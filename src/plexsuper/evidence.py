@@ -10,6 +10,7 @@ Pure and timeless; `settle.py` adds the times. What counts (recorded from real s
   an idle server writes its own statistics every few seconds.
 """
 
+from dataclasses import asdict
 from enum import Enum
 from typing import TypeAlias
 
@@ -21,7 +22,7 @@ from plexsuper.events import (
     ScannersChanged,
     SectionsChanged,
 )
-from plexsuper.terms import Activity, Phase, Scanner, ScannerKind
+from plexsuper.terms import Activity, Counts, Phase, Scanner, ScannerKind, SectionCounts
 
 Evidence: TypeAlias = (
     ActivitiesChanged | ScannersChanged | SectionsChanged | ItemsChanged | LibraryChanged | LibraryCounted
@@ -193,3 +194,21 @@ class Picture:
         sonic = self._phase is Phase.SONIC and fact.sonic != before.sonic
         self.seen = self.seen or analyzed or sonic
         return True
+
+
+def counted(counts: SectionCounts) -> LibraryCounted:
+    """Return what the database says of one section as evidence; `items` are its live rows of every kind."""
+    return LibraryCounted(
+        section=counts.section,
+        items=_sum(counts.live),
+        trashed=_sum(counts.trashed),
+        media=counts.media,
+        analyzed=counts.analyzed,
+        tracks=counts.live.tracks,
+        sonic=counts.live.sonic,
+    )
+
+
+def _sum(counts: Counts) -> int:
+    kinds = asdict(counts)
+    return sum(number for kind, number in kinds.items() if kind != "sonic")

@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from plexsuper import events as e
 from plexsuper.bus import Bus
 from plexsuper.errors import StateError
+from plexsuper.redact import Redactor
 from plexsuper.state import Now, see
 from plexsuper.terms import SectionRef
 
@@ -74,16 +75,24 @@ class Recorder:
     Tap it into the bus of facts; subscribe to `envelopes` to show or store them.
     """
 
-    def __init__(self, *, run: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        *,
+        run: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        redactor: Redactor | None = None,
+    ) -> None:
         self.run = run
         self.now = Now()
         self.envelopes: Bus[Envelope] = Bus()
         self._clock = clock
+        self._redactor = redactor or Redactor()
         self._seq = 0
 
     def record(self, event: e.Event) -> None:
-        """Stamp *event* and publish its envelope."""
+        """Stamp *event* and publish its envelope; a secret that got into it is hidden (lesson F05)."""
         self._seq += 1
+        event = _without_secrets(event, self._redactor)
         self.now = see(self.now, event)
         stamped = Envelope(ts=self._clock(), run=self.run, seq=self._seq, event=event, now=self.now)
         self.envelopes.publish(stamped)
@@ -165,6 +174,25 @@ def schema() -> dict[str, Any]:
         "oneOf": alternatives,
         "$defs": shared.get("$defs", {}),
     }
+
+
+def _without_secrets(event: e.Event, redactor: Redactor) -> e.Event:
+    shown = repr(event)
+    if redactor(shown) == shown:
+        return event
+    adapter = _adapter(type_name(type(event)))
+    clean: e.Event = adapter.validate_python(_redacted(adapter.dump_python(event), redactor))
+    return clean
+
+
+def _redacted(value: Any, redactor: Redactor) -> Any:
+    if isinstance(value, str):
+        return redactor(_presentable(value))  # lone surrogates are no text to pydantic
+    if isinstance(value, dict):
+        return {key: _redacted(item, redactor) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item, redactor) for item in value]
+    return value
 
 
 def _presentable(value: Any) -> Any:

@@ -14,9 +14,7 @@ async def check_database(source: LibrarySource) -> tuple[DatabaseChecked, StatsC
     """
     if not await source.exists():
         return DatabaseChecked(path=source.name, fresh=True, detail="no library yet: a run from scratch"), None
-    async with source.open() as library:
-        sections = await library.sections()
-        statistics = await library.statistics()
+    sections, statistics = await source.survey()
     refs = tuple(SectionRef(id=section.id, title=section.title) for section in sections)
     checked = DatabaseChecked(path=source.name, fresh=False, sections=refs)
     return checked, StatsCollected(when="before", reliable=True, statistics=statistics)
@@ -26,5 +24,5 @@ async def collect(
     source: LibrarySource, *, when: Literal["before", "after"], reliable: bool
 ) -> StatsCollected:
     """Count the whole library in one consistent read (lessons L06, L07, L36)."""
-    async with source.open() as library:
-        return StatsCollected(when=when, reliable=reliable, statistics=await library.statistics())
+    _, statistics = await source.survey()
+    return StatsCollected(when=when, reliable=reliable, statistics=statistics)

@@ -27,9 +27,9 @@ async def bring_up(
             message has what it answered last and the last lines of its log (lesson L17).
     """
     with bus.subscribe(PlexReady, PlexWaiting) as facts:
-        await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
         if now().server == "ready":
             return  # it came back before we were asked to look
+        await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
         last: PlexWaiting | None = None
         with anyio.move_on_after(patience):
             async for fact in facts:

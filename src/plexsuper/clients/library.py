@@ -5,8 +5,8 @@ into the database, and this one may not.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,18 +18,21 @@ import anyio.to_thread
 
 from plexsuper.database import sampling, statistics
 from plexsuper.database.connection import decode, sqlite_errors
+from plexsuper.database.files import has_wal, os_errors
 from plexsuper.database.sampling import Cursor, Delta
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
 from plexsuper.terms import Counts, Section, SectionCounts, Statistics
 
+_WAL_VERSION = b"\x02"  # file format, section 1.3.3: 2 = write-ahead log
+
 BUSY = 5.0
 """Seconds that SQLite waits for a lock; readers of a write-ahead log need none but at its recovery."""
 
-_SECTIONS_SQL = """
+SECTIONS_SQL = """
 SELECT id, name, section_type, agent, scanner, language, scanned_at FROM library_sections ORDER BY id
 """
-_LOCATIONS_SQL = "SELECT library_section_id, root_path FROM section_locations ORDER BY id"
+LOCATIONS_SQL = "SELECT library_section_id, root_path FROM section_locations ORDER BY id"
 
 # One section through the index on its id; only tracks are asked for their sonic mark, which reads the row.
 _ITEMS_SQL = f"""
@@ -69,14 +72,20 @@ class LibraryDelta:
 
 
 class Library:
-    """A library database to ask; every method raises `DatabaseError`, and no failed read becomes a 0."""
+    """A library database to ask; every method raises `DatabaseError`, and no failed read becomes a 0.
 
-    def __init__(self, rows: Rows) -> None:
+    *still* is its path if it was opened as immutable, that is while Plex was down.
+    """
+
+    def __init__(self, rows: Rows, *, still: Path | None = None) -> None:
         self._rows = rows
+        self._still = still
         self._indexed: bool | None = None
 
     async def data_version(self) -> int:
         """Return a number that changes when another connection has committed. Costs next to nothing."""
+        if self._still is not None and await anyio.Path(_index(self._still)).exists():
+            raise DatabaseError(f"{self._still} was opened while Plex was down: open it anew")
         return sampling.number_from_rows(await self._ask(sampling.DATA_VERSION_SQL))
 
     async def cursor(self) -> Cursor:
@@ -105,25 +114,7 @@ class Library:
 
     async def sections(self) -> tuple[Section, ...]:
         """Return the sections of a known type, as the server's list gives them (but `refreshing`)."""
-        rows = await self._ask(_SECTIONS_SQL)
-        places: dict[int, list[str]] = {}
-        for section, path in await self._ask(_LOCATIONS_SQL):
-            places.setdefault(section, []).append(path)
-        known = {kind.number: kind for kind in SectionType}
-        return tuple(
-            Section(
-                id=id_,
-                title=name or "",
-                type=known[number],
-                locations=tuple(places.get(id_, ())),
-                agent=agent or "",
-                scanner=scanner or "",
-                language=language or "",
-                scanned_at=scanned_at,
-            )
-            for id_, name, number, agent, scanner, language, scanned_at in rows
-            if number in known
-        )
+        return sections_from_rows(await self._ask(SECTIONS_SQL), await self._ask(LOCATIONS_SQL))
 
     async def section_counts(self, section: int) -> SectionCounts:
         """Return the counts of one section; raise `DatabaseError` if there is none with that id."""
@@ -152,16 +143,42 @@ class Library:
         finally:
             with anyio.CancelScope(shield=True):  # an open read transaction keeps Plex's log growing
                 await self._ask("ROLLBACK")
-        counted = statistics.statistics_from_rows(sections, items, (), analyzed)
-        return Statistics(
-            live=Counts(**asdict(counted.total.live)),
-            trashed=Counts(**asdict(counted.total.trashed)),
-            sections=tuple(_section_counts(section) for section in counted.sections),
-        )
+        return as_statistics(statistics.statistics_from_rows(sections, items, (), analyzed))
 
     async def _ask(self, sql: str, parameters: Any = ()) -> list[Any]:
         with sqlite_errors("the library database cannot be read"):
             return list(await self._rows.execute_fetchall(sql, parameters))
+
+
+def sections_from_rows(rows: Iterable[Any], locations: Iterable[Any]) -> tuple[Section, ...]:
+    """Put the answers to `SECTIONS_SQL` and `LOCATIONS_SQL` together; sections of an unknown type are left out."""
+    places: dict[int, list[str]] = {}
+    for section, path in locations:
+        places.setdefault(section, []).append(path)
+    known = {kind.number: kind for kind in SectionType}
+    return tuple(
+        Section(
+            id=id_,
+            title=name or "",
+            type=known[number],
+            locations=tuple(places.get(id_, ())),
+            agent=agent or "",
+            scanner=scanner or "",
+            language=language or "",
+            scanned_at=scanned_at,
+        )
+        for id_, name, number, agent, scanner, language, scanned_at in rows
+        if number in known
+    )
+
+
+def as_statistics(counted: statistics.LibraryStatistics) -> Statistics:
+    """Return the counts of the database module in the words of events."""
+    return Statistics(
+        live=Counts(**asdict(counted.total.live)),
+        trashed=Counts(**asdict(counted.total.trashed)),
+        sections=tuple(_section_counts(section) for section in counted.sections),
+    )
 
 
 def _section_counts(section: statistics.SectionStatistics) -> SectionCounts:
@@ -178,48 +195,44 @@ def _section_counts(section: statistics.SectionStatistics) -> SectionCounts:
 
 @asynccontextmanager
 async def open_library(path: Path) -> AsyncIterator[Library]:
-    """Open the library database at *path* of a Plex that runs, read-only, on one connection in its own thread.
+    """Open the library database at *path*, read-only, on one connection in a thread of its own.
+
+    One that nobody has open is read as immutable: SQLite would otherwise create the files beside it under our
+    user, and Plex, under its own, could not open them. It must be opened anew once Plex has started;
+    `data_version` says so then.
 
     Raises:
-        DatabaseError: it cannot be read, or Plex does not run. SQLite would then create the files beside it
-            under our user, and Plex under its own could not open them.
+        DatabaseError: it is not there or cannot be read.
     """
-    await anyio.to_thread.run_sync(_require_writer, path, abandon_on_cancel=True)
-    uri = f"file:{quote(bytes(path))}?mode=ro"
+    with os_errors(f"cannot read {path}"):
+        still = await anyio.to_thread.run_sync(_is_still, path, abandon_on_cancel=True)
+    uri = f"file:{quote(bytes(path))}?mode=ro{'&immutable=1' if still else ''}"
     with sqlite_errors(path):
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY)
     try:
         connection.text_factory = decode
-        library = Library(connection)
-        with _naming(path):
-            await library.data_version()
+        library = Library(connection, still=path if still else None)
+        await library.data_version()
+        with sqlite_errors(path):
+            await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")  # opening reads nothing
         yield library
     finally:
         with anyio.CancelScope(shield=True):
             await connection.close()
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DatabaseError as error:
-        raise DatabaseError(f"{path}: {error}") from error
-
-
-def _require_writer(path: Path) -> None:
-    """Look for the index of the write-ahead log, which is there for as long as anybody has the database open.
+def _is_still(path: Path) -> bool:
+    """Say whether nobody has the database open: the index of its write-ahead log is there while anybody has.
 
     The header is read only where there is none: closing a file drops all locks this process has on it.
     """
-    if path.with_name(f"{path.name}-shm").exists():
-        return
-    try:
-        with path.open("rb") as file:
-            header = file.read(20)
-    except FileNotFoundError as error:
-        raise DatabaseError(f"there is no library database {path}: has Plex been started on it?") from error
-    except OSError as error:
-        raise DatabaseError(f"{path} cannot be read: {error.strerror}; run as Plex's user or root") from error
-    if header[18:19] == b"\x02":
-        raise DatabaseError(f"nobody has {path} open, so Plex does not run: start it, then ask again")
+    if _index(path).exists() or has_wal(path):
+        return False
+    if not path.is_file():
+        raise DatabaseError(f"there is no library database {path}: has Plex been started on it?")
+    with path.open("rb") as file:
+        return file.read(20)[18:19] == _WAL_VERSION
+
+
+def _index(path: Path) -> Path:
+    return path.with_name(f"{path.name}-shm")

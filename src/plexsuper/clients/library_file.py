@@ -1,12 +1,23 @@
-"""The place of the library database: whether it is there, how to open it, whether its log is folded in."""
+"""The place of the library database: whether it is there, what it holds at rest, how to watch it live."""
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 
-from plexsuper.clients.library import Library, open_library
+from plexsuper.clients.library import (
+    LOCATIONS_SQL,
+    SECTIONS_SQL,
+    Library,
+    as_statistics,
+    open_library,
+    sections_from_rows,
+)
+from plexsuper.database.connection import reading, sqlite_errors
+from plexsuper.database.statistics import read_statistics
+from plexsuper.terms import Section, Statistics
 
 
 class LibrarySource(Protocol):
@@ -21,8 +32,12 @@ class LibrarySource(Protocol):
         """Whether there is a library yet."""
         ...
 
+    async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
+        """Return the sections and all counts, whether Plex runs or not; raise `DatabaseError`."""
+        ...
+
     def open(self) -> AbstractAsyncContextManager[Library]:
-        """Open it for reading; raises `DatabaseError` when it cannot be read."""
+        """Open it for watching while Plex runs; raises `DatabaseError` when it cannot be read."""
         ...
 
     async def log_is_folded_in(self) -> bool:
@@ -44,6 +59,18 @@ class LibraryFile:
     async def exists(self) -> bool:
         """See `LibrarySource.exists`."""
         return await anyio.Path(self._path).exists()
+
+    async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
+        """See `LibrarySource.survey`."""
+        return await anyio.to_thread.run_sync(self._survey)
+
+    def _survey(self) -> tuple[tuple[Section, ...], Statistics]:
+        with reading(self._path) as conn, sqlite_errors(self._path):
+            conn.execute("BEGIN")
+            sections = sections_from_rows(conn.execute(SECTIONS_SQL), conn.execute(LOCATIONS_SQL).fetchall())
+            counts = as_statistics(read_statistics(conn))
+            conn.execute("ROLLBACK")
+        return sections, counts
 
     def open(self) -> AbstractAsyncContextManager[Library]:
         """See `LibrarySource.open`."""

@@ -29,12 +29,10 @@ from plexsuper.clients.plex_values import (
 )
 from plexsuper.clients.questions import WRITE, Questions, still_starting
 from plexsuper.errors import ServerAway, ServerRefused
-from plexsuper.terms import Activity, Section
+from plexsuper.terms import Activity, Section, SectionDefinition
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-
-    from plexsuper.definitions import SectionDefinition
 
 SOCKETS = ("/:/websockets/notifications", "/:/websocket/notifications")
 """The path every working client uses, then the one of the published specification."""
@@ -118,7 +116,7 @@ class Plex:
         self.skipped = tuple(skipped)
         return tuple(found)
 
-    async def create_section(self, definition: "SectionDefinition") -> int:
+    async def create_section(self, definition: SectionDefinition) -> int:
         """Create a section and return its id; `ServerAway` while Plex says it is still starting up."""
         params = [
             ("name", definition.title),

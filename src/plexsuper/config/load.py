@@ -21,7 +21,7 @@ from plexsuper.config.file import Key, SettingsFile, read_settings_file
 from plexsuper.config.findings import KEYS, SECRET_KEYS, Finding, WrongSettings, from_validation, unknown_key
 from plexsuper.config.model import ENV_PREFIX, Settings, merge
 from plexsuper.definitions import DefinitionsError, load_definitions
-from plexsuper.paths import settings_files
+from plexsuper.paths import PlexPaths, settings_files
 
 FLAGS: Final[Mapping[Key, str]] = MappingProxyType(
     {
@@ -38,7 +38,7 @@ FLAGS: Final[Mapping[Key, str]] = MappingProxyType(
 """Every setting that has a flag, and the flag."""
 
 # The two names under which everybody knows these secrets; the long names win.
-_SHORT_NAMES: Final[Mapping[str, Key]] = MappingProxyType(
+SHORT_NAMES: Final[Mapping[str, Key]] = MappingProxyType(
     {"PLEX_TOKEN": ("plex", "token"), "PLEX_CLAIM": ("plex", "claim")}
 )
 # Not settings: one prints tracebacks, one tells the tests which tools must be there, and Kubernetes puts such
@@ -90,6 +90,7 @@ def load_settings(*, flags: Mapping[Key, Any] = MappingProxyType({}), file: Path
         found += _impossible(settings, layers, wrong)
     if found:
         raise WrongSettings(found)
+    settings = _with_real_config_dir(settings)
     settings._file = None if source is None else source.path
     settings._exposed = _exposed(source)
     return settings
@@ -111,7 +112,7 @@ def _from_flags(flags: Mapping[Key, Any]) -> _Layer:
 def _from_environment() -> _Layer:
     values: dict[str, Any] = {}
     places: dict[Key, str] = {}
-    for name, key in _SHORT_NAMES.items():
+    for name, key in SHORT_NAMES.items():
         if value := os.environ.get(name):
             values = merge(values, _nest(key, value))
             places[key] = name
@@ -180,6 +181,18 @@ def _impossible(settings: Settings, layers: Sequence[_Layer], wrong: set[Key]) -
                     key=".".join(definitions),
                     reason=f"{error.path}: {problem}",
                 )
+
+
+def _with_real_config_dir(settings: Settings) -> Settings:
+    """Replace a config directory below which Plex's own one lies in another place than usual (NAS packages)."""
+    if settings.plex.config_dir is None:
+        return settings
+    places = PlexPaths.candidates(settings.plex.config_dir)
+    used = (paths for paths in places if paths.preferences_xml.exists() or paths.databases.exists())
+    found = next(used, places[0])
+    if found == places[0]:
+        return settings
+    return settings.model_copy(update={"plex": settings.plex.model_copy(update={"config_dir": found.root})})
 
 
 def _exposed(source: SettingsFile | None) -> tuple[str, ...]:

@@ -28,16 +28,22 @@ class PlexSettings(_Table):
         None,
         description="Plex's own directory: the one that holds `Library/Application Support/Plex Media Server`, "
         "or `Plex Media Server` itself; progress is read from the library database in it",
+        examples=["/var/lib/plexmediaserver"],
     )
     command: Words = Field(
         (),
         description="the command that starts Plex when it does not run; without it plexsuper only attaches",
+        examples=[["/usr/lib/plexmediaserver/Plex Media Server"]],
     )
     token: SecretStr | None = Field(
-        None, description="the server's token (better in PLEX_TOKEN); else it is read from Preferences.xml"
+        None,
+        description="the server's token (better in PLEX_TOKEN); else it is read from Preferences.xml",
+        examples=["…"],
     )
     claim: Claim | None = Field(
-        None, description="a claim token for a fresh server (better in PLEX_CLAIM); valid for four minutes"
+        None,
+        description="a claim token for a fresh server (better in PLEX_CLAIM); valid for four minutes",
+        examples=["claim-…"],
     )
     stop_patience: Duration = Field(
         60.0,
@@ -54,7 +60,9 @@ class MediaSettings(_Table):
     """The media storage."""
 
     path: LocalPath | None = Field(
-        None, description="the directory or mount point with the media; it is proved by content"
+        None,
+        description="the directory or mount point with the media; it is proved by content",
+        examples=["/mnt/media"],
     )
     kind: Literal["directory", "mount"] = Field(
         "directory",
@@ -71,11 +79,14 @@ class RunSettings(_Table):
     """What a run does."""
 
     sections: Names = Field(
-        (), description="the sections to process, by name or id, in this order; empty: all of them"
+        (),
+        description="the sections to process, by name or id, in this order; empty: all of them",
+        examples=[["Movies", "Music"]],
     )
     definitions: LocalPath | None = Field(
         None,
         description="a sections file (`plex_libraries.json`): sections that are missing on the server are created",
+        examples=["plex_libraries.json"],
     )
     sonic: bool = Field(True, description="sonic analysis of music (needs Plex Pass)")
     refresh: bool = Field(
@@ -124,9 +135,6 @@ class Timing(_Table):
     threshold: int = Field(
         LOCAL_DELTA.threshold, ge=1, description="so many looks without progress are a stall"
     )
-    budgets: Budgets = Field(
-        Budgets(), description="by section type; a phase that still progresses goes on past it"
-    )
     cap: Duration = Field(LOCAL_DELTA.cap, description="no phase takes longer than this")
     ready_patience: Duration = Field(
         LOCAL_DELTA.ready_patience, description="how long Plex may take to become ready"
@@ -150,6 +158,10 @@ class Timing(_Table):
     probe_every: Duration = Field(1.0, description="how often a server that is not ready is asked")
     sample_every: Duration = Field(2.0, description="how often the library database is sampled")
     goodbye: Duration = Field(10.0, description="how long restoring may take when the run is interrupted")
+    # Last, because in a TOML file a table ends the one above it.
+    budgets: Budgets = Field(
+        Budgets(), description="by section type; a phase that still progresses goes on past it"
+    )
 
     @computed_field  # type: ignore[prop-decorator]  # mypy cannot see through pydantic's decorated properties
     @property

@@ -20,6 +20,9 @@ from urllib.parse import quote
 from plexsuper.database.wal import Wal, wal_path
 from plexsuper.errors import DatabaseError
 
+SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged database raises: `sqlite3` fails to decode SQLite's message when it quotes damaged text."""
+
 _FLOCK = struct.Struct("@hhqqi0q")
 _LOCK_BYTES = (0x40000000, 512)
 """Where SQLite takes its locks; a connection in WAL mode holds one of them for as long as it is open."""
@@ -54,6 +57,13 @@ def refuse_if_open(path: Path) -> None:
     if kind != fcntl.F_UNLCK:
         holder = f"process {pid}" if pid > 0 else "a process in a container"
         raise DatabaseError(f"{path} is open in {holder}; stop Plex (and every other user of the file) first")
+
+
+def explain(error: Exception) -> str:
+    """The message of one of `SQLITE_ERRORS`, readable in any case."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode("utf-8", "replace")
+    return str(error)
 
 
 @contextlib.contextmanager
@@ -102,7 +112,7 @@ def connect(uri: str, collations: frozenset[str] = frozenset()) -> sqlite3.Conne
     """Open *uri* read-only with stand-ins for *collations*, which order nothing: never trust an order by them."""
     conn = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     conn.text_factory = decode_text
-    conn.execute("PRAGMA cache_size=-16384")
+    conn.execute("PRAGMA cache_size=-49152")
     conn.execute("PRAGMA mmap_size=0")
     for name in collations:
         conn.create_collation(name, _first_is_greater)

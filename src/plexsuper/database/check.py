@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from plexsuper.database.access import connect, readable_uri, refuse_if_open
+from plexsuper.database.access import SQLITE_ERRORS, connect, explain, readable_uri, refuse_if_open
 from plexsuper.database.crew import Crew, Job
 from plexsuper.database.custom_index import compare_with_table
 from plexsuper.database.diagnosis import name_the_damaged
@@ -94,8 +94,8 @@ class _Examination:
             try:
                 with closing(connect(uri)) as conn:
                     self._examine(uri, conn)
-            except sqlite3.DatabaseError as error:
-                message = f"SQLite cannot read the schema: {error}"
+            except SQLITE_ERRORS as error:
+                message = f"SQLite cannot read the schema: {explain(error)}"
                 self.findings.append(Finding("sqlite_schema", "schema", "data", message))
         return CheckReport(
             path=source.path,
@@ -142,14 +142,15 @@ class _Examination:
         survey = Survey(self.source, self._tick())
         own = judge_ownership(survey, schema)
         self.findings += own.findings
+        self.findings += own.count_findings(schema)
         for table in schema.tables.values():
             for index in table.indexes:
-                if not index.custom_collation or not index.plain:
+                if not index.custom_collation or not index.plain or index.partial:
                     continue
                 try:
                     self.findings += compare_with_table(self.source, conn, table, index)
-                except sqlite3.DatabaseError as error:
-                    self.complaints.append(Complaint(table.name, (str(error),)))
+                except SQLITE_ERRORS as error:
+                    self.complaints.append(Complaint(table.name, (explain(error),)))
         return own
 
     def _tick(self) -> Callable[[int], None]:

@@ -110,12 +110,12 @@ def _fingerprint(entry: tuple[Value, ...]) -> int:
 
 def _quick_decode(payload: bytes) -> list[Value]:
     """Decode the common entry, one short text and a rowid, without the general decoder's detours."""
-    if len(payload) > 4 and payload[0] == 3 and payload[1] < 0x80 and payload[1] >= 13 and payload[1] & 1:
-        end = 3 + ((payload[1] - 13) >> 1)
-        kind = payload[2]
-        if 1 <= kind <= 4 and len(payload) == end + kind:
+    if len(payload) > 3 and payload[0] == 3:
+        text, kind = payload[1], payload[2]
+        end = 3 + ((text - 13) >> 1) if text else 3
+        if (not text or (text & 1 and 13 <= text < 0x80)) and 1 <= kind <= 4 and len(payload) == end + kind:
             rowid = int.from_bytes(payload[end:], "big", signed=True)
-            return [payload[3:end].decode("utf-8", "surrogateescape"), rowid]
+            return [payload[3:end].decode("utf-8", "surrogateescape") if text else None, rowid]
     return decode_record(payload)
 
 
@@ -139,18 +139,22 @@ class OrderWatch:
             return ""
         key, rowid = entry
         wrong = ""
+        if key is None is self._key and isinstance(rowid, int) and isinstance(self._rowid, int):
+            in_order = self._rowid < rowid
+            self._rowid = rowid
+            return "" if in_order else f"index {self._name}: row {rowid} is out of order among those without text"
         if key == self._key and type(key) is type(self._key):
             if isinstance(rowid, int) and isinstance(self._rowid, int) and rowid <= self._rowid:
-                wrong = f"index {self._name}: row {rowid} stands behind row {self._rowid} of the same key"
+                wrong = f"index {self._name}: row {rowid!r} stands behind row {self._rowid!r} of the same key"
             self._rowid = rowid
             return wrong
         if not isinstance(key, str) and isinstance(self._key, str):
             if not isinstance(key, bytes):
-                wrong = f"index {self._name}: row {rowid} without text stands behind text"
+                wrong = f"index {self._name}: row {rowid!r} without text stands behind text"
         elif isinstance(key, str):
             letters = _leading_letters(key)
             if _precedes(letters, self._letters):
-                wrong = f"index {self._name}: {key!r} of row {rowid} stands behind {self._letters!r}…"
+                wrong = f"index {self._name}: {key!r} of row {rowid!r} stands behind {self._letters!r}…"
             self._letters = letters or self._letters
         self._key, self._rowid = key, rowid
         return wrong

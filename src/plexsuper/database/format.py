@@ -114,6 +114,7 @@ def _header_problem(header: Header, fields: tuple[bytes | int, ...]) -> str:
         (fields[5:8] == (64, 32, 32), f"payload fractions {fields[5:8]} instead of 64, 32, 32"),
         (0 <= header.schema_format <= 4, f"unknown schema format {header.schema_format}"),
         (0 <= header.encoding <= 3, f"unknown text encoding {header.encoding}"),
+        (header.largest_root or not fields[18], "incremental vacuum without a largest root page"),
     )
     return next((message for good, message in checks if not good), "")
 

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from plexsuper.database.access import SQLITE_ERRORS, explain
 from plexsuper.database.crew import Job
 from plexsuper.database.report import Finding
-from plexsuper.database.schema import Schema, Table
+from plexsuper.database.schema import Index, Schema, Table
 from plexsuper.database.table_checks import (
     Complaint,
     ask_sqlite,
     comparable,
     compare_counts,
+    compare_partial_count,
     count_rows,
     duplicates,
     needs_lookups,
@@ -21,7 +23,7 @@ from plexsuper.database.table_checks import (
     sort_lines,
 )
 
-_ROWS_PER_JOB = 100_000
+_INDEXES_PER_JOB = 3
 _SCHEMA_TABLE = "sqlite_master"
 
 _PARENTS = (
@@ -49,11 +51,10 @@ def full_jobs(conn: sqlite3.Connection, schema: Schema) -> list[Job[Verdict]]:
     """Everything that SQLite can judge of *schema*, the biggest pieces first."""
     jobs: list[tuple[int, Job[Verdict]]] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
     for table in schema.tables.values():
-        rows = _row_range(conn, table)
-        size = 0 if rows is None else (rows[1] - rows[0]) * (len(table.indexes) + 1)
+        size = _last_row(conn, table) * (len(table.indexes) + 1)
         jobs.append((size, partial(_judge_table, table=table)))
-        if needs_lookups(table) and rows is not None:
-            jobs += [(size, job) for job in _lookup_jobs(table, rows)]
+        if needs_lookups(table):
+            jobs += [(size, job) for job in _lookup_jobs(table)]
     for child, column, parent in _PARENTS:
         if child in schema.tables and parent in schema.tables:
             jobs.append((0, partial(_count_orphans, child=child, column=column, parent=parent)))
@@ -66,24 +67,21 @@ def quick_jobs(schema: Schema) -> list[Job[Verdict]]:
     return [partial(_compare_counts, table=table) for table in schema.tables.values()]
 
 
-def _row_range(conn: sqlite3.Connection, table: Table) -> tuple[int, int] | None:
+def _last_row(conn: sqlite3.Connection, table: Table) -> int:
     if table.without_rowid:
-        return None
-    name = quoted(table.name)
+        return 0
     try:
-        row = conn.execute(
-            f"SELECT (SELECT min(rowid) FROM {name} NOT INDEXED), (SELECT max(rowid) FROM {name} NOT INDEXED)"
-        ).fetchone()
-    except sqlite3.DatabaseError:  # the table's own job will say what is wrong
-        return None
-    return None if row[0] is None else (row[0], row[1])
+        (last,) = conn.execute(f"SELECT max(rowid) FROM {quoted(table.name)} NOT INDEXED").fetchone()
+    except SQLITE_ERRORS:  # the table's own job will say what is wrong
+        return 0
+    return int(last or 0)
 
 
-def _lookup_jobs(table: Table, rows: tuple[int, int]) -> Iterator[Job[Verdict]]:
-    first, last = rows
-    step = max(_ROWS_PER_JOB, (last - first) // 64 + 1)
-    for low in range(first, last + 1, step):
-        yield partial(_look_up, table=table, rows=(low, min(low + step - 1, last)))
+def _lookup_jobs(table: Table) -> Iterator[Job[Verdict]]:
+    # A few indexes at a time fit the page cache; all of them at once would push each other out
+    indexes = [index for index in table.indexes if comparable(index)]
+    for first in range(0, len(indexes), _INDEXES_PER_JOB):
+        yield partial(_look_up, table=table, indexes=indexes[first : first + _INDEXES_PER_JOB])
     yield partial(_judge_unique, table=table)
 
 
@@ -98,33 +96,29 @@ def _judge_table(conn: sqlite3.Connection, *, table: Table) -> Verdict:
         verdict.rows[table.name] = count_rows(conn, table)
         if lines:
             verdict.findings += _which_indexes(conn, table, {finding.object for finding in verdict.findings})
-    except sqlite3.DatabaseError as error:
+    except SQLITE_ERRORS as error:
         if not lines:
-            verdict.complaint = Complaint(table.name, (str(error),))
+            verdict.complaint = Complaint(table.name, (explain(error),))
     return verdict
 
 
 def _which_indexes(conn: sqlite3.Connection, table: Table, named: set[str]) -> Iterator[Finding]:
     """SQLite stops after a hundred complaints; look at the indexes it may not have come to."""
-    everything = (-(1 << 63), (1 << 63) - 1)
     for index in table.indexes:
         if index.name in named or not comparable(index):
             continue
         try:
-            yield from rows_not_found(conn, table, [index], everything)
-        except sqlite3.DatabaseError as error:
-            yield Finding(index.name, "index", "index", f"cannot be searched: {error}")
+            yield from rows_not_found(conn, table, [index])
+        except SQLITE_ERRORS as error:
+            yield Finding(index.name, "index", "index", f"cannot be searched: {explain(error)}")
 
 
-def _look_up(conn: sqlite3.Connection, *, table: Table, rows: tuple[int, int]) -> Verdict:
+def _look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:
     verdict = Verdict()
-    indexes = [index for index in table.indexes if comparable(index)]
-    if not indexes:
-        return verdict
     try:
-        verdict.findings = list(rows_not_found(conn, table, indexes, rows))
-    except sqlite3.DatabaseError as error:
-        verdict.complaint = Complaint(table.name, (str(error),))
+        verdict.findings = list(rows_not_found(conn, table, indexes))
+    except SQLITE_ERRORS as error:
+        verdict.complaint = Complaint(table.name, (explain(error),))
     return verdict
 
 
@@ -134,9 +128,10 @@ def _judge_unique(conn: sqlite3.Connection, *, table: Table) -> Verdict:
         for index in table.indexes:
             if index.unique and comparable(index):
                 verdict.findings += duplicates(conn, table, index)
-        verdict.findings += compare_counts(conn, table)
-    except sqlite3.DatabaseError as error:
-        verdict.complaint = Complaint(table.name, (str(error),))
+            if index.partial and comparable(index):
+                verdict.findings += compare_partial_count(conn, table, index)
+    except SQLITE_ERRORS as error:
+        verdict.complaint = Complaint(table.name, (explain(error),))
     return verdict
 
 
@@ -145,8 +140,8 @@ def _compare_counts(conn: sqlite3.Connection, *, table: Table) -> Verdict:
     try:
         verdict.rows[table.name] = count_rows(conn, table)
         verdict.findings = list(compare_counts(conn, table))
-    except sqlite3.DatabaseError as error:
-        verdict.findings = [Finding(table.name, "table", "data", str(error))]
+    except SQLITE_ERRORS as error:
+        verdict.findings = [Finding(table.name, "table", "data", explain(error))]
     return verdict
 
 
@@ -157,7 +152,7 @@ def _count_orphans(conn: sqlite3.Connection, *, child: str, column: str, parent:
     )
     try:
         (count,) = conn.execute(query).fetchone()
-    except sqlite3.DatabaseError:  # said by the jobs of the two tables; no count is no count, never 0
+    except SQLITE_ERRORS:  # said by the jobs of the two tables; no count is no count, never 0
         return Verdict()
     return Verdict(orphans={f"{child}.{column}": count})
 
@@ -166,9 +161,9 @@ def _judge_rtree(conn: sqlite3.Connection, *, name: str) -> Verdict:
     try:
         (said,) = conn.execute("SELECT rtreecheck('main', ?)", (name,)).fetchone()
     except sqlite3.OperationalError as error:
-        if "no such" in str(error):  # this SQLite has no R-tree module; the tables below it are judged as tables
+        if "no such" in explain(error):  # this SQLite has no R-tree module; the tables below it are judged as tables
             return Verdict()
-        return Verdict([Finding(name, "rtree", "data", str(error))])
-    except sqlite3.DatabaseError as error:
-        return Verdict([Finding(name, "rtree", "data", str(error))])
+        return Verdict([Finding(name, "rtree", "data", explain(error))])
+    except SQLITE_ERRORS as error:
+        return Verdict([Finding(name, "rtree", "data", explain(error))])
     return Verdict() if said == "ok" else Verdict([Finding(name, "rtree", "data", str(said))])

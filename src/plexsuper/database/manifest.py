@@ -28,6 +28,16 @@ class FileRecord:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TreeRecord:
+    """A whole directory of files: how many, their bytes, and one SHA-256 over all of their records in order."""
+
+    name: str
+    files: int
+    size: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The content of a snapshot or an archive. *created* is UTC in ISO 8601; *method* says how it was copied."""
 
@@ -36,11 +46,12 @@ class Manifest:
     method: str
     files: tuple[FileRecord, ...]
     statistics: LibraryStatistics | None
+    trees: tuple[TreeRecord, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes of all files together."""
-        return sum(f.size for f in self.files)
+        return sum(f.size for f in (*self.files, *self.trees))
 
 
 def now() -> str:
@@ -75,6 +86,12 @@ def manifest_from_json(text: bytes, source: object) -> Manifest:
                 for f in raw["files"]
             ),
             statistics=_statistics(raw["statistics"]),
+            trees=tuple(
+                TreeRecord(
+                    name=str(t["name"]), files=int(t["files"]), size=int(t["size"]), sha256=str(t["sha256"])
+                )
+                for t in raw["trees"]
+            ),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DatabaseError(f"{source} is not a manifest of plexsuper: {error!r}") from error

@@ -1,11 +1,11 @@
 """Turns the survey of pages into findings: pages shared, unreadable, lost or wrongly listed as free."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from plexsuper.database.report import Damage, Finding, Kind
 from plexsuper.database.schema import Schema
-from plexsuper.database.survey import FIRST_TREE, FREE, LOCK, POINTER_MAP, Survey
+from plexsuper.database.survey import FIRST_TREE, FREE, LOCK, POINTER_MAP, Complain, Survey
 
 _MOST = 20
 _SCHEMA = "sqlite_schema"
@@ -18,7 +18,7 @@ class Ownership:
     survey: Survey
     names: dict[int, str] = field(default_factory=dict)
     kinds: dict[int, Kind] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def owners(self, pages: Iterable[int]) -> set[str]:
@@ -27,6 +27,15 @@ class Ownership:
         return {
             self.names[owner[page]] for page in pages if 0 < page < len(owner) and owner[page] >= FIRST_TREE
         }
+
+    def count_findings(self, schema: Schema) -> Iterator[Finding]:
+        """Every index must have as many entries as its table has rows."""
+        for table in schema.tables.values():
+            for index in table.indexes:
+                wanted, got = self.entries[table.name], self.entries[index.name]
+                if got != wanted and not index.partial and not table.without_rowid:
+                    message = f"wrong # of entries in index {index.name}: {got} for {wanted} rows"
+                    yield Finding(index.name, "index", "index", message)
 
 
 def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
@@ -40,10 +49,10 @@ def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
         result.names[tree], result.kinds[tree] = name, kind
         damage: Damage = "index" if kind == "index" else "data"
         faults: list[tuple[int, str]] = []
-        result.sizes[name] = survey.claim_tree(tree, root, lambda page, what, to=faults: to.append((page, what)))
+        result.entries[name] = survey.claim_tree(tree, root, _collect(faults))
         _report(result, name, kind, damage, faults)
     faults = []
-    survey.claim_freelist(lambda page, what: faults.append((page, what)))
+    survey.claim_freelist(_collect(faults))
     _report(result, "free page list", "freelist", "structure", faults)
     if unused := survey.unused():
         message = f"{len(unused)} pages belong to nothing: {_listed(unused)}"
@@ -51,6 +60,10 @@ def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
             Finding("free page list", "freelist", "structure", message, tuple(unused[:_MOST]))
         )
     return result
+
+
+def _collect(faults: list[tuple[int, str]]) -> Complain:
+    return lambda page, what: faults.append((page, what))
 
 
 def _report(result: Ownership, name: str, kind: Kind, damage: Damage, faults: list[tuple[int, str]]) -> None:

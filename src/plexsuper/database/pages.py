@@ -23,16 +23,17 @@ class PageSource:
     Args:
         path: the database; a `-wal` beside it is read through.
         header: use this header instead of the file's own (a repair knows better when the first page is damaged).
+        flags: how to open the file; only a repair's private copy is ever opened for writing.
 
     Raises:
         DatabaseError: the file is missing, unreadable or empty.
         Malformed: the first page holds no database header.
     """
 
-    def __init__(self, path: Path, *, header: Header | None = None) -> None:
+    def __init__(self, path: Path, *, header: Header | None = None, flags: int = os.O_RDONLY) -> None:
         self.path = path
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(path, flags | os.O_CLOEXEC)
         except OSError as error:
             raise DatabaseError(
                 f"cannot read {path}: {error.strerror}; name an existing database file"

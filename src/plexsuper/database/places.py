@@ -61,24 +61,25 @@ def text_columns(conn: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
 
 def find_values(
     conn: sqlite3.Connection, mappings: MappingSet, table: str, columns: tuple[str, ...]
-) -> Iterator[tuple[Place, int, bytes, bool]]:
-    """Yield (place, rowid, value, is a BLOB) of every value of *columns* that a mapping changes.
+) -> Iterator[tuple[Place, int, bytes]]:
+    """Yield (place, rowid, value) of every value of *columns* that a mapping changes.
 
     One scan of the table for all columns; only values that begin like a path or a `file://` URL come to Python.
     """
+    if not columns:
+        return
     names = [quoted(c) for c in columns]
     starts = _starts(mappings)
     tests = [f"({n} >= {kind} AND {n} < {end})" for n in names for kind, end in starts]
-    values = ", ".join(f"{n}, typeof({n}) = 'blob'" for n in names)
     cursor = conn.execute(
-        f"SELECT rowid, {values} FROM {quoted(table)} NOT INDEXED WHERE {' OR '.join(tests)}"
+        f"SELECT rowid, {', '.join(names)} FROM {quoted(table)} NOT INDEXED WHERE {' OR '.join(tests)}"
     )
     while rows := cursor.fetchmany(_FETCH):
         for row in rows:
-            for column, value, blob in zip(columns, row[1::2], row[2::2], strict=True):
+            for column, value in zip(columns, row[1:], strict=True):
                 raw = encode(value) if isinstance(value, str) else value
                 if isinstance(raw, bytes) and mappings.translate_value(raw) != raw:
-                    yield Place(table, column), row[0], raw, bool(blob)
+                    yield Place(table, column), row[0], raw
 
 
 def suspended_triggers(conn: sqlite3.Connection, place: Place) -> dict[str, str]:

@@ -120,16 +120,21 @@ def _scan(
     for done, (table, columns) in enumerate(tables.items()):
         if progress is not None:
             progress(Progress("look for paths", done, len(tables), "tables"))
-        if not columns:
-            continue
-        for place, rowid, value, is_blob in find_values(conn, mappings, table, columns):
-            if place == FILES and not is_blob:
-                continue
+        others = tuple(c for c in columns if Place(table, c) != FILES)
+        for place, rowid, value in find_values(conn, mappings, table, others):
             rows.setdefault(place, array("q")).append(rowid)
             found = mappings.find_value(value)
             if found is not None:
                 hit.add(urls.get(found, found))
+    if blobs := _blob_files(conn, mappings):
+        rows[FILES] = blobs
     return rows, hit
+
+
+def _blob_files(conn: sqlite3.Connection, mappings: MappingSet) -> "array[int]":
+    """Return the rows whose path is stored as a BLOB (a tool wrote it so): the condition does not see them."""
+    found = conn.execute("SELECT id, file FROM media_parts WHERE file >= x''")
+    return array("q", (rowid for rowid, path in found if mappings.translate(path) != path))
 
 
 def _sections(conn: sqlite3.Connection, mappings: MappingSet, samples: int) -> tuple[SectionChange, ...]:

@@ -8,6 +8,8 @@ from plexsuper.database.access import is_built_in
 
 _MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
 
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|\w+|[()]")
+
 _INDEXES = """
 SELECT t.name, l.name, l."unique", l.origin, l.partial, x.cid, x.name, x.coll, x."desc", x.key
 FROM sqlite_master AS t, pragma_index_list(t.name) AS l, pragma_index_xinfo(l.name) AS x
@@ -65,14 +67,19 @@ class Index:
     terms: tuple[IndexTerm, ...]
 
     @property
+    def condition(self) -> str:
+        """The WHERE clause of a partial index, `1` for any other."""
+        return where_clause(self.sql or "") or "1"
+
+    @property
     def custom_collation(self) -> str | None:
         """The collation in it that stock SQLite does not know, if there is one."""
         return next((term.collation for term in self.terms if not is_built_in(term.collation)), None)
 
     @property
     def plain(self) -> bool:
-        """Whether every row of the table has an entry made of columns only."""
-        return not self.partial and all(term.cid >= 0 for term in self.terms)
+        """Whether its keys are made of columns only."""
+        return all(term.cid >= 0 for term in self.terms)
 
 
 @dataclass(slots=True)
@@ -161,6 +168,17 @@ def _add_indexes(conn: sqlite3.Connection, objects: list[SchemaObject], tables: 
             continue
         index = Index(name, table, item.root, item.sql, unique, origin, partial, tuple(terms.get(name, ())))
         tables[table].indexes.append(index)
+
+
+def where_clause(sql: str) -> str:
+    """The text behind the WHERE of a CREATE INDEX statement; SQL's quotes and brackets are skipped."""
+    depth = 0
+    for token in _TOKEN.finditer(sql):
+        word = token.group()
+        depth += (word == "(") - (word == ")")
+        if not depth and word.upper() == "WHERE":
+            return sql[token.end() :]
+    return ""
 
 
 def _module(sql: str) -> str:

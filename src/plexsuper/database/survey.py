@@ -39,6 +39,7 @@ class Survey:
         count = source.page_count
         self._kinds = bytearray(count + 1)
         self._has_chain = bytearray(count + 1)
+        self._cells = array("H", bytes(2 * (count + 1)))
         self._links = array("I", bytes(4 * (count + 1)))
         self._children: dict[int, tuple[int, ...]] = {}
         self._chain_owners = array("I")
@@ -64,12 +65,13 @@ class Survey:
         (self._links[number],) = _LINK.unpack_from(data)  # an overflow page may look like a b-tree page
         try:
             self._note_btree(number, data, base, PageKind(kind))
-        except (Malformed, struct.error):
+        except (Malformed, struct.error, IndexError):
             self._kinds[number] = _BROKEN
             self._children.pop(number, None)
 
     def _note_btree(self, number: int, data: bytes, base: int, kind: PageKind) -> None:
         (count,) = _COUNT.unpack_from(data, base + 3)
+        self._cells[number] = count
         if kind.is_leaf:
             cells = pointers(count).unpack_from(data, base + 8)
         else:
@@ -87,7 +89,7 @@ class Survey:
             return
         limit = max_local(self._usable, kind)
         for start, end in zip(cells, ends, strict=True):
-            if end - start > least:
+            if end - start > least and not _is_short(data, start, kind, limit):
                 cell = parse_cell(data, start, kind, self._usable, number)
                 if cell.payload > limit:
                     self._chain_owners.append(number)
@@ -104,34 +106,32 @@ class Survey:
                 self.owner[number + (number == source.lock_page)] = POINTER_MAP
 
     def claim_tree(self, tree: int, root: int, complain: Complain) -> int:
-        """Claim every page of the tree at *root* for the number *tree*; return how many pages it has."""
+        """Claim every page of the tree at *root* for the number *tree*; return how many rows or entries it has."""
         stack = [root]
-        pages = 0
+        entries = 0
         while stack:
             number = stack.pop()
             if not self._claim(number, tree, complain):
                 continue
-            pages += 1
             kind = self._kinds[number]
             if kind in (0, _BROKEN):
                 complain(number, f"page {number} is part of a tree but is no readable b-tree page")
                 continue
             if kind < PageKind.INDEX_LEAF:
                 stack.extend(self._children[number])
+            if kind != PageKind.TABLE_INTERIOR:
+                entries += self._cells[number]
             if self._has_chain[number]:
-                pages += self._claim_chains(number, tree, complain)
-        return pages
+                self._claim_chains(number, tree, complain)
+        return entries
 
-    def _claim_chains(self, number: int, tree: int, complain: Complain) -> int:
-        pages = 0
+    def _claim_chains(self, number: int, tree: int, complain: Complain) -> None:
         at = bisect_left(self._chain_owners, number)
         while at < len(self._chain_owners) and self._chain_owners[at] == number:
             link = self._chain_heads[at]
             while link and self._claim(link, tree, complain):
                 link = self._links[link]
-                pages += 1
             at += 1
-        return pages
 
     def _claim(self, number: int, owner: int, complain: Complain) -> bool:
         if not 1 <= number <= self._source.page_count:
@@ -168,3 +168,10 @@ class Survey:
     def unused(self) -> list[int]:
         """The pages that nothing refers to."""
         return [number for number in range(1, len(self.owner)) if not self.owner[number]]
+
+
+def _is_short(data: bytes, start: int, kind: PageKind, limit: int) -> bool:
+    """Whether the record at *start* surely does not overflow, told from the first two bytes of its length."""
+    at = start if kind.is_leaf else start + 4
+    high, low = data[at], data[at + 1]
+    return high < 0x80 or (low < 0x80 and ((high & 0x7F) << 7 | low) <= limit)

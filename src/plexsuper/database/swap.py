@@ -78,7 +78,7 @@ def _exchange_directories(databases_dir: Path, staged: Mapping[str, Path], keep:
         path.rename(new)
     copy_ownership(databases_dir, keep)
     sync_file(keep)
-    if not _renameat2_exchange(keep, databases_dir):
+    if not exchange(keep, databases_dir):
         for new, path in back.items():
             new.rename(path)
         shutil.rmtree(keep)
@@ -100,7 +100,8 @@ def _part(databases_dir: Path, kept: Iterable[Path]) -> None:
     (databases_dir / _UNUSED).unlink()
 
 
-def _renameat2_exchange(one: Path, two: Path) -> bool:
+def exchange(one: Path, two: Path) -> bool:
+    """Let two directories of one filesystem change places, in one step; return False where that is not possible."""
     try:
         call = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # a C library without it

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from plexsuper.database.access import SQLITE_ERRORS, explain
 from plexsuper.database.report import Finding
 from plexsuper.database.schema import Index, Table
 
@@ -47,8 +48,8 @@ def ask_sqlite(conn: sqlite3.Connection, table: Table) -> list[str]:
     pragma = "quick_check" if needs_lookups(table) else "integrity_check"
     try:
         lines = [line for (line,) in conn.execute(f"PRAGMA {pragma}({quoted(table.name)})")]
-    except sqlite3.DatabaseError as error:
-        return [str(error)]
+    except SQLITE_ERRORS as error:
+        return [explain(error)]
     if not lines:
         return [f"PRAGMA {pragma} answered nothing"]
     return [] if lines == ["ok"] else [line for text in lines for line in text.splitlines() if "***" not in line]
@@ -79,21 +80,19 @@ def comparable(index: Index) -> bool:
     return index.plain and not index.custom_collation
 
 
-def rows_not_found(
-    conn: sqlite3.Connection, table: Table, indexes: list[Index], rows: tuple[int, int]
-) -> Iterator[Finding]:
-    """Look each row of *table* with a rowid between *rows* up in each of *indexes*.
+def rows_not_found(conn: sqlite3.Connection, table: Table, indexes: list[Index]) -> Iterator[Finding]:
+    """Look each row of *table* up in each of *indexes*.
 
     Raises:
         sqlite3.DatabaseError: a tree is so damaged that SQLite gives up.
     """
-    found = " AND ".join(f"EXISTS ({_lookup(table, index)})" for index in indexes)
-    missing = f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT "
-    if conn.execute(f"{missing} ({found}) LIMIT 1", rows).fetchone() is None:
+    found = " AND ".join(_lookup(table, index) for index in indexes)
+    missing = f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE NOT "
+    if conn.execute(f"{missing} ({found}) LIMIT 1").fetchone() is None:
         return
     for index in indexes:
-        query = f"{missing} EXISTS ({_lookup(table, index)}) LIMIT {_ROWS_NAMED}"
-        if lost := [str(row) for (row,) in conn.execute(query, rows)]:
+        query = f"{missing} {_lookup(table, index)} LIMIT {_ROWS_NAMED}"
+        if lost := [str(row) for (row,) in conn.execute(query)]:
             message = f"rows of {table.name} missing from index {index.name}: {', '.join(lost)}"
             yield Finding(index.name, "index", "index", message)
 
@@ -104,7 +103,9 @@ def _lookup(table: Table, index: Index) -> str:
         for term in index.terms
     )
     name = quoted(table.name)
-    return f"SELECT 1 FROM {name} AS i INDEXED BY {quoted(index.name)} WHERE {same} AND i.rowid = t.rowid"
+    where = f"{index.condition} AND {same} AND i.rowid = t.rowid" if index.partial else f"{same} AND i.rowid = t.rowid"
+    found = f"EXISTS (SELECT 1 FROM {name} AS i INDEXED BY {quoted(index.name)} WHERE {where})"
+    return f"({found} OR ({index.condition}) IS NOT TRUE)" if index.partial else found
 
 
 def duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator[Finding]:
@@ -135,21 +136,40 @@ def compare_counts(conn: sqlite3.Connection, table: Table) -> Iterator[Finding]:
     """Compare the number of rows and the sum of the rowids of *table* with those of each of its indexes.
 
     Raises:
-        sqlite3.DatabaseError: a tree cannot be read.
+        sqlite3.DatabaseError: the table's tree cannot be read.
     """
     if table.without_rowid:
         return
-    name = quoted(table.name)
-    measure = "SELECT count(*), total(rowid) FROM"
-    wanted = conn.execute(f"{measure} {name} NOT INDEXED").fetchone()
+    (wanted,) = conn.execute(_measure(table, "NOT INDEXED")).fetchall()
     for index in table.indexes:
         if index.partial:
+            if comparable(index):
+                yield from compare_partial_count(conn, table, index)
             continue
         try:
-            got = conn.execute(f"{measure} {name} INDEXED BY {quoted(index.name)}").fetchone()
-        except sqlite3.DatabaseError as error:
-            yield Finding(index.name, "index", "index", f"cannot be read: {error}")
+            (got,) = conn.execute(_measure(table, f"INDEXED BY {quoted(index.name)}")).fetchall()
+        except SQLITE_ERRORS as error:
+            yield Finding(index.name, "index", "index", f"cannot be read: {explain(error)}")
             continue
-        if got != wanted:
-            message = f"wrong # of entries in index {index.name}: {got[0]} for {wanted[0]} rows, or other rows"
-            yield Finding(index.name, "index", "index", message)
+        yield from _compare(index, got, wanted)
+
+
+def compare_partial_count(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator[Finding]:
+    """Compare the number of entries of a partial *index* with the rows that meet its condition.
+
+    Raises:
+        sqlite3.DatabaseError: a tree cannot be read.
+    """
+    (wanted,) = conn.execute(_measure(table, "NOT INDEXED", index.condition)).fetchall()
+    (got,) = conn.execute(_measure(table, f"INDEXED BY {quoted(index.name)}", index.condition)).fetchall()
+    yield from _compare(index, got, wanted)
+
+
+def _measure(table: Table, path: str, condition: str = "1") -> str:
+    return f"SELECT count(*), total(rowid) FROM {quoted(table.name)} {path} WHERE {condition}"
+
+
+def _compare(index: Index, got: tuple[int, float], wanted: tuple[int, float]) -> Iterator[Finding]:
+    if got != wanted:
+        message = f"wrong # of entries in index {index.name}: {got[0]} for {wanted[0]} rows, or other rows"
+        yield Finding(index.name, "index", "index", message)

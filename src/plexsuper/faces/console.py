@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from plexsuper.bus import Subscription
+from plexsuper.events import SectionPhaseProgressed
 from plexsuper.faces import marks
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.summary import summary
@@ -68,9 +69,10 @@ class Screen:
         self._second = -1
 
     def see(self, envelope: Envelope) -> None:
-        """Take *envelope* into the picture; what only debugging asks for waits for the next second."""
+        """Take *envelope* into the picture; what comes all the time is drawn with the next second."""
         self.picture.see(envelope)
-        self._changed = self._changed or envelope.level != "debug"
+        waits = envelope.level == "debug" or isinstance(envelope.event, SectionPhaseProgressed)
+        self._changed = self._changed or not waits
 
     def refresh(self) -> None:
         """Draw, if there is something new and the terminal has taken the last frame."""
@@ -84,32 +86,24 @@ class Screen:
         self._draw(now)
         self._changed, self._second = False, second
 
-    def pause(self) -> None:
-        """Draw no more and leave the cursor below the last frame."""
-        self._pauses += 1
-        self._stop()
-
-    def resume(self) -> None:
-        """Draw again, below what was written meanwhile."""
-        self._pauses -= 1
-        self._changed = True
-
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Write nothing while the block lasts; the terminal is quiet when it is entered (lessons L21, L26)."""
-        self.pause()
-        try:
-            await self.writer.flush()
-            yield
-        finally:
-            self.resume()
+        """Leave the last frame and write nothing while the block lasts (lessons L21, L26)."""
+        self._stop()
+        async with self.writer.paused():
+            self._pauses += 1
+            try:
+                yield
+            finally:
+                self._pauses -= 1
+                self._changed = True
 
     async def finish(self, places: Mapping[str, str] | None = None) -> None:
         """Leave the last frame and print the summary below it."""
         if not self._pauses:
             self._draw(self.picture.at or self._clock())
         self._stop()
-        self._console.print(summary(self.picture, places))
+        self._console.print(summary(self.picture, places, width=self._console.width))
         await self.writer.finish()
 
     def _draw(self, now: datetime) -> None:

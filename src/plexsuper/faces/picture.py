@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
 
 
-_SHOWN = (e.StageStarted, e.SectionStarted, e.SectionPhaseProgressed)
+_SHOWN = (e.StageStarted, e.SectionStarted, e.SectionPhaseProgressed, e.RunFinished)
 """Events that a picture shows by itself, so that they need no place among the last events."""
+
+
+_REPORTED = (e.SectionPhaseFinished, e.SectionFinished)
+"""Events that the table of the sections repeats at the end, so that they need no place among the warnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,7 @@ class Picture:
             return
         line = Line(ts=envelope.ts, level=envelope.level, text=sentence(envelope.event))
         self.recent.append(line)
-        if envelope.level != "info" and not isinstance(envelope.event, e.RunFinished):
+        if envelope.level != "info" and not isinstance(envelope.event, _REPORTED):
             self.warnings.append(line)
 
     def _follow(self, event: e.Event, at: datetime) -> None:

@@ -10,11 +10,15 @@ from rich.text import Text
 
 from plexsuper import events as e
 from plexsuper.faces import marks
+from plexsuper.faces.blocks import ended, paragraph
 from plexsuper.faces.numbers import change, count, duration
 from plexsuper.faces.picture import Picture
-from plexsuper.faces.vocabulary import OUTCOMES, SHORT, VERDICTS
+from plexsuper.faces.vocabulary import SHORT, VERDICTS
 from plexsuper.faces.words import plain
-from plexsuper.terms import Counts, Outcome, Phase, SectionReport
+from plexsuper.terms import Counts, Outcome, Phase, SectionReport, Verdict
+
+NARROW = 64
+"""Columns below which sections get a row of words instead of a table."""
 
 WARNINGS = 8
 """How many of the last warnings and errors a summary repeats."""
@@ -27,15 +31,15 @@ _KINDS = {
 }
 
 
-def summary(picture: Picture, places: Mapping[str, str] | None = None) -> RenderableType:
-    """Return the summary of the run in *picture*; *places* says where its files are, by what they are."""
+def summary(picture: Picture, places: Mapping[str, str] | None = None, *, width: int = 80) -> RenderableType:
+    """Return the summary of the run in *picture* for *width* columns; *places* says where its files are."""
     parts: list[RenderableType] = [_verdict(picture)]
+    if picture.now.verdict is Verdict.PLANNED:
+        parts += [Text(), Text("A run would", "bold"), *(Text(f"  {plain(s)}") for s in picture.steps)]
     reports = picture.finished.sections if picture.finished else picture.now.reports
     if reports:
-        parts += [Text(), _sections(reports)]
-    parts += _attention(picture, reports)
-    if picture.steps:
-        parts += [Text(), Text("A run would now", "bold"), *(Text(f"  {plain(s)}") for s in picture.steps)]
+        parts += [Text(), *map(ended, reports)] if width < NARROW else [Text(), _sections(reports)]
+    parts += _attention(picture, reports, width - 2)
     parts += _library(picture)
     if places:
         parts += [Text(), _places(places)]
@@ -46,7 +50,7 @@ def as_text(picture: Picture, places: Mapping[str, str] | None = None, *, width:
     """Return the summary as plain text, for a log."""
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
     with console.capture() as capture:
-        console.print(summary(picture, places))
+        console.print(summary(picture, places, width=width))
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
@@ -94,10 +98,10 @@ def _phase(done: tuple[Outcome, float] | None) -> Text:
     if outcome is Outcome.DONE:
         return Text(duration(seconds))
     mark = marks.OUTCOMES[outcome]
-    return Text(f"{mark.symbol} {OUTCOMES[outcome]} {duration(seconds)}", mark.style)
+    return Text(f"{mark.symbol} {outcome.replace('_', ' ')}", mark.style)
 
 
-def _attention(picture: Picture, reports: tuple[SectionReport, ...]) -> Iterator[Text]:
+def _attention(picture: Picture, reports: tuple[SectionReport, ...], width: int) -> Iterator[Text]:
     """Why sections are not done, and the last warnings: what a person should read before they leave."""
     for report in reports:
         if report.outcome is not Outcome.DONE and report.reason:
@@ -112,7 +116,8 @@ def _attention(picture: Picture, reports: tuple[SectionReport, ...]) -> Iterator
     for line in last:
         mark = marks.LEVELS[line.level]
         stamp = (f"[{line.ts.astimezone(picture.zone):%H:%M:%S}] ", "dim")
-        yield Text.assemble(stamp, (f"{mark.symbol} {line.text}", mark.style))
+        lead = Text.assemble(stamp, (f"{mark.symbol} ", mark.style))
+        yield from paragraph(lead, Text(line.text, mark.style), width, 6)
 
 
 def _library(picture: Picture) -> list[RenderableType]:
@@ -122,7 +127,7 @@ def _library(picture: Picture) -> list[RenderableType]:
     if after is None:
         return []
     before = seen.get("before")
-    table = _table("library", "before", "after", "change", "in the trash")
+    table = _table("library", "before", "after", "change", "trash")
     for kind in _kinds(picture, before, after):
         table.add_row(*_kind(kind, before, after))
     notes = [
@@ -148,9 +153,8 @@ def _kind(kind: str, before: e.StatsCollected | None, after: e.StatsCollected) -
     old, new = _number(before, kind), getattr(after.statistics.live, kind)
     trash = getattr(after.statistics.trashed, kind)
     style = "" if new == old else "green" if new > old else "yellow"
-    name = {"sonic": "tracks with sonic"}.get(kind, kind.replace("_", " "))
     return (
-        Text(name),
+        Text(kind.replace("_", " ")),
         Text(count(old) if before else "·"),
         Text(count(new)),
         Text(change(new - old), style),

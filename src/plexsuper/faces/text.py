@@ -1,10 +1,13 @@
 """Plain lines for a log that people read: what is worth knowing, with the time, without colour."""
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from plexsuper import events as e
 from plexsuper.bus import Subscription
 from plexsuper.faces import marks
+from plexsuper.faces.picture import Picture
+from plexsuper.faces.summary import as_text
 from plexsuper.faces.words import sentence, standing
 from plexsuper.faces.writer import LineWriter
 from plexsuper.stream import Envelope
@@ -57,15 +60,18 @@ async def show_text(
     envelopes: Subscription[Envelope],
     writer: LineWriter,
     *,
+    places: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     zone: tzinfo | None = None,
 ) -> None:
-    """Write a line for every noteworthy envelope; return when *envelopes* is closed and the lines are out."""
-    log = Log(zone)
+    """Write a line for every noteworthy envelope until *envelopes* is closed, then a summary with *places*."""
+    log, picture = Log(zone), Picture(zone=zone)
     try:
         async for envelope in envelopes:
+            picture.see(envelope)
             line = log.line(envelope)
             if line is not None:
                 writer.write(marks.encodable(f"{line}\n", encoding))
+        writer.write(marks.encodable(as_text(picture, places, width=100), encoding))
     finally:
         await writer.finish()

@@ -6,12 +6,12 @@ from datetime import datetime, tzinfo
 from rich.text import Text
 
 from plexsuper.faces import marks
-from plexsuper.faces.blocks import bar, cut, paragraph, sides
+from plexsuper.faces.blocks import bar, cut, ended, paragraph, sides
 from plexsuper.faces.numbers import clock, count, duration, eta, percent, rate
 from plexsuper.faces.picture import Line, Picture
-from plexsuper.faces.vocabulary import DOES, MOUNT, OUTCOMES, SERVER, SHORT, STAGES, VERDICTS
+from plexsuper.faces.vocabulary import DOES, MOUNT, OUTCOMES, SERVER, SHORT, STAGES
 from plexsuper.faces.words import plain
-from plexsuper.terms import Outcome, Phase, SectionReport, Stage
+from plexsuper.terms import Outcome, Phase, Stage
 
 NARROW = 64
 """Columns below which rows are broken in two."""
@@ -20,9 +20,7 @@ EVENTS = 12
 """How many rows the last events get at most."""
 
 
-def draw(
-    picture: Picture, at: datetime, *, width: int, height: int, zone: tzinfo | None = None
-) -> list[Text]:
+def draw(picture: Picture, at: datetime, *, width: int, height: int) -> list[Text]:
     """Return at most *height* rows of at most *width* columns that show *picture* at the time *at*."""
     head = [*_header(picture, at, width), *_states(picture, width), _ladder(picture, width)]
     body = list(_section(picture, at, width)) or list(_stage(picture, at))
@@ -33,7 +31,7 @@ def draw(
     room -= 2 if gaps and shown else 1 if gaps else 0
     events = list(_events(picture, width, min(EVENTS, room)))
     blank = [Text()] if gaps else []
-    rows = [*head, *blank, *body, *(blank if shown else []), *shown, *events]
+    rows = [*head, *(blank if body else []), *body, *(blank if shown else []), *shown, *events]
     return [cut(row, width) for row in rows[:height]]
 
 
@@ -43,10 +41,11 @@ def _header(picture: Picture, at: datetime, width: int) -> Iterator[Text]:
     elapsed = clock((at - picture.started).total_seconds()) if picture.started else clock(0)
     right = Text()
     if now.warnings:
-        right.append(f"{count(now.warnings)} warning{'' if now.warnings == 1 else 's'}  ", "yellow")
+        word = "!" if width < NARROW else "warning" if now.warnings == 1 else "warnings"
+        right.append(f"{count(now.warnings)} {word}  ", "yellow")
     if now.verdict is not None:
         mark = marks.verdict(now.verdict)
-        right.append(f"{mark.symbol} {VERDICTS[now.verdict]}  ", mark.style)
+        right.append(f"{mark.symbol} {now.verdict.replace('_', ' ')}  ", mark.style)
     right.append(elapsed, "bold")
     yield sides(left, right, width)
     yield Text("─" * width, "dim")
@@ -77,7 +76,7 @@ def _state(name: str, mark: marks.Mark, word: str, detail: str) -> Text:
 
 def _ladder(picture: Picture, width: int) -> Text:
     for names in (True, False):
-        text = Text("  " if names else " ").join(_step(picture, stage, names=names) for stage in Stage)
+        text = Text(" ").join(_step(picture, stage, names=names) for stage in Stage)
         if text.cell_len <= width:
             break
     return text
@@ -149,11 +148,10 @@ def _running(picture: Picture, phase: Phase, at: datetime, width: int) -> Iterat
     if progress.percent is not None:
         share = bar(progress.percent, max(8, min(28, width - 58)), marks.PHASES[phase].style)
         share.append(f" {percent(progress.percent):>5}  ", "bold")
-    tail = Text.assemble(share, "  ".join(facts))
-    if width < NARROW:
-        yield from (row, Text.assemble("  ", tail))
+    if width < NARROW:  # the end of the row may be cut: what a person waits for comes first
+        yield from (row, Text.assemble("  ", share, "  ".join(reversed(facts))))
     else:
-        yield Text.assemble(row, "  ", tail)
+        yield Text.assemble(row, "  ", share, "  ".join(facts))
 
 
 def _sections(picture: Picture, room: int) -> list[Text]:
@@ -161,7 +159,7 @@ def _sections(picture: Picture, room: int) -> list[Text]:
     now = picture.now
     behind = {report.section.id for report in now.reports} | ({now.section.id} if now.section else set())
     ahead = [plain(ref.title) for ref in now.sections if ref.id not in behind]
-    rows = [_ended(report) for report in now.reports]
+    rows = [ended(report) for report in now.reports]
     to_come = [Text(f"{marks.WAITING.symbol} then {', '.join(ahead)}", "dim")] if ahead else []
     room -= len(to_come)
     if len(rows) > room > 0:
@@ -170,36 +168,20 @@ def _sections(picture: Picture, room: int) -> list[Text]:
     return [*rows[: max(0, room)], *to_come]
 
 
-def _ended(report: SectionReport) -> Text:
-    mark = marks.OUTCOMES[report.outcome]
-    row = Text.assemble((f"{mark.symbol} ", mark.style), plain(report.section.title))
-    row.append(f"  {duration(sum(phase.seconds for phase in report.phases))}", "bold dim")
-    if report.outcome is not Outcome.DONE:
-        row.append(f"  {OUTCOMES[report.outcome]}", mark.style)
-        row.append(f": {plain(report.reason)}" if report.reason else "", "dim")
-        return row
-    for phase in report.phases:
-        row.append(
-            f"  {marks.PHASES[phase.phase].symbol} {SHORT[phase.phase]} {duration(phase.seconds)}", "dim"
-        )
-    return row
-
-
 def _events(picture: Picture, width: int, room: int) -> Iterator[Text]:
     if room < 1:
         return
     rows: list[Text] = []
     for line in reversed(picture.recent):
-        told = _event(line, width, picture.zone)
-        if len(rows) + len(told) > room:
+        rows = [*_event(line, width, room - len(rows), picture.zone), *rows]
+        if len(rows) >= room:
             break
-        rows = told + rows
     yield Text("─" * width, "dim")
     yield from rows
 
 
-def _event(line: Line, width: int, zone: tzinfo | None) -> list[Text]:
+def _event(line: Line, width: int, room: int, zone: tzinfo | None) -> list[Text]:
     mark = marks.LEVELS[line.level]
     stamp = Text.assemble((f"[{line.ts.astimezone(zone):%H:%M:%S}] ", "dim"), (f"{mark.symbol} ", mark.style))
-    rows = 3 if line.level in {"warning", "error"} else 1
-    return paragraph(stamp, Text(line.text, mark.style), width, rows)
+    rows = 3 if line.level in {"warning", "error"} else 2 if width < NARROW else 1
+    return paragraph(stamp, Text(line.text, mark.style), width, min(rows, room))

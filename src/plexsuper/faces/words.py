@@ -188,7 +188,8 @@ def _stopped(event: e.PlexStopped) -> str:
 def _restored(event: e.PrefsRestored) -> str:
     kept = f"; left alone, changed by somebody else: {', '.join(event.kept)}" if event.kept else ""
     failed = f"; NOT restored: {', '.join(event.failed)}" if event.failed else ""
-    return f"Plex's preferences are restored: {count(len(event.restored))}{kept}{failed}"
+    back = f"{_number(len(event.restored), 'preference')} of Plex set back"
+    return f"{back}{kept}{failed}"
 
 
 def _section(report: SectionReport) -> str:

@@ -8,6 +8,8 @@ a half-flushed `sys.stdout` can hold up or spoil the end of the process.
 import errno
 import os
 import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from queue import SimpleQueue
 from threading import Event, Thread
 
@@ -31,6 +33,8 @@ class LineWriter:
         self._torn = False
         self._gone = False
         self._closed = False
+        self._open = Event()
+        self._open.set()
         Thread(target=self._run, name="plexsuper-output", daemon=True).start()
 
     @property
@@ -61,6 +65,16 @@ class LineWriter:
         with anyio.CancelScope(shield=True):  # bounded; a cancelled run shows its last lines too
             await to_thread.run_sync(reached.wait, patience)
 
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Hold everything back while the block lasts; what was offered before is out when it is entered."""
+        await self.flush()
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
     async def finish(self, patience: float = 1.0) -> None:
         """Flush, and write nothing more."""
         await self.flush(patience)
@@ -70,6 +84,7 @@ class LineWriter:
     def _run(self) -> None:
         while not self._closed:
             line = self._lines.get()
+            self._open.wait()
             if isinstance(line, Event):
                 line.set()
             elif self._gone or not self._wrote(line):

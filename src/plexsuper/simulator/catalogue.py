@@ -31,6 +31,13 @@ Add: TypeAlias = Callable[[Row], int]
 ANALYSIS_VERSION = 6
 """What `media_items.media_analysis_version` becomes; 0 is known to mean "not analysed", today's value is not known."""
 
+_VIDEO_EXTRA = encode_extra_data(
+    {"ma:bitDepth": "8", "ma:frameRate": "23.976", "ma:height": "1080", "ma:width": "1920"}
+)
+_AUDIO_EXTRA = encode_extra_data(
+    {"ma:audioChannelLayout": "stereo", "ma:bitDepth": "16", "ma:samplingRate": "44100"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -190,12 +197,12 @@ class Catalogue:
     def add_streams(self, version_id: int, part_id: int, found: Technical) -> None:
         """Add the video and audio streams that analysis found in a part."""
         streams = (
-            (StreamType.VIDEO, found.video_codec, None),
-            (StreamType.AUDIO, found.audio_codec, found.channels),
+            (StreamType.VIDEO, found.video_codec, None, _VIDEO_EXTRA),
+            (StreamType.AUDIO, found.audio_codec, found.channels, _AUDIO_EXTRA),
         )
         present = [stream for stream in streams if stream[1]]
         now = self._now()
-        for index, (kind, codec, channels) in enumerate(present):
+        for index, (kind, codec, channels, extra) in enumerate(present):
             row = MediaStream(
                 id=None,
                 stream_type_id=kind,
@@ -207,7 +214,7 @@ class Catalogue:
                 index_=index,
                 channels=channels,
                 default_=1,
-                extra_data=_one_field("ma:streamIdentifier", str(index + 1)),
+                extra_data=extra,
             )
             self.add(row)
 

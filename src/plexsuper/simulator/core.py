@@ -1,10 +1,8 @@
 """What the parts of one running server share."""
 
 import random
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
 
 from anyio.abc import TaskGroup
 
@@ -33,7 +31,6 @@ class Core:
     activities: Activities
     preferences: Preferences
     library: Holdings
-    blobs: sqlite3.Connection
     spawner: Spawner
     plex_pass: bool
     tasks: TaskGroup
@@ -53,14 +50,3 @@ class Core:
     def section(self, number: int) -> Section | None:
         """Return a section, None if there is none of that id."""
         return next((section for section in self.library.sections() if section.id == number), None)
-
-    def section_preferences(self, number: int) -> Mapping[str, str]:
-        """Return what was set in a section's own settings."""
-        return section_fields(self.library.conn, number)
-
-
-def section_fields(conn: sqlite3.Connection, section: int) -> dict[str, str]:
-    """Read the settings of a section out of `user_fields` (url-encoded, each with the prefix `pr:`)."""
-    row = conn.execute("SELECT user_fields FROM library_sections WHERE id = ?", (section,)).fetchone()
-    pairs = parse_qsl(row[0] or "") if row else []
-    return {key.removeprefix("pr:"): value for key, value in pairs}

@@ -1,27 +1,37 @@
-"""What a scan reads and changes in the library: which files a folder had, marks of missing ones, the trash."""
+"""What a scan asks of the library besides adding files: what a folder held when it was last visited."""
 
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
 
-from plexsuper.simulator.library import NEXT_CHANGE, LibraryWriter
-from plexsuper.simulator.rows import storable
+from plexsuper.simulator.library import LibraryWriter, transaction
+from plexsuper.simulator.library_marks import AnalysisMarks
+from plexsuper.simulator.library_trash import Trash
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file the library knows: its part, version and item, and whether it is in the trash."""
+    """A file the library knows: its part and item, and whether it is in the trash."""
 
     part: int
-    version: int
     item: int
     file: str
     trashed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """An item that was removed for good."""
+class Leaf:
+    """A version of an item and its file, as analyses need them."""
+
+    item: int
+    version: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """An item in the trash."""
 
     item: int
     kind: int
@@ -29,11 +39,13 @@ class Gone:
 
 
 class Holdings(LibraryWriter):
-    """The library as the scanner uses it."""
+    """The library as the server uses it: files, marks of analyses, the trash, folders, section settings."""
 
-    def __init__(self, conn: sqlite3.Connection, *, now: Callable[[], int]) -> None:
+    def __init__(self, conn: sqlite3.Connection, blobs: sqlite3.Connection, *, now: Callable[[], int]) -> None:
         super().__init__(conn, now=now)
         self.conn = conn
+        self.trash = Trash(conn, now=now)
+        self.marks = AnalysisMarks(conn, blobs, now=now)
 
     def folders(self, section: int) -> dict[str, tuple[int, int]]:
         """Return the known folders of a section: id and time of the last visit, by path relative to its root."""
@@ -43,79 +55,25 @@ class Holdings(LibraryWriter):
         )
         return {path: (folder, mtime) for path, folder, mtime in rows}
 
-    def visited(self, section: int, relative: str, mtime: int) -> int:
-        """Remember that a folder was listed when its time was *mtime*; return its id."""
+    def visited(self, section: int, relative: str, mtime: int) -> None:
+        """Remember that a folder was listed when its time was *mtime*."""
         folder = self.folder(section, relative)
         self.conn.execute(
             "UPDATE directories SET updated_at = ?, deleted_at = NULL WHERE id = ?", (mtime, folder)
         )
-        return folder
 
     def known_in(self, folder: int) -> list[Known]:
         """Return the files that the library knows directly in a folder."""
         rows = self.conn.execute(
-            "SELECT part.id, version.id, version.metadata_item_id, part.file, part.deleted_at IS NOT NULL"
+            "SELECT part.id, version.metadata_item_id, part.file, part.deleted_at IS NOT NULL"
             " FROM media_parts AS part JOIN media_items AS version ON version.id = part.media_item_id"
             " WHERE part.directory_id = ?",
             (folder,),
         )
-        return [Known(*row[:4], bool(row[4])) for row in rows]
-
-    def mark_missing(self, known: Known) -> None:
-        """Put a file into the trash, and its version, its item and the items above when nothing of them is left."""
-        now = self._now()
-        self.conn.execute("UPDATE media_parts SET deleted_at = ? WHERE id = ?", (now, known.part))
-        self.conn.execute(
-            "UPDATE media_items SET deleted_at = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM media_parts"
-            " WHERE media_item_id = media_items.id AND deleted_at IS NULL)",
-            (now, known.version),
-        )
-        item: int | None = known.item
-        left = "SELECT 1 FROM media_items WHERE metadata_item_id = ? AND deleted_at IS NULL"
-        while item is not None and self.conn.execute(left, (item,)).fetchone() is None:
-            self.conn.execute(
-                f"UPDATE metadata_items SET deleted_at = ?, changed_at = {NEXT_CHANGE} WHERE id = ?",  # noqa: S608 # a constant
-                (now, item),
-            )
-            left = "SELECT 1 FROM metadata_items WHERE parent_id = ? AND deleted_at IS NULL"
-            item = self._parent(item)
-
-    def restore(self, known: Known) -> None:
-        """Take a file that is back out of the trash, with everything above it."""
-        self.conn.execute("UPDATE media_parts SET deleted_at = NULL WHERE id = ?", (known.part,))
-        self.conn.execute("UPDATE media_items SET deleted_at = NULL WHERE id = ?", (known.version,))
-        item: int | None = known.item
-        while item is not None:
-            self.conn.execute(
-                f"UPDATE metadata_items SET deleted_at = NULL, changed_at = {NEXT_CHANGE} WHERE id = ?",  # noqa: S608 # a constant
-                (item,),
-            )
-            item = self._parent(item)
-
-    def empty_trash(self, section: int) -> list[Gone]:
-        """Remove everything in a section's trash for good; return the items that are gone."""
-        gone = [
-            Gone(*row)
-            for row in self.conn.execute(
-                "SELECT id, metadata_type, title FROM metadata_items"
-                " WHERE library_section_id = ? AND deleted_at IS NOT NULL",
-                (section,),
-            )
-        ]
-        versions = "SELECT id FROM media_items WHERE library_section_id = ?"
-        for statement in (
-            f"DELETE FROM media_streams WHERE media_part_id IN (SELECT id FROM media_parts"  # noqa: S608 # constants only
-            f" WHERE deleted_at IS NOT NULL AND media_item_id IN ({versions}))",
-            f"DELETE FROM media_parts WHERE deleted_at IS NOT NULL AND media_item_id IN ({versions})",  # noqa: S608 # constants only
-            "DELETE FROM media_items WHERE deleted_at IS NOT NULL AND library_section_id = ?",
-            "DELETE FROM metadata_items WHERE deleted_at IS NOT NULL AND library_section_id = ?",
-            "DELETE FROM directories WHERE deleted_at IS NOT NULL AND library_section_id = ?",
-        ):
-            self.conn.execute(statement, (section,))
-        return gone
+        return [Known(part, item, file, bool(trashed)) for part, item, file, trashed in rows]
 
     def drop_folders(self, folders: Iterable[int]) -> None:
-        """Mark folders that are gone."""
+        """Mark folders that are gone, so that the next scan does not look for them."""
         now = self._now()
         self.conn.executemany(
             "UPDATE directories SET deleted_at = ? WHERE id = ?", [(now, folder) for folder in folders]
@@ -123,32 +81,65 @@ class Holdings(LibraryWriter):
 
     def set_available(self, location: int, *, available: bool) -> None:
         """Record whether a location can be listed."""
+        mark = "t" if available else "f"
         self.conn.execute(
-            "UPDATE section_locations SET available = ? WHERE id = ? AND available IS NOT ?",
-            ("t" if available else "f", location, "t" if available else "f"),
+            "UPDATE section_locations SET available = ? WHERE id = ? AND available IS NOT ?", (mark, location, mark)
         )
 
-    def remove_section(self, section: int) -> None:
-        """Remove a section with everything in it."""
-        self.conn.execute(
-            "UPDATE media_parts SET deleted_at = 1 WHERE media_item_id IN"
-            " (SELECT id FROM media_items WHERE library_section_id = ?)",
+    def trashed(self, section: int) -> list[Trashed]:
+        """Return the items in a section's trash."""
+        rows = self.conn.execute(
+            "SELECT id, metadata_type, title FROM metadata_items WHERE library_section_id = ? AND deleted_at IS NOT NULL",
             (section,),
         )
-        for table in ("media_items", "metadata_items", "directories"):
-            self.conn.execute(f"UPDATE {table} SET deleted_at = 1 WHERE library_section_id = ?", (section,))  # noqa: S608 # names from above
-        self.empty_trash(section)
-        self.conn.execute("DELETE FROM section_locations WHERE library_section_id = ?", (section,))
-        self.conn.execute("DELETE FROM library_sections WHERE id = ?", (section,))
+        return [Trashed(*row) for row in rows]
 
-    def missing_file(self, file: str) -> bool:
-        """Say whether the library has no part for *file*."""
-        found = self.conn.execute(
-            "SELECT 1 FROM media_parts WHERE file = CAST(? AS TEXT) LIMIT 1", (storable(file),)
+    def empty_trash(self, section: int) -> list[Trashed]:
+        """Remove everything in a section's trash for good; return the items that are gone."""
+        gone = self.trashed(section)
+        with transaction(self.conn):
+            self.trash.purge(section)
+        return gone
+
+    def leaves(self, section: int, *, unanalysed: bool = False) -> list[Leaf]:
+        """Return the living files of a section, or only those that no media analysis has succeeded on."""
+        only = " AND version.media_analysis_version = 0" if unanalysed else ""
+        rows = self.conn.execute(
+            "SELECT version.metadata_item_id, version.id, part.file FROM media_items AS version"  # noqa: S608 # a constant
+            " JOIN media_parts AS part ON part.media_item_id = version.id"
+            f" WHERE version.library_section_id = ? AND part.deleted_at IS NULL{only} ORDER BY version.id",
+            (section,),
         )
-        return found.fetchone() is None
+        return [Leaf(*row) for row in rows]
 
-    def _parent(self, item: int) -> int | None:
-        row = self.conn.execute("SELECT parent_id FROM metadata_items WHERE id = ?", (item,)).fetchone()
-        parent: int | None = row[0] if row else None
-        return parent
+    def leaf_of(self, item: int) -> list[Leaf]:
+        """Return the living files of an item."""
+        rows = self.conn.execute(
+            "SELECT version.metadata_item_id, version.id, part.file FROM media_items AS version"
+            " JOIN media_parts AS part ON part.media_item_id = version.id"
+            " WHERE version.metadata_item_id = ? AND part.deleted_at IS NULL",
+            (item,),
+        )
+        return [Leaf(*row) for row in rows]
+
+    def describe(self, item: int) -> tuple[int, str]:
+        """Return the type and the title of an item."""
+        row = self.conn.execute(
+            "SELECT metadata_type, title FROM metadata_items WHERE id = ?", (item,)
+        ).fetchone()
+        return (int(row[0]), str(row[1])) if row else (-1, "")
+
+    def section_settings(self, section: int) -> dict[str, str]:
+        """Return what was set in a section's own settings (`user_fields`, url-encoded, each with the prefix `pr:`)."""
+        row = self.conn.execute(
+            "SELECT user_fields FROM library_sections WHERE id = ?", (section,)
+        ).fetchone()
+        pairs = parse_qsl(row[0] or "", keep_blank_values=True) if row else []
+        return {key.removeprefix("pr:"): value for key, value in pairs}
+
+    def change_section_settings(self, section: int, values: dict[str, str]) -> None:
+        """Set some of a section's own settings."""
+        after = {f"pr:{key}": value for key, value in (self.section_settings(section) | values).items()}
+        self.conn.execute(
+            "UPDATE library_sections SET user_fields = ? WHERE id = ?", (urlencode(after), section)
+        )

@@ -56,14 +56,22 @@ def catalogue() -> Mapping[str, Setting]:
     return found
 
 
+@cache
+def _without_pass() -> Mapping[str, Setting]:
+    return {name: setting for name, setting in catalogue().items() if not setting.needs_pass}
+
+
 class Preferences:
     """The current values."""
 
     def __init__(self, file: PreferencesFile, *, plex_pass: bool) -> None:
         self._file = file
-        self._known = {
-            name: setting for name, setting in catalogue().items() if plex_pass or not setting.needs_pass
-        }
+        self.plex_pass = plex_pass
+        """Whether the settings of a Plex Pass exist; it changes when a server is claimed."""
+
+    @property
+    def _known(self) -> Mapping[str, Setting]:
+        return catalogue() if self.plex_pass else _without_pass()
 
     def __contains__(self, name: object) -> bool:
         return name in self._known

@@ -10,10 +10,10 @@ from urllib.parse import quote
 from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
 from plexsuper.simulator.catalogue import Add, Catalogue, Place
 from plexsuper.simulator.extras import add_placeholders, add_trailer
-from plexsuper.simulator.names import Names, on_disk
 from plexsuper.simulator.reference_plan import EXTRAS_PER_MOVIE, SECTIONS, Counts
 from plexsuper.simulator.rows import Tag, Tagging
 from plexsuper.simulator.technical import technical
+from plexsuper.simulator.titles import Titles, on_disk
 from plexsuper.simulator.values import encode_extra_data, guid
 
 EPOCH = 1_767_225_600
@@ -67,7 +67,7 @@ class Content:
         self._rng = rng
         self._root = media_root.rstrip("/")
         self._sonic = sonic
-        self._names = Names(rng)
+        self._titles = Titles(rng)
         self._time = EPOCH - _SPAN
         self._changes = count(1)
         self._catalogue = Catalogue(add, now=lambda: self._time, next_change=lambda: next(self._changes))
@@ -101,7 +101,7 @@ class Content:
 
     def _movies(self, section: int, leaves: int) -> None:
         for _ in range(leaves):
-            title, year = self._names.unique(), self._rng.randint(1950, 2025)
+            title, year = self._titles.unique(), self._rng.randint(1950, 2025)
             place = self._rng.choice(self._catalogue.places(section))
             name = f"{on_disk(title)} ({year})"
             item = self._leaf(
@@ -120,7 +120,7 @@ class Content:
     def _shows(self, section: int, leaves: int) -> None:
         (place,) = self._catalogue.places(section)
         for in_show in _chunks(leaves, _EPISODES_PER_SEASON * _SEASONS_PER_SHOW):
-            title = self._names.unique()
+            title = self._titles.unique()
             show = self._catalogue.add_item(section, MetadataType.SHOW, title, title, **self._rich())
             self._genre(show)
             for number, in_season in enumerate(_chunks(in_show, _EPISODES_PER_SEASON), start=1):
@@ -135,7 +135,7 @@ class Content:
                 )
                 folder = f"{place.root}/{on_disk(title)}/Season {number:02d}"
                 for index in range(1, in_season + 1):
-                    name = self._names.title()
+                    name = self._titles.title()
                     file = f"{folder}/{on_disk(title)} - s{number:02d}e{index:02d} - {on_disk(name)}.mkv"
                     self._leaf(
                         place, MetadataType.EPISODE, name, file, 700 * _MB, parent=season, index_=index
@@ -144,10 +144,10 @@ class Content:
     def _music(self, section: int, leaves: int) -> None:
         (place,) = self._catalogue.places(section)
         for by_artist in _chunks(leaves, _TRACKS_PER_ALBUM * _ALBUMS_PER_ARTIST):
-            name = self._names.unique()
+            name = self._titles.unique()
             artist = self._catalogue.add_item(section, MetadataType.ARTIST, name, name, **self._rich())
             for in_album in _chunks(by_artist, _TRACKS_PER_ALBUM):
-                title, year = self._names.unique(), self._rng.randint(1950, 2025)
+                title, year = self._titles.unique(), self._rng.randint(1950, 2025)
                 album = self._catalogue.add_item(
                     section, MetadataType.ALBUM, title, name, title, parent=artist, year=year, **self._rich()
                 )
@@ -157,7 +157,7 @@ class Content:
     def _tracks(self, place: Place, album: int, folder: str, tracks: int) -> None:
         suffix, size = self._rng.choice(((".flac", 28 * _MB), (".mp3", 9 * _MB)))
         for index in range(1, tracks + 1):
-            title = self._names.title()
+            title = self._titles.title()
             analysed = self._rng.random() < self._sonic
             extra = encode_extra_data({SONIC_MARK: "1"}) if analysed else None
             file = f"{folder}/{index:02d} - {on_disk(title)}{suffix}"
@@ -171,7 +171,7 @@ class Content:
         (place,) = self._catalogue.places(section)
         numbers = count(1)
         for in_album in _chunks(leaves, _PHOTOS_PER_ALBUM):
-            title, year = self._names.unique(), self._rng.randint(2001, 2025)
+            title, year = self._titles.unique(), self._rng.randint(2001, 2025)
             album = self._catalogue.add_item(section, MetadataType.PHOTO_ALBUM, title, title)
             for _ in range(in_album):
                 name = f"IMG_{next(numbers):04d}"
@@ -216,8 +216,8 @@ class Content:
     def _rich(self) -> dict[str, Any]:
         number = self._rng.getrandbits(160)
         return {
-            "summary": self._names.sentence(40),
-            "studio": self._names.title(),
+            "summary": self._titles.sentence(40),
+            "studio": self._titles.title(),
             "rating": round(self._rng.uniform(4, 9), 1),
             "user_thumb_url": f"metadata://posters/tv.plex.agents_{number:040x}",
             "user_art_url": f"metadata://art/tv.plex.agents_{number:040x}",

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from plexsuper.kinds import MetadataType
 from plexsuper.simulator.catalogue import Add
-from plexsuper.simulator.names import Names
 from plexsuper.simulator.reference_content import EPOCH, Leaf
 from plexsuper.simulator.rows import (
     Activity,
@@ -18,6 +17,7 @@ from plexsuper.simulator.rows import (
     Tagging,
     Word,
 )
+from plexsuper.simulator.titles import Titles
 
 _ACCOUNT = 1
 _DAY = 86_400
@@ -49,20 +49,20 @@ def add_history(add: Add, leaves: Sequence[Leaf], rng: random.Random) -> None:
     add_people(add, leaves, rng)
     add_queue(add, leaves)
     add_jobs(add, leaves, rng)
-    for number, word in enumerate(Names.vocabulary()):
+    for number, word in enumerate(Titles.vocabulary()):
         add(Word(None, number % 3 + 1, 0, word, None, word[:4].upper()))
 
 
 def add_people(add: Add, leaves: Sequence[Leaf], rng: random.Random) -> None:
     """Add actors to the films and episodes among *leaves*."""
-    names = Names(rng)
+    titles = Titles(rng)
     for leaf in leaves:
         if leaf.kind in {MetadataType.MOVIE, MetadataType.EPISODE}:
             for index in range(5):
                 tag = add(
-                    Tag(None, names.unique(), _ACTOR_TAG, EPOCH, EPOCH, key=f"{rng.getrandbits(96):024x}")
+                    Tag(None, titles.unique(), _ACTOR_TAG, EPOCH, EPOCH, key=f"{rng.getrandbits(96):024x}")
                 )
-                add(Tagging(None, leaf.item_id, tag, EPOCH, index_=index, text=names.title()))
+                add(Tagging(None, leaf.item_id, tag, EPOCH, index_=index, text=titles.title()))
 
 
 def add_queue(add: Add, leaves: Sequence[Leaf]) -> None:

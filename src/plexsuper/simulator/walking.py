@@ -163,14 +163,14 @@ class Walk:
         name = known.file.rpartition("/")[2]
         self._core.logs.scanner(f"File '{name}' didn't exist")
         with transaction(self._core.library.conn):
-            self._core.library.mark_missing(known)
+            self._core.library.trash.mark_deleted([known.part])
         self.harvest.removed += 1
         self._core.truth.record("item.trashed", section=self._section.id, item=known.item, file=known.file)
 
     async def _restore(self, known: Known) -> None:
         await self._costs.charge(self._core.knobs.file_seconds)
         with transaction(self._core.library.conn):
-            self._core.library.restore(known)
+            self._core.library.trash.undelete([known.part])
         self.harvest.restored += 1
         self._core.truth.record("item.restored", section=self._section.id, item=known.item, file=known.file)
 

@@ -1,7 +1,7 @@
 """Made-up titles for generated libraries, every so often one with the characters that break careless tools."""
 
 import random
-from itertools import count
+from itertools import count, cycle
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -18,7 +18,7 @@ _NOUNS = _split(
     " Highway Hotel House Island Kingdom Lake Letter Light Machine Mirror Moon Morning Mountain Night Ocean Orchard Radio"
     " Rain River Road Season Shadow Signal Sky Snow Song Station Stone Storm Story Street Thunder Tower Train Valley Window"
 )
-_ODD = (
+ODD_TITLES = (
     "L'Été d'Hélène",
     'The "Quoted" Tape',
     "100% Cotton_Mix",
@@ -29,22 +29,26 @@ _ODD = (
     "It's Only {Half} the #Truth;",
     "Don't Look Down (feat. Zoë)",
 )
-_EVERY = 40
 _WORDS = tuple(word.lower() for word in (*_ADJECTIVES, *_NOUNS))
 
 
-class Names:
-    """Deal out titles; the same *rng* state gives the same titles."""
+class Titles:
+    """Deal out titles; the same *rng* state gives the same titles.
 
-    def __init__(self, rng: random.Random) -> None:
+    Every *odd_every*-th title holds quotes, accents, `%`, `_`, `$` or the like, each such title in its turn.
+    """
+
+    def __init__(self, rng: random.Random, *, odd_every: int = 40) -> None:
         self._rng = rng
+        self._odd_every = odd_every
+        self._odd = cycle(rng.sample(ODD_TITLES, k=len(ODD_TITLES)))
         self._counter = count(1)
         self._used: dict[str, int] = {}
 
     def title(self) -> str:
-        """Return a title of two or three words; every fortieth holds quotes, accents, `%`, `_`, `$` and the like."""
-        if next(self._counter) % _EVERY == 0:
-            return self._rng.choice(_ODD)
+        """Return a title of two or three words, or an odd one."""
+        if next(self._counter) % self._odd_every == 0:
+            return next(self._odd)
         words = f"{self._rng.choice(_ADJECTIVES)} {self._rng.choice(_NOUNS)}"
         return words if self._rng.random() < 0.6 else f"The {words}"
 

@@ -1,0 +1,161 @@
+"""Puts the parts of a run together: resources outside, tasks inside; settings go in, an exit code comes out."""
+
+import importlib.metadata
+import os
+import platform
+import secrets
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import anyio
+import anyio.abc
+
+from plexsuper import events as e
+from plexsuper.actions.preflight import preflight
+from plexsuper.bus import Bus, Publish
+from plexsuper.clients.http import open_http
+from plexsuper.clients.library_file import LibraryFile
+from plexsuper.clients.local import LocalRuntime
+from plexsuper.clients.plex import Plex
+from plexsuper.clients.probe import ContentProbe
+from plexsuper.config import Settings
+from plexsuper.coordinator import Coordinator
+from plexsuper.course import Agenda
+from plexsuper.deeds import Kit, RunDeeds
+from plexsuper.definitions import load_definitions
+from plexsuper.errors import ExitCode
+from plexsuper.faces.face import Face
+from plexsuper.orders import Conclude
+from plexsuper.plan import Plan
+from plexsuper.redact import Redactor
+from plexsuper.stream import Envelope, Recorder
+from plexsuper.terms import Stage
+
+HEARTBEAT: Final = 30.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def run(settings: Settings, face: Face) -> int:
+    """Carry out one run and return its exit code; everything that happens is told to *face*.
+
+    The first SIGINT, SIGTERM or SIGHUP ends the run cleanly, a second one at once.
+    """
+    bus: Bus[e.Event] = Bus()
+    recorder = Recorder(run=new_run_id(), redactor=Redactor(settings.secrets()))
+    bus.tap(recorder.record)
+    began = time.monotonic()
+    with recorder.envelopes.subscribe(Envelope) as envelopes:
+        async with anyio.create_task_group() as faces:
+            faces.start_soon(face.show, envelopes)
+            async with _equip(settings, bus, recorder) as kit, anyio.create_task_group() as tasks:
+                await tasks.start(_listen, bus.publish)
+                conclusion = await conduct(kit, agenda(settings), dropped=face.dropped)
+                tasks.cancel_scope.cancel()
+            bus.publish(_finished(conclusion, time.monotonic() - began))
+            envelopes.close()
+    return conclusion.exit_code
+
+
+async def conduct(kit: Kit, wanted: Agenda, *, dropped: Callable[[], int] = lambda: 0) -> Conclude:
+    """Drive a run to its conclusion with everything in *kit*; *dropped* counts the lines nobody read."""
+    kit.bus.publish(_started(kit.settings))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_beat, kit, dropped)
+        coordinator = Coordinator(bus=kit.bus, plan=Plan(agenda=wanted), deeds=RunDeeds(kit))
+        conclusion = await coordinator.run()
+        tasks.cancel_scope.cancel()
+    return conclusion
+
+
+def agenda(settings: Settings) -> Agenda:
+    """Return what *settings* want of a run."""
+    return Agenda(
+        dry_run=settings.run.dry_run,
+        scan_only=not settings.run.analyze,
+        refresh=settings.run.refresh,
+        sonic=settings.run.sonic_wanted,
+        retries=settings.run.retries,
+        can_restart=bool(settings.plex.command),
+    )
+
+
+def new_run_id() -> str:
+    """Return the id of a new run: its start in UTC and a few random digits, so that ids sort by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@asynccontextmanager
+async def _equip(settings: Settings, bus: Bus[e.Event], recorder: Recorder) -> AsyncIterator[Kit]:
+    """Open everything that must outlive the tasks of the run, and close it after them."""
+    async with AsyncExitStack() as stack:
+        paths = settings.plex.paths
+        definitions = settings.run.definitions
+        assert settings.media.path is not None
+        probe = ContentProbe(settings.media.path, kind=settings.media.kind)
+        stack.push_async_callback(probe.aclose)
+        kit = Kit(
+            settings=settings,
+            bus=bus,
+            now=lambda: recorder.now,
+            plex=Plex(await stack.enter_async_context(open_http(settings.plex.url))),
+            runtime=LocalRuntime(
+                config_dir=settings.plex.config_dir,
+                command=settings.plex.command,
+                log=settings.state_dir / "plex.log" if settings.plex.command else None,
+            ),
+            probe=probe,
+            library=None if paths is None else LibraryFile(paths.library_db),
+            definitions=() if definitions is None else load_definitions(definitions),
+            preflight=lambda: preflight(settings, probe=probe, publish=bus.publish),
+        )
+        yield kit
+
+
+async def _beat(kit: Kit, dropped: Callable[[], int]) -> None:
+    began = anyio.current_time()
+    while True:
+        await anyio.sleep(HEARTBEAT)
+        stage = kit.now().stage or Stage.PREFLIGHT
+        uptime = anyio.current_time() - began
+        kit.bus.publish(e.RunHeartbeat(uptime=uptime, stage=stage, dropped=dropped()))
+
+
+async def _listen(
+    publish: Publish, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """Turn the first signal into a fact; the second one ends the process where it stands."""
+    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+        task_status.started()
+        publish(e.RunInterrupted(signal=(await anext(signals)).name))
+        await anext(signals)
+        os._exit(ExitCode.INTERRUPTED)
+
+
+def _started(settings: Settings) -> e.RunStarted:
+    return e.RunStarted(
+        profile=settings.profile,
+        interval=settings.timing.interval,
+        stall_after=settings.timing.stall_after,
+        versions={
+            "plexsuper": importlib.metadata.version("plexsuper"),
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+        sections=settings.run.sections,
+        settings=settings.public(),
+    )
+
+
+def _finished(conclusion: Conclude, duration: float) -> e.RunFinished:
+    return e.RunFinished(
+        verdict=conclusion.verdict,
+        exit_code=conclusion.exit_code,
+        duration=duration,
+        sections=conclusion.reports,
+        detail=conclusion.detail,
+    )

@@ -1,0 +1,160 @@
+"""Read a library back from an archive: verify it, or put it in the place of another one."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plexsuper.database.archive_reader import ArchiveContent, ArchiveReader
+from plexsuper.database.connection import reading
+from plexsuper.database.copying import fold_log
+from plexsuper.database.files import (
+    BLOBS,
+    DATABASES,
+    LIBRARY,
+    DatabasePair,
+    check_header,
+    locate_pair,
+    os_errors,
+    require_closed,
+    sync_file,
+)
+from plexsuper.database.progress import ProgressCallback
+from plexsuper.database.snapshot import Check
+from plexsuper.database.statistics import read_statistics
+from plexsuper.database.store import workshop
+from plexsuper.database.swap import exchange, swap_in
+from plexsuper.errors import DatabaseError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """A library put in place: what the archive held, and where the replaced one is kept (None: there was none)."""
+
+    content: ArchiveContent
+    kept: Path | None
+
+
+def verify_archive(
+    archive: Path, *, check: Check | None = None, progress: ProgressCallback | None = None
+) -> ArchiveContent:
+    """Read *archive* to its end and compare everything with its manifest; with *check*, judge the databases too.
+
+    The databases are unpacked for *check* into a temporary directory (`TMPDIR`), nothing else is. An archive
+    without a manifest is compared with the checksum of its compression only.
+
+    Raises:
+        DatabaseError: it is damaged, incomplete, harmful, holds no library, or a database does not pass.
+    """
+    if check is None:
+        return ArchiveReader(None, bundles=False, progress=progress).read(archive)
+    with (
+        os_errors("cannot unpack for the check"),
+        tempfile.TemporaryDirectory(prefix="plexsuper-verify-") as stage,
+    ):
+        return _unpack(archive, Path(stage), check, bundles=False, progress=progress)
+
+
+def inject_archive(
+    archive: Path,
+    databases: Path,
+    *,
+    bundles: bool = True,
+    check: Check | None = None,
+    progress: ProgressCallback | None = None,
+) -> Injection:
+    """Put the library of *archive* in the place of the one at *databases* (its file or directory; it may be empty).
+
+    Everything is unpacked and verified beside it first, then swapped in; what was there is kept. Plex must be stopped.
+
+    Raises:
+        DatabaseError: see `verify_archive`; or in use, or no space. The databases are as before.
+    """
+    directory, names = _target(databases)
+    with workshop(directory) as shop, shop.stage() as stage:
+        if (directory / names[0]).exists():
+            require_closed(locate_pair(directory / names[0]))
+        content = _unpack(archive, stage, check, bundles=bundles, progress=progress)
+        if (directory / names[1]).exists() and BLOBS not in content.databases:
+            raise DatabaseError(
+                f"{archive} has no blobs database, and {directory / names[1]} belongs to another library: move it away"
+                " first (Plex makes a new one); nothing was changed"
+            )
+        keep = shop.new_name("before-inject")
+        staged = {
+            name: stage / old
+            for old, name in zip((LIBRARY, BLOBS), names, strict=True)
+            if old in content.databases
+        }
+        old_trees = _swap_trees(stage, directory, content.trees)
+        swap_in(directory, staged, keep)
+        for path in old_trees:
+            path.rename(keep / path.name)
+        if not any(keep.iterdir()):
+            keep.rmdir()
+    return Injection(content=content, kept=keep if keep.exists() else None)
+
+
+def _target(databases: Path) -> tuple[Path, tuple[str, str]]:
+    try:
+        pair = locate_pair(databases)
+    except DatabaseError:
+        directory = databases.parent if databases.suffix == ".db" else databases
+        if not directory.is_dir():
+            raise DatabaseError(
+                f"{directory} is not a directory: create it with the owner Plex runs as"
+            ) from None
+        return directory, (LIBRARY, BLOBS)
+    return pair.directory, (pair.library.name, f"{pair.library.stem}.blobs.db")
+
+
+def _unpack(
+    archive: Path, stage: Path, check: Check | None, *, bundles: bool, progress: ProgressCallback | None
+) -> ArchiveContent:
+    content = ArchiveReader(stage, bundles=bundles, progress=progress).read(archive)
+    pair = DatabasePair(stage / LIBRARY, stage / BLOBS if BLOBS in content.databases else None)
+    for path in pair.files:
+        fold_log(path)
+        check_header(path)
+    with reading(pair.library) as conn:
+        statistics = read_statistics(conn)
+    if content.manifest and content.manifest.statistics != statistics:
+        raise DatabaseError(f"{archive} holds another library than its manifest describes: do not trust it")
+    for path in pair.files:
+        if check is not None:
+            check(path)
+    return ArchiveContent(
+        manifest=content.manifest, statistics=statistics, databases=content.databases, trees=content.trees
+    )
+
+
+def _swap_trees(stage: Path, directory: Path, trees: tuple[str, ...]) -> list[Path]:
+    """Put the unpacked bundle directories in place, one rename each; return where the old ones are now."""
+    old = []
+    owner = directory.stat()
+    for name in trees:
+        new = stage / "bundles" / name
+        if not new.is_dir():
+            continue
+        if directory.parts[-2:] != DATABASES.parts:
+            raise DatabaseError(f"{directory} is not Plex's `{DATABASES}`: inject without the bundles")
+        for path in _everything(new):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        target = directory.parent.parent / name
+        if not target.exists():
+            new.rename(target)
+        elif exchange(new, target):
+            old.append(new)
+        else:
+            target.rename(new.with_name(f"{name}.old"))
+            new.rename(target)
+            old.append(new.with_name(f"{name}.old"))
+        sync_file(target.parent)
+    return old
+
+
+def _everything(directory: Path) -> Iterator[Path]:
+    yield directory
+    for parent, directories, files in os.walk(directory):
+        yield from (Path(parent, name) for name in (*directories, *files))

@@ -1,0 +1,99 @@
+"""Chooses the face of a run: a live view, plain lines or JSON lines, all of them read from the same envelopes."""
+
+import locale
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol, TypeAlias
+
+from plexsuper.bus import Subscription
+from plexsuper.faces.console import Screen, show_console
+from plexsuper.faces.jsonl import show_jsonl
+from plexsuper.faces.text import show_text
+from plexsuper.faces.writer import LineWriter
+from plexsuper.stream import Envelope
+
+Format: TypeAlias = Literal["auto", "jsonl", "text"]
+
+
+class Face(Protocol):
+    """Shows a run to whoever reads standard output."""
+
+    async def show(self, envelopes: Subscription[Envelope]) -> None:
+        """Show *envelopes* until they are closed, and return when the last one is out."""
+
+    def dropped(self) -> int:
+        """Return how many pieces of output nobody took."""
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Write nothing while the block lasts, because a question is being asked."""
+
+
+class JsonLines:
+    """JSON lines for a log collector."""
+
+    def __init__(self, fd: int) -> None:
+        self._writer = LineWriter(fd)
+
+    async def show(self, envelopes: Subscription[Envelope]) -> None:
+        """Show *envelopes* until they are closed, and return when the last one is out."""
+        await show_jsonl(envelopes, self._writer)
+
+    def dropped(self) -> int:
+        """Return how many lines nobody took."""
+        return self._writer.dropped
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Write nothing while the block lasts."""
+        return self._writer.paused()
+
+
+class PlainLines:
+    """Plain lines for people who read a log, and a summary at the end."""
+
+    def __init__(self, fd: int, places: Mapping[str, str] | None = None) -> None:
+        self._writer = LineWriter(fd)
+        self._places = places
+
+    async def show(self, envelopes: Subscription[Envelope]) -> None:
+        """Show *envelopes* until they are closed, and return when the last one is out."""
+        encoding = locale.getpreferredencoding(do_setlocale=False)
+        await show_text(envelopes, self._writer, places=self._places, encoding=encoding)
+
+    def dropped(self) -> int:
+        """Return how many lines nobody took."""
+        return self._writer.dropped
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Write nothing while the block lasts."""
+        return self._writer.paused()
+
+
+class LiveView:
+    """A live view on a terminal, and a summary at the end."""
+
+    def __init__(self, fd: int, places: Mapping[str, str] | None = None) -> None:
+        self._screen = Screen(fd, encoding=locale.getpreferredencoding(do_setlocale=False))
+        self._places = places
+
+    async def show(self, envelopes: Subscription[Envelope]) -> None:
+        """Show *envelopes* until they are closed, and return when the last one is out."""
+        await show_console(envelopes, self._screen, places=self._places)
+
+    def dropped(self) -> int:
+        """Return how many frames the terminal did not take."""
+        return self._screen.writer.dropped
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Leave the last frame and write nothing while the block lasts."""
+        return self._screen.paused()
+
+
+def open_face(wanted: Format, *, fd: int = 1, places: Mapping[str, str] | None = None) -> Face:
+    """Return the face for *wanted*; `auto` looks at what *fd* is. *places* says where the files of the run are."""
+    terminal = os.isatty(fd)
+    if wanted == "jsonl" or (wanted == "auto" and not terminal):
+        return JsonLines(fd)
+    if wanted == "text" or os.environ.get("TERM", "") in {"", "dumb", "unknown"}:
+        return PlainLines(fd, places)
+    return LiveView(fd, places)

@@ -1,0 +1,174 @@
+"""Everything that opens media files: media analysis, deep analysis, chapter thumbnails, credits, loudness."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import anyio
+
+from plexsuper.kinds import SectionType
+from plexsuper.simulator.activities import Activity
+from plexsuper.simulator.core import Core
+from plexsuper.simulator.holdings import Leaf
+from plexsuper.simulator.library import Section, transaction
+from plexsuper.simulator.processes import (
+    ScannerDied,
+    analyze_argv,
+    chapters_argv,
+    credits_argv,
+    deep_argv,
+)
+from plexsuper.simulator.tree import Tree
+
+ANALYSING = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of analysis: its scanner, its log, its activity, and the setting that rules it."""
+
+    name: str
+    argv: Callable[[Sequence[int]], tuple[str, ...]]
+    log: str
+    seconds: str
+    activity: str = ""
+    setting: str = ""
+    sections: tuple[SectionType, ...] = (SectionType.MOVIE, SectionType.SHOW)
+
+
+MEDIA = Kind("analysis", analyze_argv, "Analysis", "analysis_seconds", sections=tuple(SectionType))
+DEEP = Kind("deep", deep_argv, "Deep Analysis", "deep_seconds", setting="ButlerTaskDeepMediaAnalysis")
+CHAPTERS = Kind(
+    "chapters",
+    chapters_argv,
+    "Chapter Thumbnails",
+    "chapter_seconds",
+    "media.generate.chapter.thumbs",
+    "GenerateChapterThumbBehavior",
+)
+CREDITS = Kind(
+    "credits",
+    credits_argv,
+    "Credits",
+    "credits_seconds",
+    "media.generate.credits",
+    "GenerateCreditsMarkerBehavior",
+)
+LOUDNESS = Kind(
+    "loudness",
+    deep_argv,
+    "Deep Analysis",
+    "deep_seconds",
+    setting="LoudnessAnalysisBehavior",
+    sections=(SectionType.ARTIST,),
+)
+AFTER_ADDING = (CHAPTERS, CREDITS, LOUDNESS)
+
+
+class Analyses:
+    """Runs analyses one scanner process at a time."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._one = anyio.Semaphore(1)
+
+    async def new_item(self, section: Section, item: int) -> None:
+        """Do to a new item what the server does by itself: analyse it, then what is set to happen "asap"."""
+        core = self._core
+        if not core.knobs.analyze_new:
+            return
+        await core.clock.sleep(core.vary(core.knobs.analysis_gap))
+        await self.run(MEDIA, section, core.library.leaf_of(item))
+        for kind in AFTER_ADDING:
+            if section.type in kind.sections and core.preferences.text(kind.setting) == "asap":
+                await self.run(kind, section, core.library.leaf_of(item))
+
+    async def section(self, section: Section) -> None:
+        """Analyse a section as PUT analyze asks for."""
+        leaves = self._core.library.leaves(section.id, unanalysed=not self._core.knobs.analyze_all)
+        await self.run(MEDIA, section, leaves)
+
+    def backlog(self, kind: Kind) -> list[tuple[Section, Leaf]]:
+        """Return the files that a kind of analysis has not been done for."""
+        core = self._core
+        done = core.done.setdefault(kind.name, set())
+        return [
+            (section, leaf)
+            for section in core.library.sections()
+            if section.type in kind.sections
+            for leaf in core.library.leaves(section.id, unanalysed=kind is MEDIA)
+            if leaf.item not in done
+        ]
+
+    async def run(self, kind: Kind, section: Section, leaves: Sequence[Leaf]) -> None:
+        """Analyse *leaves*, a batch of items for each scanner process."""
+        core = self._core
+        size = max(1, core.knobs.analysis_batch)
+        for start in range(0, len(leaves), size):
+            async with self._one:
+                batch = leaves[start : start + size]
+                with core.truth.work(kind.name, section=section.id, items=[leaf.item for leaf in batch]) as result:
+                    try:
+                        async with core.spawner.run(kind.argv([leaf.item for leaf in batch])) as tree:
+                            result["failed"] = await self._batch(kind, section, batch, tree)
+                    except ScannerDied as death:
+                        result["outcome"] = f"died ({death.code})"
+
+    async def _batch(self, kind: Kind, section: Section, batch: Sequence[Leaf], tree: Tree) -> list[int]:
+        failed = []
+        for leaf in batch:
+            with self._shown(kind, section, leaf) as activity:
+                error = await self._item(kind, section, leaf, tree)
+                activity.context |= {"accessible": error is None, "exists": error is None}
+            if error:
+                failed.append(leaf.item)
+        return failed
+
+    async def _item(self, kind: Kind, section: Section, leaf: Leaf, tree: Tree) -> OSError | None:
+        core = self._core
+        number, title = core.library.describe(leaf.item)
+        core.logs.scanner(f"Analyzing media parts for item {leaf.item} ({title})", kind=kind.log)
+        core.notifications.timeline(section.id, leaf.item, number, title, ANALYSING)
+        error = await self._open(leaf, tree)
+        await core.clock.sleep(core.vary(getattr(core.knobs, kind.seconds)))
+        if error:
+            core.logs.scanner(f"Exception analyzing media file '{leaf.file}'", level="ERROR", kind=kind.log)
+        else:
+            self._mark(kind, leaf)
+        return error
+
+    def _shown(self, kind: Kind, section: Section, leaf: Leaf) -> AbstractContextManager[Activity]:
+        core = self._core
+        name = PurePosixPath(leaf.file).name
+        activity = kind.activity or (core.knobs.analysis_activity if kind is MEDIA else "")
+        if not activity:
+            return nullcontext(Activity("", "", ""))
+        context = {"key": f"/library/metadata/{leaf.item}", "analyzed": True, "refreshed": False}
+        return core.activities.show(activity, "Analyzing", subtitle=name, section=section.id, context=context)
+
+    async def _open(self, leaf: Leaf, tree: Tree) -> OSError | None:
+        core = self._core
+        core.logs.scanner(f'[MI] Opening input file: "{leaf.file}"', kind="Analysis")
+        if core.knobs.analysis_failures and core.rng.random() < core.knobs.analysis_failures:
+            return FileNotFoundError(2, "No such file or directory", leaf.file)
+        try:
+            await tree.read(leaf.file)
+        except OSError as error:
+            core.logs.console("Unable to open: No such file or directory (2)")
+            return error
+        return None
+
+    def _mark(self, kind: Kind, leaf: Leaf) -> None:
+        core = self._core
+        core.done.setdefault(kind.name, set()).add(leaf.item)
+        exists = core.library.conn.execute(
+            "SELECT 1 FROM media_items WHERE id = ?", (leaf.version,)
+        ).fetchone()
+        if exists is None:
+            return  # removed while it was analysed
+        with transaction(core.library.conn):
+            if kind is MEDIA:
+                core.library.marks.mark_analyzed(leaf.version)
+            elif kind is LOUDNESS:
+                core.library.marks.mark_loudness(leaf.item)

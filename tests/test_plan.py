@@ -1,0 +1,421 @@
+"""Every decision of a run, as histories of facts and the orders that follow."""
+
+from dataclasses import replace
+
+import pytest
+
+from plexsuper import events as e
+from plexsuper.course import Agenda
+from plexsuper.errors import ExitCode
+from plexsuper.kinds import SectionType
+from plexsuper.orders import (
+    CancelDeed,
+    CloseSection,
+    Conclude,
+    Monitor,
+    Order,
+    RunPhase,
+    RunStage,
+    SkipPhase,
+    TurnTo,
+    Unwatch,
+    Watch,
+)
+from plexsuper.plan import Plan
+from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
+
+FILMS = Section(id=1, title="Films", type=SectionType.MOVIE)
+MUSIC = Section(id=2, title="Music", type=SectionType.ARTIST)
+FILMS_REF = SectionRef(id=1, title="Films")
+MUSIC_REF = SectionRef(id=2, title="Music")
+
+MOUNT_LOST = e.MountLost(path="/media", reason="dead", detail="ENOTCONN")
+MOUNT_RESTORED = e.MountRestored(path="/media", after=3.0)
+MOUNT_ABANDONED = e.MountAbandoned(path="/media", detail="lost for 900 s")
+PLEX_LOST = e.PlexLost(detail="connection refused")
+SIGTERM = e.RunInterrupted(signal="SIGTERM")
+PASS = e.TokenFound(source="settings", plex_pass=True)
+NO_PASS = e.TokenFound(source="settings", plex_pass=False)
+
+AFTER = Watch((Monitor.MOUNT, Monitor.SERVER))
+EVIDENCE = Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS))
+STORAGE_ENDS = Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS))
+SERVER_ENDS = Unwatch((Monitor.SERVER, Monitor.NOTIFICATIONS))
+
+
+def done(stage: Stage) -> e.StageFinished:
+    return e.StageFinished(stage=stage, outcome=Outcome.DONE, seconds=1.0)
+
+
+def failed(stage: Stage, code: ExitCode) -> e.StageFinished:
+    return e.StageFinished(
+        stage=stage, outcome=Outcome.FAILED, seconds=1.0, exit_code=code, detail=f"{stage} failed"
+    )
+
+
+def cancelled(stage: Stage) -> e.StageFinished:
+    return e.StageFinished(stage=stage, outcome=Outcome.CANCELLED, seconds=1.0)
+
+
+def ended(
+    ref: SectionRef, phase: Phase, outcome: Outcome = Outcome.DONE, note: str = ""
+) -> e.SectionPhaseFinished:
+    report = PhaseReport(phase=phase, outcome=outcome, seconds=1.0, note=note)
+    return e.SectionPhaseFinished(section=ref, report=report)
+
+
+def chosen(*sections: Section) -> e.SectionsChosen:
+    return e.SectionsChosen(sections=sections)
+
+
+UP_TO_QUIET = tuple(
+    done(stage)
+    for stage in (
+        Stage.PREFLIGHT,
+        Stage.INPUTS,
+        Stage.DATABASE,
+        Stage.STORAGE,
+        Stage.SERVER,
+        Stage.TOKEN,
+        Stage.QUIET,
+    )
+)
+
+
+def up_to_sections(*sections: Section) -> tuple[e.Event, ...]:
+    return (PASS, *UP_TO_QUIET, chosen(*sections), done(Stage.CATALOGUE))
+
+
+def play(*facts: e.Event, agenda: Agenda | None = None) -> tuple[Plan, list[tuple[Order, ...]]]:
+    """Return the plan after *facts* and the orders of each step, the first one's included."""
+    plan, orders = Plan(agenda=agenda or Agenda()).begin()
+    steps = [orders]
+    for fact in facts:
+        plan, orders = plan.after(fact)
+        steps.append(orders)
+    return plan, steps
+
+
+def last(*facts: e.Event, agenda: Agenda | None = None) -> tuple[Order, ...]:
+    return play(*facts, agenda=agenda)[1][-1]
+
+
+def test_a_run_goes_through_its_stages_one_after_another():
+    _, steps = play(*UP_TO_QUIET, chosen(), done(Stage.CATALOGUE), done(Stage.STATISTICS))
+    assert steps == [
+        (RunStage(Stage.PREFLIGHT),),
+        (RunStage(Stage.INPUTS),),
+        (RunStage(Stage.DATABASE),),
+        (RunStage(Stage.STORAGE),),
+        (AFTER, RunStage(Stage.SERVER)),
+        (RunStage(Stage.TOKEN),),
+        (RunStage(Stage.QUIET),),
+        (EVIDENCE, RunStage(Stage.CATALOGUE)),
+        (),
+        (RunStage(Stage.STATISTICS),),
+        (STORAGE_ENDS, RunStage(Stage.RESTORE)),
+    ]
+
+
+@pytest.mark.lesson("L05", "L03")
+def test_sections_are_driven_strictly_one_after_another():
+    _, steps = play(
+        *up_to_sections(FILMS, MUSIC),
+        ended(FILMS_REF, Phase.SCAN),
+        ended(FILMS_REF, Phase.ANALYZE),
+        ended(MUSIC_REF, Phase.SCAN),
+        ended(MUSIC_REF, Phase.ANALYZE),
+        ended(MUSIC_REF, Phase.SONIC),
+        done(Stage.STATISTICS),
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+    )
+    films = SectionReport(
+        section=FILMS_REF,
+        outcome=Outcome.DONE,
+        phases=(
+            PhaseReport(phase=Phase.SCAN, outcome=Outcome.DONE, seconds=1.0),
+            PhaseReport(phase=Phase.ANALYZE, outcome=Outcome.DONE, seconds=1.0),
+        ),
+    )
+    music = SectionReport(
+        section=MUSIC_REF,
+        outcome=Outcome.DONE,
+        phases=(*films.phases, PhaseReport(phase=Phase.SONIC, outcome=Outcome.DONE, seconds=1.0)),
+    )
+    assert steps[-9:] == [
+        (TurnTo(FILMS_REF, (Phase.SCAN, Phase.ANALYZE)), RunPhase(FILMS_REF, Phase.SCAN, 1)),
+        (RunPhase(FILMS_REF, Phase.ANALYZE, 1),),
+        (
+            CloseSection(films),
+            TurnTo(MUSIC_REF, (Phase.SCAN, Phase.ANALYZE, Phase.SONIC)),
+            RunPhase(MUSIC_REF, Phase.SCAN, 1),
+        ),
+        (RunPhase(MUSIC_REF, Phase.ANALYZE, 1),),
+        (RunPhase(MUSIC_REF, Phase.SONIC, 1),),
+        (CloseSection(music), RunStage(Stage.STATISTICS)),
+        (STORAGE_ENDS, RunStage(Stage.RESTORE)),
+        (SERVER_ENDS, RunStage(Stage.STOP)),
+        (Conclude(Verdict.DONE, ExitCode.DONE, "", (films, music)),),
+    ]
+
+
+@pytest.mark.lesson("F03")
+def test_sonic_is_skipped_with_its_reason_without_plex_pass():
+    orders = last(
+        *up_to_sections(MUSIC), NO_PASS, ended(MUSIC_REF, Phase.SCAN), ended(MUSIC_REF, Phase.ANALYZE)
+    )
+    assert orders == (
+        SkipPhase(MUSIC_REF, Phase.SONIC, "sonic analysis needs Plex Pass, and this server has none"),
+    )
+
+
+@pytest.mark.lesson("L18", "L23")
+def test_a_refresh_is_a_step_of_its_own_between_analysis_and_sonic():
+    orders = last(*up_to_sections(MUSIC), agenda=Agenda(refresh=True))
+    assert orders[0] == TurnTo(MUSIC_REF, (Phase.SCAN, Phase.ANALYZE, Phase.REFRESH, Phase.SONIC))
+
+
+def test_a_quick_run_only_scans():
+    orders = last(*up_to_sections(MUSIC), agenda=Agenda(scan_only=True))
+    assert orders == (TurnTo(MUSIC_REF, (Phase.SCAN,)), RunPhase(MUSIC_REF, Phase.SCAN, 1))
+
+
+@pytest.mark.parametrize(
+    ("facts", "orders"),
+    [
+        pytest.param([MOUNT_LOST], (CancelDeed("storage was lost"),), id="a lost mount cancels the phase"),
+        pytest.param([MOUNT_LOST, MOUNT_LOST], (), id="a phase is cancelled only once"),
+        pytest.param(
+            [MOUNT_LOST, MOUNT_RESTORED], (), id="a scan is not repeated before it has really stopped"
+        ),
+        pytest.param(
+            [MOUNT_LOST, MOUNT_RESTORED, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED)],
+            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            id="restored, then stopped: the scan is repeated",
+        ),
+        pytest.param(
+            [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED)],
+            (),
+            id="stopped, but not restored: nothing is scanned",
+        ),
+        pytest.param(
+            [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), MOUNT_RESTORED],
+            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            id="stopped, then restored: the scan is repeated",
+        ),
+        pytest.param(
+            [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.DONE), MOUNT_RESTORED],
+            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            id="a scan that ended while storage was lost is not believed",
+        ),
+        pytest.param(
+            [MOUNT_LOST, MOUNT_RESTORED, ended(FILMS_REF, Phase.SCAN, Outcome.DONE)],
+            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            id="a scan that was disturbed is not believed, even if storage is back",
+        ),
+    ],
+)
+@pytest.mark.lesson("L40")
+def test_storage_lost_during_a_scan(facts: list[e.Event], orders: tuple[Order, ...]):
+    assert last(*up_to_sections(FILMS), *facts) == orders
+
+
+def test_storage_that_is_lost_again_and_again_sets_the_section_aside():
+    outage = (MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), MOUNT_RESTORED)
+    orders = last(*up_to_sections(FILMS), *outage, *outage, *outage, MOUNT_LOST, outage[1])
+    assert isinstance(orders[0], CloseSection)
+    assert orders[0].report.outcome is Outcome.SET_ASIDE
+    assert orders[0].report.reason == "storage was lost 4 times under this section"
+
+
+def test_storage_given_up_ends_the_run_with_the_clean_up():
+    _, steps = play(
+        *up_to_sections(FILMS),
+        MOUNT_LOST,
+        ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED),
+        MOUNT_ABANDONED,
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+    )
+    assert [type(order) for order in steps[-3]] == [CloseSection, Unwatch, RunStage]
+    (conclusion,) = steps[-1]
+    assert isinstance(conclusion, Conclude)
+    assert (conclusion.verdict, conclusion.exit_code) == (Verdict.STORAGE, ExitCode.STORAGE)
+
+
+def test_a_lost_server_is_brought_back_and_the_phase_repeated():
+    _, steps = play(
+        *up_to_sections(FILMS),
+        ended(FILMS_REF, Phase.SCAN),
+        PLEX_LOST,
+        ended(FILMS_REF, Phase.ANALYZE, Outcome.CANCELLED),
+        done(Stage.SERVER),
+        done(Stage.TOKEN),
+        done(Stage.QUIET),
+    )
+    assert steps[-5:] == [
+        (CancelDeed("Plex was lost"),),
+        (AFTER, RunStage(Stage.SERVER)),
+        (RunStage(Stage.TOKEN),),
+        (RunStage(Stage.QUIET),),
+        (RunPhase(FILMS_REF, Phase.ANALYZE, 1),),
+    ]
+
+
+def test_a_server_that_is_lost_again_and_again_ends_the_run():
+    facts: list[e.Event] = [*up_to_sections(FILMS)]
+    for _ in range(3):
+        facts += [PLEX_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED)]
+        facts += [done(Stage.SERVER), done(Stage.TOKEN), done(Stage.QUIET)]
+    plan, _ = play(*facts, PLEX_LOST)
+    assert plan.ending is not None
+    assert plan.ending.detail == "Plex was lost 4 times; last: connection refused"
+    assert plan.ending.exit_code is ExitCode.SERVER
+
+
+def test_a_stage_under_which_plex_went_away_is_repeated_after_the_server_is_back():
+    facts = (PASS, *UP_TO_QUIET[:-1], PLEX_LOST, failed(Stage.QUIET, ExitCode.SERVER))
+    assert last(*facts) == (AFTER, RunStage(Stage.SERVER))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.STALLED, Outcome.UNSEEN, Outcome.FAILED])
+def test_a_phase_is_tried_three_times_then_the_section_is_set_aside(outcome: Outcome):
+    failure = ended(FILMS_REF, Phase.SCAN, outcome, note="no luck")
+    _, steps = play(*up_to_sections(FILMS, MUSIC), failure, failure, failure)
+    assert steps[-3:-1] == [(RunPhase(FILMS_REF, Phase.SCAN, 2),), (RunPhase(FILMS_REF, Phase.SCAN, 3),)]
+    aside = SectionReport(
+        section=FILMS_REF,
+        outcome=Outcome.SET_ASIDE,
+        phases=(replace(failure.report, attempts=3),),
+        reason="no luck",
+    )
+    assert steps[-1][0] == CloseSection(aside)
+    assert steps[-1][-1] == RunPhase(MUSIC_REF, Phase.SCAN, 1)
+
+
+def test_plex_is_restarted_before_the_last_try_of_a_stalled_phase_where_it_is_ours():
+    stall = ended(FILMS_REF, Phase.SCAN, Outcome.STALLED)
+    _, steps = play(
+        *up_to_sections(FILMS),
+        stall,
+        stall,
+        done(Stage.STOP),
+        done(Stage.SERVER),
+        done(Stage.TOKEN),
+        done(Stage.QUIET),
+        agenda=Agenda(can_restart=True),
+    )
+    assert steps[-5:] == [
+        (RunStage(Stage.STOP),),
+        (AFTER, RunStage(Stage.SERVER)),
+        (RunStage(Stage.TOKEN),),
+        (RunStage(Stage.QUIET),),
+        (RunPhase(FILMS_REF, Phase.SCAN, 3),),
+    ]
+
+
+def test_a_section_set_aside_shows_in_the_verdict_and_the_others_are_done():
+    aside = ended(FILMS_REF, Phase.SCAN, Outcome.SET_ASIDE, note="its location is not there")
+    plan, _ = play(
+        *up_to_sections(FILMS, MUSIC),
+        aside,
+        ended(MUSIC_REF, Phase.SCAN),
+        ended(MUSIC_REF, Phase.ANALYZE),
+        ended(MUSIC_REF, Phase.SONIC),
+        done(Stage.STATISTICS),
+    )
+    assert plan.ending is not None
+    assert plan.ending.verdict is Verdict.SET_ASIDE
+    assert plan.ending.exit_code is ExitCode.SET_ASIDE
+    assert plan.ending.detail == "set aside: Films"
+    assert [report.outcome for report in plan.reports] == [Outcome.SET_ASIDE, Outcome.DONE]
+
+
+def test_a_phase_past_its_hard_cap_is_not_tried_again():
+    orders = last(*up_to_sections(FILMS), ended(FILMS_REF, Phase.SCAN, Outcome.CAPPED))
+    assert isinstance(orders[0], CloseSection)
+    assert orders[0].report.outcome is Outcome.SET_ASIDE
+
+
+@pytest.mark.parametrize("through", range(len(UP_TO_QUIET)))
+def test_a_signal_in_any_stage_cancels_it_and_undoes_only_what_was_begun(through: int):
+    stage = UP_TO_QUIET[through].stage
+    plan, steps = play(*UP_TO_QUIET[:through], SIGTERM, cancelled(stage))
+    assert steps[-2] == (CancelDeed("ended by SIGTERM"),)
+    begun = [order.stage for step in steps for order in step if isinstance(order, RunStage)]
+    if Stage.QUIET in begun:
+        assert begun[-1] is Stage.RESTORE
+    elif Stage.SERVER in begun:
+        assert begun[-1] is Stage.STOP
+    else:
+        assert plan.over
+        assert steps[-1] == (Conclude(Verdict.INTERRUPTED, ExitCode.INTERRUPTED, "ended by SIGTERM", ()),)
+
+
+def test_a_signal_during_a_scan_ends_the_section_as_cancelled_and_restores():
+    _, steps = play(
+        *up_to_sections(FILMS, MUSIC),
+        SIGTERM,
+        ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED),
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+    )
+    assert steps[-4] == (CancelDeed("ended by SIGTERM"),)
+    assert [type(order) for order in steps[-3]] == [CloseSection, Unwatch, RunStage]
+    (conclusion,) = steps[-1]
+    assert isinstance(conclusion, Conclude)
+    assert (conclusion.verdict, conclusion.exit_code) == (Verdict.INTERRUPTED, ExitCode.INTERRUPTED)
+    assert [report.outcome for report in conclusion.reports] == [Outcome.CANCELLED]
+
+
+def test_a_signal_during_the_clean_up_does_not_cancel_it():
+    facts = (*up_to_sections(), done(Stage.STATISTICS))
+    plan, steps = play(*facts, SIGTERM)
+    assert steps[-1] == ()
+    assert plan.ending is not None
+    assert plan.ending.verdict is Verdict.DONE
+
+
+def test_a_signal_while_storage_is_awaited_ends_the_run():
+    orders = last(
+        *up_to_sections(FILMS), MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), SIGTERM
+    )
+    assert [type(order) for order in orders] == [CloseSection, Unwatch, RunStage]
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "verdict"),
+    [
+        (Stage.PREFLIGHT, ExitCode.PREFLIGHT, Verdict.PREFLIGHT),
+        (Stage.DATABASE, ExitCode.DATABASE, Verdict.DATABASE),
+        (Stage.STORAGE, ExitCode.STORAGE, Verdict.STORAGE),
+    ],
+)
+def test_a_failed_stage_before_plex_ends_the_run_with_its_own_code(
+    stage: Stage, code: ExitCode, verdict: Verdict
+):
+    before = [fact for fact in UP_TO_QUIET if list(Stage).index(fact.stage) < list(Stage).index(stage)]
+    assert last(*before, failed(stage, code)) == (Conclude(verdict, code, f"{stage} failed", ()),)
+
+
+def test_a_failed_token_search_stops_what_was_started():
+    _, steps = play(*UP_TO_QUIET[:5], failed(Stage.TOKEN, ExitCode.SERVER), done(Stage.STOP))
+    assert steps[-2] == (SERVER_ENDS, RunStage(Stage.STOP))
+    assert steps[-1] == (Conclude(Verdict.SERVER, ExitCode.SERVER, "token failed", ()),)
+
+
+def test_settings_that_could_not_be_restored_spoil_a_good_verdict():
+    plan, _ = play(*up_to_sections(), done(Stage.STATISTICS), failed(Stage.RESTORE, ExitCode.SERVER))
+    assert plan.ending is not None
+    assert plan.ending.exit_code is ExitCode.SERVER
+
+
+def test_a_dry_run_ends_before_the_first_change():
+    orders = last(*UP_TO_QUIET[:3], agenda=Agenda(dry_run=True))
+    assert orders == (Conclude(Verdict.PLANNED, ExitCode.DONE, "", ()),)
+
+
+def test_a_plan_that_is_over_orders_nothing_more():
+    plan, _ = play(*UP_TO_QUIET[:3], agenda=Agenda(dry_run=True))
+    assert plan.after(SIGTERM) == (plan, ())

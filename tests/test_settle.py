@@ -1,0 +1,227 @@
+"""When a phase is done, stalled, unseen or over its cap: histories of evidence and the judgement they lead to."""
+
+import pytest
+
+from plexsuper import events as e
+from plexsuper.evidence import Evidence, Picture
+from plexsuper.kinds import SectionType
+from plexsuper.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
+from plexsuper.terms import Activity, Phase, Scanner, ScannerKind, Section
+
+PATIENCE = Patience(quiet=2, quiet_max=20, follow_up=10, unseen=30, stall=150, budget=3600, cap=28800)
+
+BUTLER = Activity(uuid="b", kind="butler", title="Butler", progress=100)
+SCAN = Activity(uuid="s", kind="library.update.section", title="Scanning Films", section=1)
+METADATA = Activity(uuid="m", kind="library.update.item.metadata", title="Heat", section=1)
+CREDITS = Activity(uuid="c", kind="media.generate.credits", title="Detecting credits", section=1)
+SONIC = Activity(uuid="x", kind="butler", title="MusicAnalysis", progress=10)
+
+
+def activities(*running: Activity) -> e.ActivitiesChanged:
+    return e.ActivitiesChanged(running=(BUTLER, *running))
+
+
+def scanners(*running: Scanner) -> e.ScannersChanged:
+    return e.ScannersChanged(running=running)
+
+
+def section(*, refreshing: bool = False, scanned_at: int = 100) -> e.SectionsChanged:
+    films = Section(id=1, title="Films", type=SectionType.MOVIE, refreshing=refreshing, scanned_at=scanned_at)
+    return e.SectionsChanged(sections=(films,))
+
+
+def counts(*, items: int = 10, media: int = 10, analyzed: int = 0, sonic: int = 0) -> e.LibraryCounted:
+    return e.LibraryCounted(
+        section=1, items=items, trashed=0, media=media, analyzed=analyzed, tracks=media, sonic=sonic
+    )
+
+
+def items(pending: int, finished: int = 0) -> e.ItemsChanged:
+    return e.ItemsChanged(section=1, pending=pending, finished=finished, deleted=0)
+
+
+def judged(
+    *history: tuple[float, Evidence],
+    at: float,
+    phase: Phase = Phase.SCAN,
+    before: e.LibraryCounted | None = None,
+    patience: Patience = PATIENCE,
+) -> Judgement:
+    """Return the judgement at time *at* of a phase asked for at 0."""
+    picture = Picture(section=1, phase=phase, scanned_at=100, counts=before)
+    settler = Settler(picture, phase=phase, patience=patience, asked_at=0)
+    for when, fact in history:
+        settler.note(fact, when)
+    return settler.judge(at)
+
+
+@pytest.mark.parametrize(
+    ("history", "at", "judgement"),
+    [
+        pytest.param([], 1, Waiting(until=30), id="asked for, nothing seen yet"),
+        pytest.param([], 30, Unseen(after=30), id="never seen to run: not done, however quiet"),
+        pytest.param(
+            [(1, activities())], 30, Unseen(after=30), id="the permanent butler row is nobody's work"
+        ),
+        pytest.param([(1, activities(SCAN))], 5, Waiting(until=151), id="a scan is open"),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities())], 7.9, Waiting(until=8), id="quiet, but not for long"
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities())], 8, Settled(waited=2), id="seen, then quiet for 2 s"
+        ),
+        pytest.param(
+            [(1, section(refreshing=True)), (5, section())],
+            7,
+            Settled(waited=2),
+            id="the refreshing flag alone",
+        ),
+        pytest.param(
+            [(5, section(scanned_at=101))],
+            7,
+            Settled(waited=7),
+            id="a scan between two polls moved scannedAt",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (2, activities(SCAN, METADATA)), (6, activities(METADATA))],
+            20,
+            Waiting(until=156),
+            id="metadata work outlives the scan and still counts",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities()), (7, activities(METADATA)), (9, activities())],
+            11,
+            Settled(waited=2),
+            id="a pause of one second needs no longer window",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities()), (10, activities(METADATA)), (20, activities())],
+            22,
+            Waiting(until=26),
+            id="a pause of four seconds makes the window six",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities())] + [(6 + n, items(3, n)) for n in range(1, 5)],
+            13,
+            Waiting(until=20),
+            id="items that are announced and move are busy",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (4, items(3)), (6, activities())],
+            16,
+            Settled(waited=10),
+            id="announced items that never move stop counting",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities())]
+            + [(7 + n, e.LibraryChanged(rows=0)) for n in range(9)],
+            16,
+            Waiting(until=17),
+            id="writes to other rows lengthen the window",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities())]
+            + [(7 + n, e.LibraryChanged(rows=0)) for n in range(19)],
+            26,
+            Settled(waited=20),
+            id="but never past its maximum: an idle server writes too",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities()), (7, e.LibraryChanged(rows=4, sections=(1,)))],
+            8.5,
+            Waiting(until=9),
+            id="rows of the section that move start the window anew",
+        ),
+        pytest.param(
+            [(1, activities(SCAN)), (6, activities()), (7, e.LibraryChanged(rows=4, sections=(2,)))],
+            8,
+            Settled(waited=2),
+            id="rows of another section do not",
+        ),
+        pytest.param([(1, activities(SCAN))], 151, Stalled(idle=150, open=("Scanning Films",)), id="a stall"),
+        pytest.param(
+            [(1, activities(SCAN)), (100, e.LibraryChanged(rows=1, sections=(1,)))],
+            200,
+            Waiting(until=250),
+            id="rows that move are progress: no stall",
+        ),
+        pytest.param(
+            [
+                (t, activities(Activity(uuid="s", kind=SCAN.kind, section=1, progress=t / 288)))
+                for t in range(0, 28800, 100)
+            ],
+            28800,
+            Capped(after=28800),
+            id="the hard cap ends even what still progresses",
+        ),
+    ],
+)
+def test_a_scan(history: list[tuple[float, Evidence]], at: float, judgement: Judgement):
+    assert judged(*history, at=at) == judgement
+
+
+@pytest.mark.lesson("L22")
+@pytest.mark.parametrize(
+    ("phase", "scanner", "busy"),
+    [
+        (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.SCAN, section=1), True),
+        (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.SCAN), True),
+        (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.SCAN, section=2), False),
+        (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.DEEP), False),
+        (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.ANALYZE), False),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.ANALYZE), True),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.DEEP), False),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.CREDITS), False),
+        (Phase.SONIC, Scanner(pid=7, kind=ScannerKind.SONIC), True),
+        (Phase.SONIC, Scanner(pid=7, kind=ScannerKind.SCAN, section=1), False),
+    ],
+)
+def test_only_scanners_of_the_awaited_kind_and_section_count(phase: Phase, scanner: Scanner, busy: bool):
+    judgement = judged((1, scanners(scanner)), at=30, phase=phase)
+    assert judgement == (Waiting(until=151) if busy else Unseen(after=30))
+
+
+@pytest.mark.lesson("L22")
+def test_detection_jobs_of_the_butler_do_not_look_like_a_scan():
+    history = [(1, activities(SCAN, CREDITS)), (6, activities(CREDITS))]
+    assert judged(*history, at=8) == Settled(waited=2)
+
+
+def test_rows_that_a_scan_added_are_awaited_until_their_metadata_work_is_seen():
+    before = counts(items=10)
+    history = [(1, activities(SCAN)), (5, counts(items=60)), (6, activities())]
+    assert judged(*history, at=9, before=before) == Waiting(until=16)
+    seen = [*history, (12, activities(METADATA)), (14, activities())]
+    assert judged(*seen, at=22, before=before) == Waiting(until=23)
+    assert judged(*seen, at=23, before=before) == Settled(waited=9)
+
+
+@pytest.mark.lesson("L01")
+def test_nothing_to_analyse_is_believed_only_after_a_successful_count():
+    assert judged(at=2, phase=Phase.ANALYZE, before=counts(analyzed=10)) == Settled(waited=2, seen=False)
+    assert judged(at=2, phase=Phase.ANALYZE, before=counts(analyzed=9)) == Waiting(until=30)
+    assert judged(at=2, phase=Phase.ANALYZE, before=None) == Waiting(until=30)
+
+
+def test_sonic_ends_when_every_track_is_done_whatever_the_butler_says():
+    history = [(1, activities(SONIC)), (50, counts(sonic=10))]
+    assert judged(*history, at=52, phase=Phase.SONIC, before=counts()) == Settled(waited=2)
+
+
+def test_sonic_with_tracks_left_waits_for_the_butler_task():
+    history = [(1, activities(SONIC)), (50, counts(sonic=9))]
+    assert judged(*history, at=60, phase=Phase.SONIC, before=counts()) == Waiting(until=200)
+    assert judged(*history, (70, activities()), at=72, phase=Phase.SONIC, before=counts()) == Settled(
+        waited=2
+    )
+
+
+@pytest.mark.lesson("L04")
+def test_a_budget_is_a_warning_and_never_an_end():
+    picture = Picture(section=1, phase=Phase.SCAN)
+    settler = Settler(picture, phase=Phase.SCAN, patience=PATIENCE, asked_at=0)
+    for at in range(0, 4000, 100):
+        settler.note(activities(Activity(uuid="s", kind=SCAN.kind, section=1, progress=at / 50)), at)
+    assert not settler.overdue(3599)
+    assert settler.overdue(3600)
+    assert settler.judge(4000) == Waiting(until=4050)
