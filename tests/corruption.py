@@ -78,7 +78,9 @@ def write_files(directory: Path, data: bytes, wal: bytes) -> Path:
     return path
 
 
-def make_base(directory: Path, *, seed: int, page_size: int = 512, rows: int = 220, wal: bool = False) -> Base:
+def make_base(
+    directory: Path, *, seed: int, page_size: int = 512, rows: int = 220, wal: bool = False
+) -> Base:
     """Make a database of some *rows* titles; with *wal*, its last changes are still in the log of a killed Plex."""
     path = directory / f"base-{seed}.db"
     rng = random.Random(seed)
@@ -120,7 +122,9 @@ def _create(conn: sqlite3.Connection) -> None:
 def _finish_schema(conn: sqlite3.Connection) -> None:
     conn.execute("ANALYZE")
     conn.execute("PRAGMA writable_schema=ON")
-    conn.execute("UPDATE sqlite_master SET sql = replace(sql, 'porter', 'collating ''root''') WHERE sql LIKE '%porter%'")
+    conn.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, 'porter', 'collating ''root''') WHERE sql LIKE '%porter%'"
+    )
     conn.execute("PRAGMA writable_schema=OFF")
     for statement in _TRIGGERS.strip().split(";\nCREATE"):
         conn.execute(statement if statement.startswith("CREATE") else "CREATE" + statement)
@@ -130,8 +134,20 @@ def _fill(conn: sqlite3.Connection, rng: random.Random, first: int, last: int) -
     for row in range(first, last + 1):
         title = " ".join(rng.choices(_WORDS, k=rng.randint(1, 4)))
         long = "lorem ipsum " * (rng.randint(60, 160) if row % 17 == 0 else rng.randint(0, 4))
-        values = (row, rng.randint(1, 3), row // 10 or None, rng.choice([8, 9, 10]), f"plex://x/{rng.getrandbits(64):x}")
-        more = (title, title.lower() if row % 5 else None, long, 1700000000 + row * 3, rng.choice([None, 5.5, 7.0, 3]))
+        values = (
+            row,
+            rng.randint(1, 3),
+            row // 10 or None,
+            rng.choice([8, 9, 10]),
+            f"plex://x/{rng.getrandbits(64):x}",
+        )
+        more = (
+            title,
+            title.lower() if row % 5 else None,
+            long,
+            1700000000 + row * 3,
+            rng.choice([None, 5.5, 7.0, 3]),
+        )
         if row <= 220:  # later ones would need the tokenizer
             conn.execute("INSERT INTO metadata_items VALUES (?,?,?,?,?,?,?,?,?,?)", values + more)
         path = f"/Media/Music/{'x' * rng.randint(0, 300 if row % 23 == 0 else 30)}/{title}/{row:05d}.flac"
@@ -165,13 +181,21 @@ def _truly(left: str, right: str) -> int:
 def contents(path: Path) -> dict[str, list]:
     """Every row of every table and every entry of every index, by name; raises `sqlite3.DatabaseError`."""
     with closing(connect_truly(path)) as conn:
-        found = {"schema": conn.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid").fetchall()}
-        tables = conn.execute("SELECT name FROM sqlite_master WHERE type='table' AND rootpage>0 ORDER BY rowid").fetchall()
+        found = {
+            "schema": conn.execute(
+                "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid"
+            ).fetchall()
+        }
+        tables = conn.execute(
+            "SELECT name FROM sqlite_master WHERE type='table' AND rootpage>0 ORDER BY rowid"
+        ).fetchall()
         for (table,) in tables:
             found[table] = conn.execute(f'SELECT rowid, * FROM "{table}" NOT INDEXED').fetchall()
             indexes = conn.execute("SELECT name, partial FROM pragma_index_list(?)", (table,)).fetchall()
             for index, partial in indexes:
-                columns = [name for (name,) in conn.execute("SELECT name FROM pragma_index_info(?)", (index,))]
+                columns = [
+                    name for (name,) in conn.execute("SELECT name FROM pragma_index_info(?)", (index,))
+                ]
                 where = "WHERE rating > 5" if partial else ""
                 listed = ", ".join(f'"{column}", typeof("{column}")' for column in columns)
                 query = f'SELECT {listed}, rowid FROM "{table}" INDEXED BY "{index}" {where}'
@@ -197,7 +221,9 @@ def judge(path: Path, base: Base) -> Truth:
         if lines != ("ok",):
             order = all("index_title_sort_icu" in line and "missing from" in line for line in lines)
             return Truth(damaged=True, same=False, only_order_of_icu=order, lines=lines)
-        return Truth(damaged=False, same=contents(path) == base.contents, only_order_of_icu=False, lines=lines)
+        return Truth(
+            damaged=False, same=contents(path) == base.contents, only_order_of_icu=False, lines=lines
+        )
     except (sqlite3.DatabaseError, UnicodeError) as error:
         return Truth(damaged=True, same=False, only_order_of_icu=False, lines=(repr(error),))
     finally:
@@ -314,7 +340,11 @@ def _noise(rng: random.Random, base: Base, data: bytearray, wal: bytearray) -> s
 def _swap(rng: random.Random, base: Base, data: bytearray, wal: bytearray) -> str:
     kind = rng.choice([10, 13, 10, 13, 2, 5])
     pages = _pages(base, kind)
-    one, two = rng.sample(pages, 2) if len(pages) > 1 and rng.random() < 0.8 else (_any_page(rng, base), _any_page(rng, base))
+    one, two = (
+        rng.sample(pages, 2)
+        if len(pages) > 1 and rng.random() < 0.8
+        else (_any_page(rng, base), _any_page(rng, base))
+    )
     size = base.page_size
     a, b = (one - 1) * size, (two - 1) * size
     data[a : a + size], data[b : b + size] = data[b : b + size], data[a : a + size]

@@ -191,7 +191,7 @@ def test_a_quick_run_only_scans():
         ),
         pytest.param(
             [MOUNT_LOST, MOUNT_RESTORED, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED)],
-            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
             id="restored, then stopped: the scan is repeated",
         ),
         pytest.param(
@@ -201,17 +201,17 @@ def test_a_quick_run_only_scans():
         ),
         pytest.param(
             [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), MOUNT_RESTORED],
-            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
             id="stopped, then restored: the scan is repeated",
         ),
         pytest.param(
             [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.DONE), MOUNT_RESTORED],
-            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
             id="a scan that ended while storage was lost is not believed",
         ),
         pytest.param(
             [MOUNT_LOST, MOUNT_RESTORED, ended(FILMS_REF, Phase.SCAN, Outcome.DONE)],
-            (RunPhase(FILMS_REF, Phase.SCAN, 1),),
+            (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
             id="a scan that was disturbed is not believed, even if storage is back",
         ),
     ],
@@ -226,7 +226,7 @@ def test_storage_that_is_lost_again_and_again_sets_the_section_aside():
     orders = last(*up_to_sections(FILMS), *outage, *outage, *outage, MOUNT_LOST, outage[1])
     assert isinstance(orders[0], CloseSection)
     assert orders[0].report.outcome is Outcome.SET_ASIDE
-    assert orders[0].report.reason == "storage was lost 4 times under this section"
+    assert orders[0].report.reason == "storage was lost under this section, 4 disturbances in all"
 
 
 def test_storage_given_up_ends_the_run_with_the_clean_up():
@@ -263,12 +263,21 @@ def test_a_lost_server_is_brought_back_and_the_phase_repeated():
     ]
 
 
-def test_a_server_that_is_lost_again_and_again_ends_the_run():
-    facts: list[e.Event] = [*up_to_sections(FILMS)]
-    for _ in range(3):
-        facts += [PLEX_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED)]
+def test_a_section_under_which_plex_is_lost_again_and_again_is_set_aside():
+    crash = (PLEX_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED))
+    back = (done(Stage.SERVER), done(Stage.TOKEN), done(Stage.QUIET))
+    orders = last(*up_to_sections(FILMS, MUSIC), *crash, *back, *crash, *back, *crash, *back, *crash)
+    assert isinstance(orders[0], CloseSection)
+    assert orders[0].report.reason == "Plex was lost under this section, 4 disturbances in all"
+    assert orders[1:] == (AFTER, RunStage(Stage.SERVER))
+
+
+def test_a_server_that_is_lost_again_and_again_outside_a_section_ends_the_run():
+    facts: list[e.Event] = [*UP_TO_QUIET]
+    for _ in range(4):
+        facts += [PLEX_LOST, failed(Stage.CATALOGUE, ExitCode.SERVER)]
         facts += [done(Stage.SERVER), done(Stage.TOKEN), done(Stage.QUIET)]
-    plan, _ = play(*facts, PLEX_LOST)
+    plan, _ = play(*facts)
     assert plan.ending is not None
     assert plan.ending.detail == "Plex was lost 4 times; last: connection refused"
     assert plan.ending.exit_code is ExitCode.SERVER
@@ -283,7 +292,10 @@ def test_a_stage_under_which_plex_went_away_is_repeated_after_the_server_is_back
 def test_a_phase_is_tried_three_times_then_the_section_is_set_aside(outcome: Outcome):
     failure = ended(FILMS_REF, Phase.SCAN, outcome, note="no luck")
     _, steps = play(*up_to_sections(FILMS, MUSIC), failure, failure, failure)
-    assert steps[-3:-1] == [(RunPhase(FILMS_REF, Phase.SCAN, 2),), (RunPhase(FILMS_REF, Phase.SCAN, 3),)]
+    assert steps[-3:-1] == [
+        (RunPhase(FILMS_REF, Phase.SCAN, 2, thorough=True),),
+        (RunPhase(FILMS_REF, Phase.SCAN, 3, thorough=True),),
+    ]
     aside = SectionReport(
         section=FILMS_REF,
         outcome=Outcome.SET_ASIDE,
@@ -311,7 +323,7 @@ def test_plex_is_restarted_before_the_last_try_of_a_stalled_phase_where_it_is_ou
         (AFTER, RunStage(Stage.SERVER)),
         (RunStage(Stage.TOKEN),),
         (RunStage(Stage.QUIET),),
-        (RunPhase(FILMS_REF, Phase.SCAN, 3),),
+        (RunPhase(FILMS_REF, Phase.SCAN, 3, thorough=True),),
     ]
 
 

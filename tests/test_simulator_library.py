@@ -1,7 +1,7 @@
 import gzip
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from typing import Any
@@ -172,7 +172,7 @@ def test_a_second_file_of_a_film_is_another_version_of_it(house):
 def test_a_root_is_left_only_at_a_slash(house):
     section = house.section(SectionType.MOVIE, "/films", "/films 4k")
     assert house.writer.place_of(section, "/films 4k/x.mkv").root == "/films 4k"
-    with pytest.raises(DatabaseError, match="'/filmstock/x.mkv' lies in no location of section 1"):
+    with pytest.raises(DatabaseError, match=r"'/filmstock/x\.mkv' lies in no location of section 1"):
         house.writer.add_movie(section, "/filmstock/x.mkv", 1, title="x")
 
 
@@ -194,7 +194,7 @@ def test_every_change_of_an_item_makes_its_counter_the_highest(house):
     section, first, _ = house.show()
     (part,) = house.parts_of(first)
     (version,) = [p.version_id for p in house.writer.parts(section) if p.item_id == first]
-    deeds = [
+    deeds: list[Callable[[], None]] = [
         lambda: house.marks.mark_analyzed(version),
         lambda: house.marks.mark_loudness(first),
         lambda: house.trash.mark_deleted([part]),
@@ -218,6 +218,20 @@ def test_an_item_is_trashed_when_its_last_part_is(house):
     house.trash.mark_deleted([second])
     assert house.trashed() == ["Heat"]
     assert house.one("SELECT deleted_at FROM metadata_items") >= START
+
+
+def test_a_film_in_two_files_is_trashed_when_both_are_gone(house):
+    section = house.section(SectionType.MOVIE, "/films")
+    item = house.writer.add_movie(section, "/films/Heat cd1.avi", 1, title="Heat")
+    (first,) = house.writer.parts(section)
+    place = house.writer.place_of(section, "/films/Heat cd2.avi")
+    second = house.writer.add_part(place, first.version_id, "/films/Heat cd2.avi", 1)
+    assert house.parts_of(item) == [first.id, second]
+    house.trash.mark_deleted([first.id])
+    assert house.one("SELECT count(*) FROM media_items WHERE deleted_at IS NOT NULL") == 0
+    assert house.trashed() == []
+    house.trash.mark_deleted([second])
+    assert house.trashed() == ["Heat"]
 
 
 def test_a_show_is_trashed_when_its_last_episode_is(house):
@@ -386,9 +400,14 @@ def test_extras_and_placeholders_belong_to_no_section(house):
 
 def test_a_failed_transaction_leaves_nothing(house):
     section = house.section(SectionType.MOVIE, "/films")
-    with pytest.raises(DatabaseError), transaction(house.conn):
-        house.writer.add_movie(section, "/films/a.mkv", 1, title="Heat")
-        house.writer.add_movie(section, "/elsewhere/b.mkv", 1, title="Ran")
+
+    def two_films() -> None:
+        with transaction(house.conn):
+            house.writer.add_movie(section, "/films/a.mkv", 1, title="Heat")
+            house.writer.add_movie(section, "/elsewhere/b.mkv", 1, title="Ran")
+
+    with pytest.raises(DatabaseError, match="no location"):
+        two_films()
     assert house.one("SELECT count(*) FROM media_parts") == 0
     assert not house.conn.in_transaction
 

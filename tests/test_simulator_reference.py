@@ -55,8 +55,8 @@ def fingerprint(directory: Path) -> str:
 
 
 def test_the_reference_counts_are_those_of_the_field():
-    assert REFERENCE == Counts(movies=409, episodes=938, tracks=456_534, photos=28_338, parts=508_946)
-    assert REFERENCE.scaled(1) == REFERENCE
+    field = Counts(movies=409, episodes=938, tracks=456_534, photos=28_338, parts=508_946)
+    assert REFERENCE.scaled(1) == field
 
 
 def test_a_scaled_library_has_the_promised_counts(library):

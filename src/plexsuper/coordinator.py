@@ -32,7 +32,7 @@ from plexsuper.orders import (
 )
 from plexsuper.plan import Plan
 from plexsuper.supervise import supervise
-from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef, Stage
+from plexsuper.terms import Outcome, PhaseReport, Stage
 
 
 class Deeds(Protocol):
@@ -42,8 +42,8 @@ class Deeds(Protocol):
         """Carry out *stage*; return DONE or SKIPPED, or raise a `PlexsuperError`."""
         ...
 
-    async def phase(self, section: SectionRef, phase: Phase, attempt: int) -> PhaseReport:
-        """Carry out *phase* of *section* and report how it ended; when cancelled, Plex has been told to stop."""
+    async def phase(self, order: RunPhase) -> PhaseReport:
+        """Carry out a phase of a section and report how it ended; when cancelled, Plex has been told to stop."""
         ...
 
     @property
@@ -146,7 +146,7 @@ class Coordinator:
         outcome, note = Outcome.CANCELLED, ""
         with deed.scope:
             try:
-                report = await self._deeds.phase(order.section, order.phase, order.attempt)
+                report = await self._deeds.phase(order)
             except Exception as error:  # noqa: BLE001 - a bug in one deed must not leave Plex silenced
                 outcome, note = Outcome.FAILED, _explained(error)[1]
         self._deed = None

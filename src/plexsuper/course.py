@@ -35,8 +35,8 @@ class Agenda:
 class Course:
     """A section in hand: the phases of its way, the reports of those behind it, and the try of the next one.
 
-    `disturbed` means that storage was lost under the phase in hand: whatever that phase says of itself, it is
-    carried out again. `outcome` is set when the section is closed.
+    `disturbed` says what was lost under the phase in hand: whatever that phase says of itself, it is carried out
+    again. `outcome` is set when the section is closed.
     """
 
     section: SectionRef
@@ -44,7 +44,7 @@ class Course:
     reports: tuple[PhaseReport, ...] = ()
     attempt: int = 1
     disturbances: int = 0
-    disturbed: bool = False
+    disturbed: str = ""
     restart_wanted: bool = False
     outcome: Outcome | None = None
     reason: str = ""
@@ -60,20 +60,27 @@ class Course:
         outcome = self.outcome or Outcome.CANCELLED
         return SectionReport(section=self.section, outcome=outcome, phases=self.reports, reason=self.reason)
 
-    def disturb(self) -> "Course":
-        """Storage was lost while a phase was in hand."""
+    @property
+    def thorough(self) -> bool:
+        """Whether a scan must look into every folder: one that was cut short may have marked folders as seen."""
+        return self.attempt > 1 or self.disturbances > 0
+
+    def disturb(self, lost: str) -> "Course":
+        """Storage or Plex was *lost* while a phase was in hand."""
         if self.disturbed:
             return self
-        return replace(self, disturbed=True, disturbances=self.disturbances + 1)
+        return replace(self, disturbed=lost, disturbances=self.disturbances + 1)
 
     def after(self, report: PhaseReport, agenda: Agenda) -> "Course":
         """Return the course after its phase ended with *report*."""
-        again = replace(self, disturbed=False)
+        again = replace(self, disturbed="")
         if report.outcome in (Outcome.SET_ASIDE, Outcome.CAPPED):
             return again.close(Outcome.SET_ASIDE, report)
         if self.disturbed:
             if self.disturbances > agenda.retries + 1:
-                note = f"storage was lost {self.disturbances} times under this section"
+                note = (
+                    f"{self.disturbed} was lost under this section, {self.disturbances} disturbances in all"
+                )
                 return again.close(Outcome.SET_ASIDE, replace(report, note=note))
             return again
         match report.outcome:

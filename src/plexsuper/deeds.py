@@ -18,13 +18,12 @@ from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.actions.sonic import silence_sonic, start_sonic, stop_sonic
-from plexsuper.actions.storage import missing_locations, prove_storage
+from plexsuper.actions.storage import Probe, missing_locations, prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.bus import Bus
 from plexsuper.clients.ledger import Ledger
 from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
-from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.runtime import Runtime
 from plexsuper.config import Settings
 from plexsuper.errors import ServerError
@@ -34,10 +33,10 @@ from plexsuper.monitors.notifications import watch_notifications
 from plexsuper.monitors.progress import watch_progress
 from plexsuper.monitors.scanner import watch_scanners
 from plexsuper.monitors.server import watch_server
-from plexsuper.orders import Monitor
+from plexsuper.orders import Monitor, RunPhase
 from plexsuper.settle import Patience
 from plexsuper.state import Now
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionDefinition, SectionRef, Stage
+from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionDefinition, Stage
 
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
 
@@ -51,7 +50,7 @@ class Kit:
     now: Callable[[], Now]
     plex: Plex
     runtime: Runtime
-    probe: ContentProbe
+    probe: Probe
     library: LibrarySource | None
     definitions: tuple[SectionDefinition, ...] = ()
     preflight: Callable[[], Awaitable[None]]
@@ -64,6 +63,7 @@ class RunDeeds:
         self._kit = kit
         self._sections: dict[int, Section] = {}
         self._machine = ""
+        self._attached = False
 
     # --- stages --------------------------------------------------------------------------------------
 
@@ -108,13 +108,14 @@ class RunDeeds:
 
     async def _bring_up(self) -> Outcome:
         settings = self._kit.settings
-        await bring_up(
+        self._attached = await bring_up(
             self._kit.bus,
             plex=self._kit.plex,
             runtime=self._kit.runtime,
             url=settings.plex.url,
             now=self._kit.now,
             patience=settings.timing.ready_patience,
+            attached=self._attached,
         )
         return Outcome.DONE
 
@@ -122,6 +123,7 @@ class RunDeeds:
         settings = self._kit.settings
         search = TokenSearch(
             given=settings.plex.token,
+            claim=settings.plex.claim,
             preferences_xml=self._kit.runtime.preferences_xml,
             every=settings.timing.token_every,
             patience=settings.timing.token_patience,
@@ -175,10 +177,10 @@ class RunDeeds:
 
     # --- phases --------------------------------------------------------------------------------------
 
-    async def phase(self, section: SectionRef, phase: Phase, attempt: int) -> PhaseReport:
-        """Carry out *phase* of *section*, after proving that its storage is there."""
-        kit = self._kit
-        about = self._sections[section.id]
+    async def phase(self, order: RunPhase) -> PhaseReport:
+        """Carry out a phase of a section, after proving that its storage is there."""
+        kit, phase = self._kit, order.phase
+        about = self._sections[order.section.id]
         media = kit.settings.media
         assert media.path is not None
         await prove_storage(kit.probe, media.path, deadline=media.deadline)
@@ -186,28 +188,26 @@ class RunDeeds:
         if gone:
             note = _GONE.format(", ".join(gone))
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
-        ask, call_off = self._verbs(section.id, phase)
+        ask, call_off = self._verbs(order)
         request = Request(
-            section=section,
+            section=order.section,
             phase=phase,
-            attempt=attempt,
+            attempt=order.attempt,
             patience=_patience(kit.settings, about),
             ask=ask,
             call_off=call_off,
-            look=partial(self._look, section.id),
+            look=partial(self._look, about.id),
         )
         report = await carry_out(request, kit.bus)
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
             await persist(partial(silence_sonic, kit.plex))
         return report
 
-    def _verbs(
-        self, section: int, phase: Phase
-    ) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
-        plex = self._kit.plex
-        match phase:
+    def _verbs(self, order: RunPhase) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
+        plex, section = self._kit.plex, order.section.id
+        match order.phase:
             case Phase.SCAN:
-                deep = self._kit.settings.run.deep
+                deep = self._kit.settings.run.deep or order.thorough
                 return partial(start_scan, plex, section, deep=deep), partial(stop_scan, plex, section)
             case Phase.ANALYZE:
                 return partial(start_analysis, plex, section), partial(stop_analysis, plex, section)
@@ -260,8 +260,8 @@ class RunDeeds:
             self._kit.bus.publish,
             plex=self._kit.plex,
             runtime=self._kit.runtime,
-            every=timing.probe_every,
-            patience=timing.poll_every,
+            every=timing.poll_every,
+            patience=timing.ready_patience,
         )
 
     async def _watch_notifications(self) -> Never:
@@ -273,16 +273,17 @@ class RunDeeds:
         await watch_scanners(self._kit.bus.publish, runtime=self._kit.runtime, every=every)
 
     async def _watch_progress(self) -> Never:
-        timing = self._kit.settings.timing
-        if self._kit.library is None:
+        timing, source = self._kit.settings.timing, self._kit.library
+        if source is not None:
+            async with source.open() as library:
+                await watch_progress(
+                    self._kit.bus.publish,
+                    library=library,
+                    every=timing.sample_every,
+                    full_every=timing.count_every,
+                )
+        while True:  # without a database there is nothing to sample
             await anyio.sleep_forever()
-        async with self._kit.library.open() as library:
-            await watch_progress(
-                self._kit.bus.publish,
-                library=library,
-                every=timing.sample_every,
-                full_every=timing.count_every,
-            )
 
 
 _BY_HAND: Final = (

@@ -164,7 +164,7 @@ class _Entry:
             return SectionType.from_api(_TYPE_NAMES.get(name, name))
         except ValueError:
             near = difflib.get_close_matches(name, (*SectionType, *_TYPE_NAMES), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(SectionType)}"
+            hint = f"did you mean {str(near[0])!r}?" if near else f"known are {', '.join(SectionType)}"
             self._complain(f"unknown type {value!r}; {hint}")
             return None
 

@@ -141,7 +141,6 @@ RUN: tuple[tuple[float, e.Event], ...] = (
     (18.3, e.SectionsChanged(sections=(_MOVIES,))),
     (18.9, e.SectionCreated(section=MUSIC, locations=("/media/Music",))),
     (19.0, e.SectionsChosen(sections=(_MOVIES, _MUSIC))),
-    (19.0, e.RunPlanned(steps=("scan and analyze Movies", "sonic analysis of Music"))),
     (19.0, e.StageFinished(stage=Stage.CATALOGUE, outcome=Outcome.DONE, seconds=0.8)),
     (19.0, e.StageStarted(stage=Stage.SECTIONS)),
     (19.0, e.SectionStarted(section=MOVIES, phases=(Phase.SCAN, Phase.ANALYZE))),
@@ -178,6 +177,11 @@ RUN: tuple[tuple[float, e.Event], ...] = (
         82.1,
         e.LibraryCounted(section=1, items=2106, trashed=3, media=2106, analyzed=2100, tracks=0, sonic=0),
     ),
+    (
+        82.2,
+        e.SectionPhaseStarted(section=MOVIES, phase=Phase.ANALYZE, attempt=1, budget=3600.0, cap=28800.0),
+    ),
+    (503.7, e.SectionPhaseFinished(section=MOVIES, report=_ANALYZE)),
     (504.0, e.SectionFinished(section=MOVIES, report=MOVIES_REPORT)),
     (504.0, e.SectionStarted(section=MUSIC, phases=(Phase.SONIC,))),
     (
@@ -221,12 +225,13 @@ RUN: tuple[tuple[float, e.Event], ...] = (
 """The run: seconds since its start, and what happened."""
 
 MISHAPS: tuple[tuple[float, e.Event], ...] = (
+    (0, e.RunPlanned(steps=("scan and analyze Movies", "sonic analysis of Music"))),
     (0, e.PlexAttached(url="http://127.0.0.1:32400")),
     (3600, e.MountAbandoned(path="/media", detail="lost for 30 min")),
     (3601, e.PlexLost(detail="connection refused")),
     (3602, e.RunInterrupted(signal="SIGTERM")),
 )
-"""What the run above was spared, so that no type is missing."""
+"""What the run above did without, so that no type is missing."""
 
 
 def envelopes(story: tuple[tuple[float, e.Event], ...] = RUN) -> Iterator[Envelope]:

@@ -35,11 +35,12 @@ class TurnTo:
 
 @dataclass(frozen=True, slots=True)
 class RunPhase:
-    """Carry out one phase of a section."""
+    """Carry out one phase of a section; a `thorough` scan looks into every folder."""
 
     section: SectionRef
     phase: Phase
     attempt: int
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,15 +152,19 @@ class Plan:
         return replace(self, ending=self.ending or interrupted)
 
     def _storage_lost(self) -> "Plan":
-        course = self.course
-        if course is not None and isinstance(self.deed, Phase):
-            course = course.disturb()
-        return replace(self, storage=False, course=course)
+        return replace(self, storage=False, course=self._disturbed("storage"))
+
+    def _disturbed(self, lost: str) -> Course | None:
+        in_phase = self.course is not None and isinstance(self.deed, Phase)
+        return self.course.disturb(lost) if self.course is not None and in_phase else self.course
 
     def _server_lost(self, detail: str) -> "Plan":
         if self.ending is not None or Stage.SERVER not in self.done:
             return self
-        plan = replace(self, done=self.done - _SERVER_STAGES, server_losses=self.server_losses + 1)
+        plan = replace(self, done=self.done - _SERVER_STAGES, course=self._disturbed("Plex"))
+        if isinstance(self.deed, Phase):
+            return plan  # the section in hand counts its own disturbances
+        plan = replace(plan, server_losses=self.server_losses + 1)
         if plan.server_losses > self.agenda.retries + 1:
             return plan._end(ExitCode.SERVER, f"Plex was lost {plan.server_losses} times; last: {detail}")
         return plan
@@ -241,7 +245,9 @@ class Plan:
         course = self.course
         if course.phase is Phase.SONIC and not self.plex_pass:
             return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, _SONIC_NEEDS),)
-        return replace(self, deed=course.phase), (RunPhase(course.section, course.phase, course.attempt),)
+        thorough = course.phase is Phase.SCAN and course.thorough
+        order = RunPhase(course.section, course.phase, course.attempt, thorough)
+        return replace(self, deed=course.phase), (order,)
 
     def _turn_to(self, section: Section) -> "Step":
         ref = SectionRef(id=section.id, title=section.title)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -69,6 +68,11 @@ def type_name(cls: type[e.Event]) -> str:
     return ".".join(re.findall(r"[A-Z][a-z]*", cls.__name__)).lower()
 
 
+# Made with the module and not when first wanted: pydantic then looks for plugins on disk, which must not happen on
+# the event loop.
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {type_name(cls): TypeAdapter(cls) for cls in e.EVENT_TYPES}
+
+
 class Recorder:
     """Stamps every fact of a run the moment it is published and hands the envelopes on.
 
@@ -110,7 +114,7 @@ def encode(envelope: Envelope) -> bytes:
         "level": envelope.level,
         "phase": envelope.phase,
         "section": None if section is None else {"id": section.id, "title": section.title},
-        "data": _adapter(envelope.type).dump_python(envelope.event, mode="json"),
+        "data": _ADAPTERS[envelope.type].dump_python(envelope.event, mode="json"),
     }
     try:
         return to_json(line, inf_nan_mode="null") + b"\n"
@@ -127,7 +131,7 @@ def parse(line: bytes | str) -> tuple[dict[str, Any], e.Event]:
         head = from_json(line)
         if head["v"] != VERSION:
             raise StateError(f"event stream version {head['v']!r}; this plexsuper reads version {VERSION}")
-        event = _adapter(head["type"]).validate_python(head.pop("data"))
+        event = _ADAPTERS[head["type"]].validate_python(head.pop("data"))
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise StateError(f"not a line of a plexsuper event stream: {line!r:.200}") from error
     return head, event
@@ -136,7 +140,7 @@ def parse(line: bytes | str) -> tuple[dict[str, Any], e.Event]:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of one line of the stream."""
     refs, shared = TypeAdapter.json_schemas(
-        [(name, "serialization", _adapter(name)) for name in _by_name()],
+        [(name, "serialization", _ADAPTERS[name]) for name in _ADAPTERS],
         ref_template="#/$defs/{model}",
     )
     alternatives = [
@@ -180,7 +184,7 @@ def _without_secrets(event: e.Event, redactor: Redactor) -> e.Event:
     shown = repr(event)
     if redactor(shown) == shown:
         return event
-    adapter = _adapter(type_name(type(event)))
+    adapter = _ADAPTERS[type_name(type(event))]
     clean: e.Event = adapter.validate_python(_redacted(adapter.dump_python(event), redactor))
     return clean
 
@@ -208,13 +212,3 @@ def _presentable(value: Any) -> Any:
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_by_name()[name])
-
-
-@cache
-def _by_name() -> dict[str, type[e.Event]]:
-    return {type_name(cls): cls for cls in e.EVENT_TYPES}

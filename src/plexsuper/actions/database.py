@@ -13,7 +13,9 @@ async def check_database(source: LibrarySource) -> tuple[DatabaseChecked, StatsC
     A read that fails is an error, never "nothing there" (lesson L01): it raises `DatabaseError`.
     """
     if not await source.exists():
-        return DatabaseChecked(path=source.name, fresh=True, detail="no library yet: a run from scratch"), None
+        return DatabaseChecked(
+            path=source.name, fresh=True, detail="no library yet: a run from scratch"
+        ), None
     sections, statistics = await source.survey()
     refs = tuple(SectionRef(id=section.id, title=section.title) for section in sections)
     checked = DatabaseChecked(path=source.name, fresh=False, sections=refs)

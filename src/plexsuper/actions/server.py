@@ -15,37 +15,49 @@ from plexsuper.events import Event, PlexAttached, PlexReady, PlexStarted, PlexSt
 from plexsuper.state import Now
 
 _LOG_LINES: Final = 20
+_LADDER: Final[tuple[type[PlexReady | PlexWaiting], ...]] = (PlexReady, PlexWaiting)
 
 
 async def bring_up(
-    bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str, now: Callable[[], Now], patience: float
-) -> None:
-    """Attach to the server at *url* or start it, and return when it is ready.
+    bus: Bus[Event],
+    *,
+    plex: Plex,
+    runtime: Runtime,
+    url: str,
+    now: Callable[[], Now],
+    patience: float,
+    attached: bool,
+) -> bool:
+    """Attach to the server at *url* or start it, and return when it is ready; true if it is not ours.
+
+    One that is *attached* already is only waited for: whoever started it may start it again, and two servers on
+    one library would destroy it.
 
     Raises:
         ServerError: it runs nowhere and cannot be started, or it is not ready after *patience* seconds; the
             message has what it answered last and the last lines of its log (lesson L17).
     """
-    with bus.subscribe(PlexReady, PlexWaiting) as facts:
+    with bus.subscribe(*_LADDER) as facts:
         if now().server == "ready":
-            return  # it came back before we were asked to look
-        await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
+            return not runtime.owned  # it came back before we were asked to look
+        attached = attached or await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
         last: PlexWaiting | None = None
         with anyio.move_on_after(patience):
             async for fact in facts:
                 if isinstance(fact, PlexReady):
-                    return
+                    return attached
                 last = fact
     raise ServerError(_not_ready(patience, last, runtime.log_tail(_LOG_LINES)))
 
 
-async def _attach_or_start(bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str) -> None:
+async def _attach_or_start(bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str) -> bool:
     if runtime.owned:
-        return
+        return False
     if runtime.pid is not None or await _answers(plex):
         bus.publish(PlexAttached(url=url))
-        return
+        return True
     bus.publish(PlexStarted(pid=await runtime.start()))
+    return False
 
 
 async def _answers(plex: Plex) -> bool:

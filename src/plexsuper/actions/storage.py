@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
-from plexsuper.clients.probe import ContentProbe, Failure, Proof
 from plexsuper.errors import StorageError
 from plexsuper.events import MountReady
+from plexsuper.health import Failure, Proof
 
 _LOOKS: Final = 3
 _BETWEEN: Final = 1.0
@@ -23,7 +23,19 @@ _REMEDIES: Final = {
 }
 
 
-async def prove_storage(probe: ContentProbe, path: Path, *, deadline: float) -> MountReady:
+class Probe(Protocol):
+    """Looks at the storage without ever hanging; `ContentProbe` is the real one."""
+
+    async def look(self, deadline: float) -> Proof | Failure:
+        """Say within *deadline* seconds what the storage serves."""
+        ...
+
+    async def exists(self, paths: Sequence[bytes | str], deadline: float) -> tuple[bool, ...] | Failure:
+        """Say for each of *paths* whether it is there."""
+        ...
+
+
+async def prove_storage(probe: Probe, path: Path, *, deadline: float) -> MountReady:
     """Read real content at *path* and say what was found.
 
     Raises:
@@ -42,9 +54,7 @@ async def prove_storage(probe: ContentProbe, path: Path, *, deadline: float) -> 
     )
 
 
-async def missing_locations(
-    probe: ContentProbe, locations: Sequence[str], *, deadline: float
-) -> tuple[str, ...]:
+async def missing_locations(probe: Probe, locations: Sequence[str], *, deadline: float) -> tuple[str, ...]:
     """Return those of a section's *locations* that are not there (lesson L43).
 
     Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import anyio
@@ -22,10 +23,11 @@ _ATTRIBUTE: Final = "PlexOnlineToken"
 class TokenSearch:
     """Where a token may come from: `given` in the settings, else the server's own preferences file.
 
-    `every` and `patience` are seconds between tries and for all of them (lesson L16).
+    A `claim` is used when the server is unclaimed. `every` and `patience` are seconds between tries and for all of them (lesson L16).
     """
 
     given: SecretStr | None
+    claim: SecretStr | None
     preferences_xml: Callable[[], Awaitable[Mapping[str, str]]]
     every: float
     patience: float
@@ -34,8 +36,8 @@ class TokenSearch:
 async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
     """Give *plex* its token and prove that the server takes it.
 
-    An unclaimed server has no token and needs none from its own host. A claimed one without a token in its file
-    is asked again until the patience is spent.
+    An unclaimed server is claimed if there is a claim; else it has no token and needs none from its own host. A
+    claimed one without a token in its file is asked again until the patience is spent.
 
     Raises:
         ServerError: there is no token, or the server does not accept it; the message says which and what to do.
@@ -44,6 +46,8 @@ async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
         plex.token = search.given
         publish(await _proved(plex, "settings"))
         return
+    if search.claim is not None and not (await persist(plex.identity)).claimed:
+        await _claim(plex, search.claim)
     attempt, saw = 0, ""
     deadline = anyio.current_time() + search.patience
     while True:
@@ -53,7 +57,7 @@ async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
             plex.token = token
             publish(await _proved(plex, _FILE))
             return
-        if not (await persist(plex.identity)).claimed:
+        if search.claim is None and not (await persist(plex.identity)).claimed:
             publish(await _proved(plex, "none needed: the server is unclaimed"))
             return
         publish(TokenWaiting(attempt=attempt, saw=saw))
@@ -64,6 +68,16 @@ async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
         f"The server is claimed, but no token was found in {attempt} tries ({search.patience:.0f} s); last seen: {saw}. "
         "Set PLEX_TOKEN, or plex.config_dir to the directory of this server."
     )
+
+
+async def _claim(plex: Plex, claim: SecretStr) -> None:
+    try:
+        await persist(partial(plex.claim, claim))
+    except ServerRefused as error:
+        raise ServerError(
+            f"Plex refused the claim: {error}. A claim is valid for four minutes and works once: get a new one from "
+            "plex.tv/claim, or remove PLEX_CLAIM to go on with an unclaimed server"
+        ) from error
 
 
 async def _look(search: TokenSearch) -> tuple[SecretStr | None, str]:

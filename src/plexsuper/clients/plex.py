@@ -97,6 +97,10 @@ class Plex:
             name=str(root.get("friendlyName", "")),
         )
 
+    async def claim(self, claim: "SecretStr") -> None:
+        """Give the server to the owner of *claim*, a token of four minutes that works once; 401 when it is bad."""
+        await self._ask.write("POST", "/myplex/claim", [("token", claim.get_secret_value())])
+
     # --- sections -------------------------------------------------------------------------------------
 
     async def sections(self) -> tuple[Section, ...]:

@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,9 @@ import anyio
 from plexsuper.clients.mounts import Mount, covering, read_mounts
 from plexsuper.clients.probe_child import ProbeChild, Question
 from plexsuper.errors import StorageError
-from plexsuper.events import MountFault
+from plexsuper.health import Failure, Proof
+
+__all__ = ["ContentProbe", "Failure", "Proof"]
 
 _GIVE_UP = 60.0
 """Seconds after which a helper that has not answered is killed; until then its answer tells how slow it is."""
@@ -20,23 +21,6 @@ _GIVE_UP = 60.0
 _DEAD = {errno.ENOTCONN, errno.ECONNABORTED, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN}
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 _DENIED = {errno.EACCES, errno.EPERM}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """The storage served content: `entries` at its root, `latency` in seconds for all that was looked at."""
-
-    entries: int
-    latency: float
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """The storage did not serve content."""
-
-    reason: MountFault
-    detail: str
 
 
 class ContentProbe:

@@ -12,8 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from plexsuper.config.file import Key
 from plexsuper.config.findings import KEYS
-from plexsuper.config.load import FLAGS, SHORT_NAMES
-from plexsuper.config.model import ENV_PREFIX
+from plexsuper.config.load import FLAGS, SHORT_NAMES, variable
 from plexsuper.config.tables import Budgets
 from plexsuper.durations import spell_duration
 from plexsuper.kinds import SectionType
@@ -48,8 +47,7 @@ class Entry:
     @property
     def variables(self) -> tuple[str, ...]:
         """The environment variables, the strongest first."""
-        long = ENV_PREFIX + "__".join(self.key).upper()
-        return (long, *(name for name, key in SHORT_NAMES.items() if key == self.key))
+        return (variable(self.key), *(name for name, key in SHORT_NAMES.items() if key == self.key))
 
     @property
     def flag(self) -> str:

@@ -75,21 +75,21 @@ def unknown_key(key: Key) -> tuple[str, str]:
     """Return the reason and the hint for a *key* that is none of ours."""
     if key == ("timing", "stall_after"):
         return "is computed", "set timing.threshold and timing.interval: it is their product"
-    return "unknown key", _did_you_mean(nearest_key(key))
+    return "unknown key", did_you_mean(".".join(nearest_key(key)))
 
 
-def nearest_key(key: Key) -> str | None:
-    """Return the dotted name that most likely was meant: in the same table, else anywhere."""
-    siblings = {known[len(key) - 1]: known[: len(key)] for known in (*KEYS, *_TABLES) if _beside(known, key)}
-    if near := difflib.get_close_matches(key[-1], siblings, n=1):
-        return ".".join(siblings[near[0]])
+def nearest_key(key: Key) -> Key:
+    """Return the key that most likely was meant; empty if there is none like it."""
+    joined = {"_".join(known): known for known in (*KEYS, *_TABLES)}  # also finds plex_url for plex.url
+    if near := difflib.get_close_matches("_".join(key), joined, n=1, cutoff=0.85):
+        return joined[near[0]]
+    beside = {known[len(key) - 1]: known[: len(key)] for known in (*KEYS, *_TABLES) if _beside(known, key)}
+    if near := difflib.get_close_matches(key[-1], beside, n=1):
+        return beside[near[0]]
     # the right name in the wrong table, or a table left out
     elsewhere = {known[-1]: known for known in KEYS}
-    if near := difflib.get_close_matches(key[-1], elsewhere, n=1, cutoff=0.8):
-        return ".".join(elsewhere[near[0]])
-    dotted = {".".join(known) for known in (*KEYS, *_TABLES)}
-    close = difflib.get_close_matches(".".join(key), dotted, n=1)
-    return close[0] if close else None
+    near = difflib.get_close_matches(key[-1], elsewhere, n=1, cutoff=0.8)
+    return elsewhere[near[0]] if near else ()
 
 
 def _beside(known: Key, key: Key) -> bool:
@@ -101,7 +101,8 @@ def _key(location: tuple[int | str, ...]) -> Key:
     return tuple(part for part in location if isinstance(part, str))
 
 
-def _did_you_mean(name: str | None) -> str:
+def did_you_mean(name: str) -> str:
+    """Return the question, or nothing if *name* is empty."""
     return f"did you mean {name}?" if name else ""
 
 
@@ -144,4 +145,4 @@ def _choices(key: Key) -> Sequence[str]:
 
 def _near(value: object, choices: Sequence[str]) -> str:
     near = difflib.get_close_matches(str(value), choices, n=1)
-    return _did_you_mean(near[0] if near else None)
+    return did_you_mean(near[0] if near else "")

@@ -18,7 +18,15 @@ from pydantic_settings import EnvSettingsSource
 
 from plexsuper.config.conflicts import conflicts
 from plexsuper.config.file import Key, SettingsFile, read_settings_file
-from plexsuper.config.findings import KEYS, SECRET_KEYS, Finding, WrongSettings, from_validation, unknown_key
+from plexsuper.config.findings import (
+    KEYS,
+    SECRET_KEYS,
+    Finding,
+    WrongSettings,
+    did_you_mean,
+    from_validation,
+    nearest_key,
+)
 from plexsuper.config.model import ENV_PREFIX, Settings, merge
 from plexsuper.definitions import DefinitionsError, load_definitions
 from plexsuper.paths import PlexPaths, settings_files
@@ -63,7 +71,7 @@ class _Layer:
     def place(self, key: Key) -> str:
         if self.file is not None:
             return self.file.place(key)
-        return self.places.get(key, ENV_PREFIX + "__".join(key).upper())
+        return self.places.get(key, variable(key))
 
 
 def load_settings(*, flags: Mapping[Key, Any] = MappingProxyType({}), file: Path | None = None) -> Settings:
@@ -139,8 +147,14 @@ def _unknown_variables() -> Iterator[Finding]:
             continue
         key = tuple(name[len(ENV_PREFIX) :].lower().split("__"))
         if key[0] not in Settings.model_fields:
-            reason, hint = unknown_key(key)
-            yield Finding(place=name, key=".".join(key), reason=reason, hint=hint)
+            near = nearest_key(key)
+            hint = did_you_mean(variable(near)) if near else ""
+            yield Finding(place=name, key=".".join(key), reason="unknown key", hint=hint)
+
+
+def variable(key: Key) -> str:
+    """Return the environment variable for *key*."""
+    return ENV_PREFIX + "__".join(key).upper()
 
 
 def _validate(layers: Sequence[_Layer]) -> tuple[Settings, set[Key], list[Finding]]:

@@ -156,7 +156,9 @@ class Timing(_Table):
         5.0, description="how often activities and sections are polled besides notifications"
     )
     probe_every: Duration = Field(1.0, description="how often a server that is not ready is asked")
-    sample_every: Duration = Field(2.0, description="how often the library database is sampled")
+    sample_every: Duration = Field(
+        0.5, description="how often the library database is asked whether anything moved (a few microseconds)"
+    )
     goodbye: Duration = Field(10.0, description="how long restoring may take when the run is interrupted")
     # Last, because in a TOML file a table ends the one above it.
     budgets: Budgets = Field(
@@ -171,8 +173,8 @@ class Timing(_Table):
 
     @property
     def count_every(self) -> float:
-        """Seconds between two full counts of a section."""
-        return self.interval
+        """Seconds between two full counts of a section that moves; a count that takes long makes it longer."""
+        return min(self.interval, 5.0)
 
     def budget(self, type_: SectionType) -> float:
         """Return the seconds after which a phase of a section of *type_* is overdue; never more than `cap`."""

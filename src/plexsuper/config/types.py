@@ -14,8 +14,11 @@ from plexsuper.profiles import PROFILES
 
 
 def _local_path(value: object) -> object:
-    # Only the text is made absolute: asking a path below a dead mount anything could hang for ever.
-    return os.path.abspath(os.path.expanduser(value)) if isinstance(value, str | Path) else value  # noqa: PTH100, PTH111 - Path.absolute keeps ".."
+    """Make a path absolute by its text alone: asking a path below a dead mount anything could hang for ever."""
+    if not isinstance(value, str | Path):
+        return value
+    path = Path(value).expanduser()
+    return os.path.normpath(path if path.is_absolute() else Path.cwd() / path)
 
 
 def _names(value: object) -> object:

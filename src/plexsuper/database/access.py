@@ -23,6 +23,8 @@ from plexsuper.errors import DatabaseError
 SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged database raises: `sqlite3` fails to decode SQLite's message when it quotes damaged text."""
 
+_NOT_DAMAGE = ("interrupted", "out of memory", "disk I/O error", "database or disk is full", "database is locked")
+
 _FLOCK = struct.Struct("@hhqqi0q")
 _LOCK_BYTES = (0x40000000, 512)
 """Where SQLite takes its locks; a connection in WAL mode holds one of them for as long as it is open."""
@@ -60,10 +62,19 @@ def refuse_if_open(path: Path) -> None:
 
 
 def explain(error: Exception) -> str:
-    """The message of one of `SQLITE_ERRORS`, readable in any case."""
+    """The message of one of `SQLITE_ERRORS`, readable in any case.
+
+    Raises:
+        DatabaseError: the error is not about the database's content (no memory, no space, a failing disk, an interrupt).
+    """
     if isinstance(error, UnicodeDecodeError):
         return error.object.decode("utf-8", "replace")
-    return str(error)
+    said = str(error)
+    if said.startswith(_NOT_DAMAGE):
+        raise DatabaseError(
+            f"the work was not finished: {said}; this says nothing about the database, try again"
+        ) from error
+    return said
 
 
 @contextlib.contextmanager

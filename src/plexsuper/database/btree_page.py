@@ -27,7 +27,10 @@ def pointers(count: int) -> struct.Struct:
 
 def kind_of(data: bytes, number: int) -> PageKind:
     """The kind of page *number*; raise `Malformed` when its type byte is not a b-tree's."""
-    first = data[HEADER_SIZE if number == 1 else 0]
+    base = HEADER_SIZE if number == 1 else 0
+    if len(data) <= base:
+        raise Malformed(f"page {number} is cut off")
+    first = data[base]
     kind = _KINDS.get(first)
     if kind is None:
         raise Malformed(f"page {number} is no b-tree page: its type byte is {first}")
@@ -41,6 +44,13 @@ def parse_page(data: bytes, number: int, usable: int) -> Page:
         Malformed: a cell or free block is outside the page, two of them overlap, or bytes are unaccounted for.
     """
     kind = kind_of(data, number)
+    try:
+        return _parse(data, number, usable, kind)
+    except (struct.error, IndexError) as error:
+        raise Malformed(f"page {number}: something points out of the page ({error})") from error
+
+
+def _parse(data: bytes, number: int, usable: int, kind: PageKind) -> Page:
     base = HEADER_SIZE if number == 1 else 0
     _, first_free, count, content, fragments = _LEAF_HEADER.unpack_from(data, base)
     at = base + 8

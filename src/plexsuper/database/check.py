@@ -19,7 +19,7 @@ from plexsuper.database.pages import PageSource
 from plexsuper.database.plex_tool import check_with_plex_sqlite
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.report import CheckReport, Finding, Unjudged
-from plexsuper.database.schema import Schema, read_schema
+from plexsuper.database.schema import Schema, is_text, read_schema
 from plexsuper.database.survey import Survey
 from plexsuper.database.table_checks import Complaint
 from plexsuper.database.unjudged import beyond_stock_sqlite
@@ -111,6 +111,14 @@ class _Examination:
 
     def _examine(self, uri: str, conn: sqlite3.Connection) -> None:
         schema = read_schema(conn)
+        if broken := [item.name for item in schema.objects if not is_text(item)]:
+            message = f"the declarations of {len(broken)} objects are damaged: {', '.join(map(ascii, broken[:5]))}"
+            self.findings.append(Finding("sqlite_schema", "schema", "data", message))
+            return
+        for table in schema.tables.values():
+            for name in table.undeclared:
+                message = f"the index of a constraint of {table.name} is not declared"
+                self.findings.append(Finding(name, "schema", "index", message))
         for name in schema.collations:
             conn.create_collation(name, lambda _left, _right: 1)
         self.source.warm(self.tell)

@@ -7,6 +7,7 @@ every ICU locale; stray pages and shuffled cells break that.
 
 import re
 import sqlite3
+import struct
 from collections.abc import Iterator
 
 from plexsuper.database.btree_page import parse_cell, pointers
@@ -29,7 +30,10 @@ def index_entries(source: PageSource, root: int) -> Iterator[bytes]:
     Raises:
         Malformed: the tree cannot be read.
     """
-    yield from _entries(source, root, 0)
+    try:
+        yield from _entries(source, root, 0)
+    except (struct.error, IndexError) as error:
+        raise Malformed(f"a page of the index at page {root} is cut off: {error}") from error
 
 
 def _entries(source: PageSource, number: int, depth: int) -> Iterator[bytes]:

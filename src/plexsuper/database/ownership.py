@@ -70,9 +70,13 @@ def _report(result: Ownership, name: str, kind: Kind, damage: Damage, faults: li
     owner = result.survey.owner
     for page, what in faults[:_MOST]:
         message = what
-        if what.endswith("used twice") and page < len(owner):
-            other = result.names.get(owner[page], "another")
-            message = f"{what}: by {name} and by {other}"
+        if what.endswith("used twice") and page < len(owner) and owner[page] in result.names:
+            other = owner[page]
+            message = f"{what}: by {name} and by {result.names[other]}"
+            if other in result.kinds:  # either may be the wrong one
+                twin = result.kinds[other]
+                harm: Damage = "index" if twin == "index" else "data"
+                result.findings.append(Finding(result.names[other], twin, harm, message, (page,)))
         result.findings.append(Finding(name, kind, damage, message, (page,)))
 
 

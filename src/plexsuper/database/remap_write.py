@@ -22,8 +22,16 @@ _BATCH = 1000
 _PLAIN_INDEX = re.compile(r"COLLATE\s+(?!BINARY|NOCASE|RTRIM)|\bWHERE\b", re.IGNORECASE)
 
 
-def apply_remap(conn: sqlite3.Connection, plan: RemapPlan, progress: ProgressCallback | None = None) -> None:
+def apply_remap(
+    conn: sqlite3.Connection,
+    plan: RemapPlan,
+    progress: ProgressCallback | None = None,
+    *,
+    rebuild: bool | None = None,
+) -> None:
     """Change every value that *plan* found, in one transaction on the writable connection *conn*.
+
+    *rebuild* chooses whether the index on the files' paths is dropped and made again; without it, their share decides.
 
     Raises:
         DatabaseError: another number of rows changed than planned; everything is rolled back.
@@ -34,7 +42,9 @@ def apply_remap(conn: sqlite3.Connection, plan: RemapPlan, progress: ProgressCal
         for place, rows in plan.rows.items():
             with _resting(conn, suspended_triggers(conn, place)):
                 _change_rows(conn, plan.mappings, place, rows, progress)
-        _change_files(conn, plan, progress)
+        if rebuild is None:
+            rebuild = plan.file_rows > plan.parts * _REBUILD_SHARE
+        _change_files(conn, plan, progress, rebuild=rebuild)
         conn.execute("COMMIT")
     except BaseException:
         if conn.in_transaction:
@@ -42,10 +52,10 @@ def apply_remap(conn: sqlite3.Connection, plan: RemapPlan, progress: ProgressCal
         raise
 
 
-def _change_files(conn: sqlite3.Connection, plan: RemapPlan, progress: ProgressCallback | None) -> None:
+def _change_files(
+    conn: sqlite3.Connection, plan: RemapPlan, progress: ProgressCallback | None, *, rebuild: bool
+) -> None:
     sql = file_sql(plan.mappings)
-    rebuild = plan.file_rows > plan.parts * _REBUILD_SHARE
-    # Without its index the rows can only be found by a scan; with it, "+file" would hide the ranges from the planner
     if progress is not None:
         progress(Progress("change file paths", 0, plan.file_rows, "rows"))
     with _without_indexes(conn, FILES) if rebuild else _resting(conn, {}):

@@ -10,6 +10,8 @@ _MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|\w+|[()]")
 
+_WITHOUT_ROWID = re.compile(r"\)[^)]*\bWITHOUT\s+ROWID\b[^)]*$", re.IGNORECASE)
+
 _INDEXES = """
 SELECT t.name, l.name, l."unique", l.origin, l.partial, x.cid, x.name, x.coll, x."desc", x.key
 FROM sqlite_master AS t, pragma_index_list(t.name) AS l, pragma_index_xinfo(l.name) AS x
@@ -84,7 +86,7 @@ class Index:
 
 @dataclass(slots=True)
 class Table:
-    """An ordinary table: it has a b-tree of its own."""
+    """An ordinary table: it has a b-tree of its own. *undeclared* constraints have lost their index in the schema."""
 
     name: str
     root: int
@@ -92,6 +94,7 @@ class Table:
     columns: list[Column] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)
     without_rowid: bool = False
+    undeclared: list[str] = field(default_factory=list)
     shadow_of: str | None = None
 
 
@@ -133,7 +136,7 @@ def read_schema(conn: sqlite3.Connection) -> Schema:
     rows = conn.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid")
     objects = [SchemaObject(kind, name, table, root or 0, sql) for kind, name, table, root, sql in rows]
     tables = {
-        item.name: Table(item.name, item.root, item.sql)
+        item.name: Table(item.name, item.root, item.sql, without_rowid=_lacks_rowid(item.sql))
         for item in objects
         if item.type == "table" and item.root
     }
@@ -163,11 +166,21 @@ def _add_indexes(conn: sqlite3.Connection, objects: list[SchemaObject], tables: 
             terms.setdefault(index, []).append(IndexTerm(cid, column, collation, bool(descending)))
     for name, (table, unique, origin, partial) in heads.items():
         item = declared.get(name)
-        if item is None:  # the primary key of a WITHOUT ROWID table is the table
-            tables[table].without_rowid = True
+        if item is None:  # the primary key of a WITHOUT ROWID table is the table; any other has lost its row
+            if not tables[table].without_rowid:
+                tables[table].undeclared.append(name)
             continue
         index = Index(name, table, item.root, item.sql, unique, origin, partial, tuple(terms.get(name, ())))
         tables[table].indexes.append(index)
+
+
+def is_text(item: SchemaObject) -> bool:
+    """Whether everything that *item* says is UTF-8; no declaration of Plex is anything else."""
+    try:
+        f"{item.type} {item.name} {item.table} {item.sql}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def where_clause(sql: str) -> str:
@@ -179,6 +192,10 @@ def where_clause(sql: str) -> str:
         if not depth and word.upper() == "WHERE":
             return sql[token.end() :]
     return ""
+
+
+def _lacks_rowid(sql: str | None) -> bool:
+    return bool(sql and _WITHOUT_ROWID.search(sql))
 
 
 def _module(sql: str) -> str:

@@ -91,11 +91,15 @@ def list_snapshots(databases_dir: Path) -> list[Path]:
 
 def _drop_shared(databases_dir: Path, home: Path) -> None:
     """Remove a snapshot that shares a file with the live databases: its deed was interrupted, Plex may write there."""
-    live = {(s.st_dev, s.st_ino) for s in (p.stat() for p in databases_dir.iterdir())}
-    for path in home.glob("*/*.db"):
-        status = path.stat()
-        if (status.st_dev, status.st_ino) in live and path.parent != databases_dir:
-            shutil.rmtree(path.parent)
+    live = {_identity(path) for path in databases_dir.iterdir()}
+    for snapshot in list(home.iterdir()):
+        if any(_identity(path) in live for path in snapshot.glob("*.db")):
+            shutil.rmtree(snapshot)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _lock(descriptor: int, databases_dir: Path) -> None:

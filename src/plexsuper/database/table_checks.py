@@ -86,18 +86,19 @@ def rows_not_found(conn: sqlite3.Connection, table: Table, indexes: list[Index])
     Raises:
         sqlite3.DatabaseError: a tree is so damaged that SQLite gives up.
     """
-    found = " AND ".join(_lookup(table, index) for index in indexes)
+    found = " AND ".join(lookup(table, index) for index in indexes)
     missing = f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE NOT "
     if conn.execute(f"{missing} ({found}) LIMIT 1").fetchone() is None:
         return
     for index in indexes:
-        query = f"{missing} {_lookup(table, index)} LIMIT {_ROWS_NAMED}"
+        query = f"{missing} {lookup(table, index)} LIMIT {_ROWS_NAMED}"
         if lost := [str(row) for (row,) in conn.execute(query)]:
             message = f"rows of {table.name} missing from index {index.name}: {', '.join(lost)}"
             yield Finding(index.name, "index", "index", message)
 
 
-def _lookup(table: Table, index: Index) -> str:
+def lookup(table: Table, index: Index) -> str:
+    """An SQL condition: the row of *table* called `t` has its entry in *index*."""
     same = " AND ".join(
         f"i.{quoted(term.name or '')} COLLATE {quoted(term.collation)} IS t.{quoted(term.name or '')}"
         for term in index.terms

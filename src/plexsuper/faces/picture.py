@@ -56,6 +56,7 @@ class Picture:
         self.finished: e.RunFinished | None = None
         self.steps: tuple[str, ...] = ()
         self.recent: deque[Line] = deque(maxlen=keep)
+        self.warned = 0
         self.warnings: deque[Line] = deque(maxlen=keep)
 
     @property
@@ -78,6 +79,7 @@ class Picture:
         self.recent.append(line)
         if envelope.level != "info" and not isinstance(envelope.event, _REPORTED):
             self.warnings.append(line)
+            self.warned += 1
 
     def _follow(self, event: e.Event, at: datetime) -> None:
         match event:

@@ -39,7 +39,7 @@ def summary(picture: Picture, places: Mapping[str, str] | None = None, *, width:
     reports = picture.finished.sections if picture.finished else picture.now.reports
     if reports:
         parts += [Text(), *map(ended, reports)] if width < NARROW else [Text(), _sections(reports)]
-    parts += _attention(picture, reports, width - 2)
+    parts += _attention(picture, () if width < NARROW else reports, width - 2)
     parts += _library(picture)
     if places:
         parts += [Text(), _places(places)]
@@ -110,7 +110,7 @@ def _attention(picture: Picture, reports: tuple[SectionReport, ...], width: int)
             yield Text.assemble(title, plain(report.reason))
     last = list(picture.warnings)[-WARNINGS:]
     if last:
-        more = picture.now.warnings - len(last)
+        more = picture.warned - len(last)
         yield Text()
         yield Text(f"last warnings ({count(more)} more before)" if more > 0 else "warnings", "dim")
     for line in last:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from plexsuper.faces import marks
@@ -15,6 +16,9 @@ from plexsuper.terms import Outcome, Phase, Stage
 
 NARROW = 64
 """Columns below which rows are broken in two."""
+
+SHORTEST_BAR = 6
+"""Columns below which a bar says less than the number beside it."""
 
 EVENTS = 12
 """How many rows the last events get at most."""
@@ -89,8 +93,15 @@ def _step(picture: Picture, stage: Stage, *, names: bool) -> Text:
         mark = marks.OUTCOMES[picture.stages[stage]]
         name = STAGES[stage] if names or picture.stages[stage] is not Outcome.DONE else ""
     else:
-        mark, name = marks.WAITING, STAGES[stage] if names else ""
+        mark = marks.OUTCOMES[Outcome.SKIPPED] if _passed(picture, stage) else marks.WAITING
+        name = STAGES[stage] if names else ""
     return Text(f"{mark.symbol} {name}".rstrip(), mark.style)
+
+
+def _passed(picture: Picture, stage: Stage) -> bool:
+    order = list(Stage)
+    reached = [*picture.stages, *([picture.now.stage] if picture.now.stage else [])]
+    return any(order.index(other) > order.index(stage) for other in reached)
 
 
 def _stage(picture: Picture, at: datetime) -> Iterator[Text]:
@@ -144,14 +155,16 @@ def _running(picture: Picture, phase: Phase, at: datetime, width: int) -> Iterat
     facts = [done if progress.total is None else f"{done} of {count(progress.total)}"]
     facts += [rate(progress.rate)] if progress.rate else []
     facts += [eta(progress.eta)] if progress.eta is not None else []
-    share = Text()
-    if progress.percent is not None:
-        share = bar(progress.percent, max(8, min(28, width - 58)), marks.PHASES[phase].style)
-        share.append(f" {percent(progress.percent):>5}  ", "bold")
     if width < NARROW:  # the end of the row may be cut: what a person waits for comes first
-        yield from (row, Text.assemble("  ", share, "  ".join(reversed(facts))))
-    else:
-        yield Text.assemble(row, "  ", share, "  ".join(facts))
+        yield row
+        row, facts = Text(), list(reversed(facts))
+    tail = "  ".join(facts)
+    if progress.percent is not None:
+        share = f" {percent(progress.percent):>5}"
+        room = min(30, width - cell_len(f"{row.plain}  {share}  {tail}"))
+        drawn = bar(progress.percent, room, marks.PHASES[phase].style) if room >= SHORTEST_BAR else Text()
+        row = Text.assemble(row, "  ", drawn, (share, "bold"))
+    yield Text.assemble(row, "  ", tail)
 
 
 def _sections(picture: Picture, room: int) -> list[Text]:

@@ -12,7 +12,9 @@ from plexsuper.faces.vocabulary import DOES, FAULTS, OUTCOMES, PHASES, SERVER, S
 from plexsuper.state import Now
 from plexsuper.terms import PhaseReport, SectionReport
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROL = re.compile(  # and what turns the direction of writing, and every run of spaces
+    "[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
 
 
 def plain(text: str) -> str:

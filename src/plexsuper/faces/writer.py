@@ -16,7 +16,7 @@ from threading import Event, Thread
 import anyio
 from anyio import to_thread
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LineWriter:
@@ -60,6 +60,8 @@ class LineWriter:
 
     async def flush(self, patience: float = 1.0) -> None:
         """Wait until everything offered so far is written or dropped, *patience* seconds at most."""
+        if self._closed:
+            return
         reached = Event()
         self._lines.put(reached)
         with anyio.CancelScope(shield=True):  # bounded; a cancelled run shows its last lines too
@@ -101,7 +103,7 @@ class LineWriter:
                 rest = rest[size:]
                 self._torn = bool(rest) and (self._torn or size > 0)
         except OSError as error:
-            self._gone = error.errno not in _NO_SPACE  # a log disk may get room again in a run of days
+            self._gone = error.errno not in _NO_ROOM  # a log may be given room in a run of days
             return False
         return True
 

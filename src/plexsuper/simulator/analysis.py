@@ -89,6 +89,10 @@ class Analyses:
         leaves = self._core.library.leaves(section.id, unanalysed=not self._core.knobs.analyze_all)
         await self.run(MEDIA, section, leaves)
 
+    async def again(self, section: Section, item: int) -> None:
+        """Analyse one item, whether it is analysed already or not."""
+        await self.run(MEDIA, section, self._core.library.leaf_of(item))
+
     def backlog(self, kind: Kind) -> list[tuple[Section, Leaf]]:
         """Return the files that a kind of analysis has not been done for."""
         core = self._core
@@ -108,7 +112,9 @@ class Analyses:
         for start in range(0, len(leaves), size):
             async with self._one:
                 batch = leaves[start : start + size]
-                with core.truth.work(kind.name, section=section.id, items=[leaf.item for leaf in batch]) as result:
+                with core.truth.work(
+                    kind.name, section=section.id, items=[leaf.item for leaf in batch]
+                ) as result:
                     try:
                         async with core.spawner.run(kind.argv([leaf.item for leaf in batch])) as tree:
                             result["failed"] = await self._batch(kind, section, batch, tree)

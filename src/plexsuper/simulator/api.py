@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TypeAlias
 
-from plexsuper.simulator import api_items, api_library, api_system
+from plexsuper.simulator import api_items, api_library, api_settings, api_system
 from plexsuper.simulator.identity import same_token
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.life import Life
@@ -31,9 +31,9 @@ _ADDRESSES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/butler", api_system.stop_butler),
     ("POST", "/butler/([^/]+)", api_system.start_task),
     ("DELETE", "/butler/([^/]+)", api_system.stop_task),
-    ("GET", "/:/prefs", api_system.preferences),
-    ("PUT", "/:/prefs", api_system.change_preferences),
-    ("GET", "/:/prefs/get", api_system.preference),
+    ("GET", "/:/prefs", api_settings.preferences),
+    ("PUT", "/:/prefs", api_settings.change_preferences),
+    ("GET", "/:/prefs/get", api_settings.preference),
     ("GET", "/myplex/account", api_system.account),
     ("POST", "/myplex/claim", api_system.claim),
     ("GET", "/status/sessions", api_system.sessions),
@@ -50,8 +50,8 @@ _ADDRESSES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", r"/library/sections/(\d+)/refresh", api_library.cancel),
     ("PUT", r"/library/sections/(\d+)/analyze", api_library.analyze),
     ("PUT", r"/library/sections/(\d+)/emptyTrash", api_library.empty_trash),
-    ("GET", r"/library/sections/(\d+)/prefs", api_library.preferences),
-    ("PUT", r"/library/sections/(\d+)/prefs", api_library.change_preferences),
+    ("GET", r"/library/sections/(\d+)/prefs", api_settings.section_preferences),
+    ("PUT", r"/library/sections/(\d+)/prefs", api_settings.change_section_preferences),
     ("GET", r"/library/sections/(\d+)/timeline", api_library.timeline),
     ("GET", r"/library/sections/(\d+)/all", api_items.listing),
     ("GET", r"/library/metadata/([\d,]+)", api_items.items),
@@ -65,7 +65,9 @@ _TABLE = tuple((methods.split("|"), re.compile(pattern), handler) for methods, p
 
 def maintenance(knobs: Knobs) -> Response:
     """Answer everything, `/identity` too, while the server maintains its database after the start."""
-    root = Element("Response", {"code": 503, "title": "Maintenance", "status": _WORDS[knobs.maintenance_kind]})
+    root = Element(
+        "Response", {"code": 503, "title": "Maintenance", "status": _WORDS[knobs.maintenance_kind]}
+    )
     return Response(503, as_xml(root), {"X-Plex-Protocol": "1.0", "Content-Type": XML})
 
 

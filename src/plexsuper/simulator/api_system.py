@@ -1,7 +1,5 @@
 """Answers about the server itself: identity, account, settings, activities, butler."""
 
-from typing import Any
-
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.life import Life
 from plexsuper.simulator.logs import VERSION
@@ -144,37 +142,6 @@ def start_task(life: Life, _: Request, name: str) -> Response:
 def stop_task(life: Life, _: Request, name: str) -> Response:
     """`DELETE /butler/{task}`: 404 when it is unknown or does not run."""
     return done() if life.butler.stop(name) else failure(404, "Not Found")
-
-
-def preferences(life: Life, request: Request) -> Response:
-    """`GET /:/prefs`."""
-    return reply(request, container(list(life.core.preferences.elements())))
-
-
-def preference(life: Life, request: Request) -> Response:
-    """`GET /:/prefs/get?id=`."""
-    name = request.argument("id") or ""
-    if name not in life.core.preferences:
-        return failure(404, "Not Found")
-    return reply(request, container([life.core.preferences.element(name)]))
-
-
-def change_preferences(life: Life, request: Request) -> Response:
-    """`PUT /:/prefs?Id=value`: an unknown id is accepted without any effect, as measured, or refused (knob)."""
-    core = life.core
-    wanted = {key: value for key, value in request.query if not key.startswith("X-Plex-")}
-    refused = core.knobs.unknown_preference
-    if refused != 200 and any(name not in core.preferences for name in wanted):
-        return failure(refused, "Bad Request" if refused == 400 else "Forbidden")
-    try:
-        changed, unknown = core.preferences.change(wanted)
-    except ValueError:
-        return failure(400, "Bad Request")
-    core.truth.record("preferences.changed", changed=changed, unknown=unknown)
-    for name, value in changed.items():
-        element: dict[str, Any] = core.preferences.element(name).attributes
-        core.notifications.send("preference", {**element, "value": value})
-    return done()
 
 
 def account(life: Life, request: Request) -> Response:

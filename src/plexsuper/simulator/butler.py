@@ -15,6 +15,7 @@ from plexsuper.simulator.render import Element
 from plexsuper.simulator.scanning import Scans
 from plexsuper.simulator.sonic import Sonic
 
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One task: `switch` is a boolean setting, or one with the values never, scheduled and asap."""

@@ -1,7 +1,7 @@
 """What a scan asks of the library besides adding files: what a folder held when it was last visited."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
@@ -41,7 +41,9 @@ class Trashed:
 class Holdings(LibraryWriter):
     """The library as the server uses it: files, marks of analyses, the trash, folders, section settings."""
 
-    def __init__(self, conn: sqlite3.Connection, blobs: sqlite3.Connection, *, now: Callable[[], int]) -> None:
+    def __init__(
+        self, conn: sqlite3.Connection, blobs: sqlite3.Connection, *, now: Callable[[], int]
+    ) -> None:
         super().__init__(conn, now=now)
         self.conn = conn
         self.trash = Trash(conn, now=now)
@@ -50,7 +52,7 @@ class Holdings(LibraryWriter):
     def folders(self, section: int) -> dict[str, tuple[int, int]]:
         """Return the known folders of a section: id and time of the last visit, by path relative to its root."""
         rows = self.conn.execute(
-            "SELECT path, id, updated_at FROM directories WHERE library_section_id = ? AND deleted_at IS NULL",
+            "SELECT path, id, updated_at FROM directories WHERE library_section_id = ?",
             (section,),
         )
         return {path: (folder, mtime) for path, folder, mtime in rows}
@@ -59,7 +61,7 @@ class Holdings(LibraryWriter):
         """Remember that a folder was listed when its time was *mtime*."""
         folder = self.folder(section, relative)
         self.conn.execute(
-            "UPDATE directories SET updated_at = ?, deleted_at = NULL WHERE id = ?", (mtime, folder)
+            "UPDATE directories SET updated_at = ? WHERE id = ?", (mtime, folder)
         )
 
     def known_in(self, folder: int) -> list[Known]:
@@ -72,18 +74,12 @@ class Holdings(LibraryWriter):
         )
         return [Known(part, item, file, bool(trashed)) for part, item, file, trashed in rows]
 
-    def drop_folders(self, folders: Iterable[int]) -> None:
-        """Mark folders that are gone, so that the next scan does not look for them."""
-        now = self._now()
-        self.conn.executemany(
-            "UPDATE directories SET deleted_at = ? WHERE id = ?", [(now, folder) for folder in folders]
-        )
-
     def set_available(self, location: int, *, available: bool) -> None:
         """Record whether a location can be listed."""
         mark = "t" if available else "f"
         self.conn.execute(
-            "UPDATE section_locations SET available = ? WHERE id = ? AND available IS NOT ?", (mark, location, mark)
+            "UPDATE section_locations SET available = ? WHERE id = ? AND available IS NOT ?",
+            (mark, location, mark),
         )
 
     def trashed(self, section: int) -> list[Trashed]:

@@ -41,7 +41,9 @@ class PreferencesFile:
             try:
                 self.values = dict(ET.fromstring(path.read_bytes()).attrib)  # noqa: S314 - our own file
             except ET.ParseError as error:
-                raise StateError(f"{path} is not XML: {error}; remove it, the simulator makes a new one") from error
+                raise StateError(
+                    f"{path} is not XML: {error}; remove it, the simulator makes a new one"
+                ) from error
 
     def change(self, values: Mapping[str, str | None]) -> None:
         """Set attributes, None removes one, and write the file if that changes anything."""
@@ -68,7 +70,9 @@ def processed_identifier(machine: str) -> str:
     return hashlib.sha1(f"{machine}- Plex Media Server".encode(), usedforsecurity=False).hexdigest()
 
 
-def first_run(file: PreferencesFile, account: Account, rng: random.Random, *, granted: bool, out: Print) -> bool:
+def first_run(
+    file: PreferencesFile, account: Account, rng: random.Random, *, granted: bool, out: Print
+) -> bool:
     """Do what the container's first-run script does before the server starts; say whether a token is due.
 
     A claim happens here or never: a failed exchange is silent and the server starts unclaimed.

@@ -21,29 +21,36 @@ class Fact:
     meaning: str
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
     """The knobs; durations are simulated seconds, 0 means "at once" or "never" as the text says."""
 
     # --- start ---------------------------------------------------------------------------------------
     refused_seconds: Annotated[float, Fact("D", "how long nobody listens after the start")] = 0.3
-    maintenance_seconds: Annotated[float, Fact("A", "how long everything answers 503 (a fresh server: 15 s)")] = 1.0
-    maintenance_kind: Annotated[Literal["maintenance", "migrations"], Fact("A", "what the 503 says it does")] = (
-        "maintenance"
-    )
+    maintenance_seconds: Annotated[
+        float, Fact("A", "how long everything answers 503 (a fresh server: 15 s)")
+    ] = 1.0
+    maintenance_kind: Annotated[
+        Literal["maintenance", "migrations"], Fact("A", "what the 503 says it does")
+    ] = "maintenance"
     starting_seconds: Annotated[float, Fact("A", "how long reads work but sections cannot be created")] = 1.0
-    token_after: Annotated[float, Fact("A", "when a claimed server's token is in Preferences.xml; -1 never")] = 0.0
-    claim_answer: Annotated[Literal["granted", "refused"], Fact("B", "what plex.tv says to the claim token")] = (
-        "granted"
-    )
+    token_after: Annotated[
+        float, Fact("A", "when a claimed server's token is in Preferences.xml; -1 never")
+    ] = 0.0
+    claim_answer: Annotated[
+        Literal["granted", "refused"], Fact("B", "what plex.tv says to the claim token")
+    ] = "granted"
     # --- HTTP ----------------------------------------------------------------------------------------
     answer_delay: Annotated[float, Fact("T", "every answer comes this much later")] = 0.0
     hang_after: Annotated[float, Fact("T", "answers stop coming so long after ready; -1 never")] = -1.0
     hang_for: Annotated[float, Fact("T", "how long they do not come; 0 for ever")] = 0.0
-    wrong_method_status: Annotated[Literal[404, 405], Fact("D", "the answer to PUT refresh and GET analyze")] = 404
+    wrong_method_status: Annotated[
+        Literal[404, 405], Fact("D", "the answer to PUT refresh and GET analyze")
+    ] = 404
     get_refresh: Annotated[bool, Fact("A", "GET refresh works; false: only POST, as documented")] = True
-    unknown_preference: Annotated[Literal[200, 400, 403], Fact("A", "the answer to PUT of an unknown id")] = 200
+    unknown_preference: Annotated[Literal[200, 400, 403], Fact("A", "the answer to PUT of an unknown id")] = (
+        200
+    )
     total_size_always: Annotated[bool, Fact("A", "totalSize is there even when no page was asked for")] = True
     trash_is_listed: Annotated[bool, Fact("D", "a wholly trashed item stays in the plain listing")] = True
     trash_seconds: Annotated[float, Fact("D", "emptying the trash of a section takes this long")] = 1.0
@@ -51,26 +58,44 @@ class Knobs:
     first_scan: Annotated[bool, Fact("C", "creating a section starts a scan of it")] = True
     parallel_scans: Annotated[int, Fact("D", "how many sections are scanned at the same time")] = 1
     queue_seconds: Annotated[float, Fact("D", "from the request to the start of the scan, at least")] = 0.2
-    queued_is_refreshing: Annotated[bool, Fact("D", "a scan that waits in the queue shows as refreshing")] = False
+    queued_is_refreshing: Annotated[bool, Fact("D", "a scan that waits in the queue shows as refreshing")] = (
+        False
+    )
     scan_seconds: Annotated[float, Fact("D", "the part of a scan that does not depend on its size")] = 0.3
     folder_seconds: Annotated[float, Fact("D", "listing one folder")] = 0.005
     file_seconds: Annotated[float, Fact("D", "looking at one known file")] = 0.001
     item_seconds: Annotated[float, Fact("A", "adding one new item (50 took 6 s)")] = 0.12
     removal_seconds: Annotated[float, Fact("A", "marking one missing item (221 took under 2 s)")] = 0.008
     jitter: Annotated[float, Fact("T", "durations vary by this share, at random")] = 0.0
-    cancel_at_once: Annotated[bool, Fact("D", "a cancelled scan stops now; false: after the current folder")] = True
+    cancel_at_once: Annotated[
+        bool, Fact("D", "a cancelled scan stops now; false: after the current folder")
+    ] = True
     quiet_scan_moves_scanned_at: Annotated[bool, Fact("A", "scannedAt moves though nothing changed")] = True
-    root_missing: Annotated[Literal["keep", "remove"], Fact("B", "items of a location that is not there")] = "keep"
-    root_failing: Annotated[Literal["keep", "remove"], Fact("D", "items of a location that gives an error")] = "keep"
-    root_empty: Annotated[Literal["keep", "remove"], Fact("D", "items of a location that is empty")] = "remove"
+    root_missing: Annotated[Literal["keep", "remove"], Fact("B", "items of a location that is not there")] = (
+        "keep"
+    )
+    root_failing: Annotated[
+        Literal["keep", "remove"], Fact("D", "items of a location that gives an error")
+    ] = "keep"
+    root_empty: Annotated[Literal["keep", "remove"], Fact("D", "items of a location that is empty")] = (
+        "remove"
+    )
     folder_missing: Annotated[Literal["keep", "remove"], Fact("C", "items of a folder that is gone")] = "keep"
-    folder_failing: Annotated[Literal["keep", "remove"], Fact("D", "items of a folder that gives an error")] = "keep"
-    available_flips: Annotated[bool, Fact("D", "a location that cannot be listed is marked unavailable")] = True
+    folder_failing: Annotated[
+        Literal["keep", "remove"], Fact("D", "items of a folder that gives an error")
+    ] = "keep"
+    available_flips: Annotated[bool, Fact("D", "a location that cannot be listed is marked unavailable")] = (
+        True
+    )
     scan_activity: Annotated[bool, Fact("A", "a scan shows an activity")] = True
     scan_cancellable: Annotated[bool, Fact("C", "... which DELETE /activities can cancel")] = False
-    context_on_ended: Annotated[bool, Fact("D", "the last notification of an activity still names its section")] = True
+    context_on_ended: Annotated[
+        bool, Fact("D", "the last notification of an activity still names its section")
+    ] = True
     # --- after a scan --------------------------------------------------------------------------------
-    metadata_seconds: Annotated[float, Fact("A", "metadata of one new item (50 in 32 s, three at a time)")] = 1.9
+    metadata_seconds: Annotated[
+        float, Fact("A", "metadata of one new item (50 in 32 s, three at a time)")
+    ] = 1.9
     metadata_parallel: Annotated[int, Fact("A", "metadata activities at the same time")] = 3
     metadata_gap: Annotated[float, Fact("A", "... start so long after the first item was found")] = 2.0
     metadata_after_scan: Annotated[bool, Fact("D", "... not before the scan has ended")] = False
@@ -79,7 +104,9 @@ class Knobs:
     # --- analysis ------------------------------------------------------------------------------------
     analysis_seconds: Annotated[float, Fact("D", "media analysis of one item")] = 0.3
     analysis_batch: Annotated[int, Fact("B", "items for one scanner process")] = 5
-    analysis_activity: Annotated[str, Fact("D", "type of the analysis activity; empty: none")] = "library.refresh.items"
+    analysis_activity: Annotated[str, Fact("D", "type of the analysis activity; empty: none")] = (
+        "library.refresh.items"
+    )
     analyze_all: Annotated[bool, Fact("D", "PUT analyze also takes items that are analysed already")] = False
     analysis_failures: Annotated[float, Fact("C", "share of files whose first open fails, not retried")] = 0.0
     chapter_seconds: Annotated[float, Fact("D", "chapter thumbnails of one item")] = 0.4
@@ -92,7 +119,9 @@ class Knobs:
     sonic_process: Annotated[bool, Fact("D", "sonic analysis shows a scanner process")] = False
     # --- butler --------------------------------------------------------------------------------------
     butler_row: Annotated[bool, Fact("A", "an idle server lists one activity of type butler")] = True
-    butler_every: Annotated[float, Fact("T", "background work that is not silenced starts so often; 0 never")] = 60.0
+    butler_every: Annotated[
+        float, Fact("T", "background work that is not silenced starts so often; 0 never")
+    ] = 60.0
     butler_items: Annotated[int, Fact("T", "items of such a burst of background work")] = 3
     butler_seconds: Annotated[float, Fact("D", "a maintenance task without items takes this long")] = 2.0
     # --- notifications -------------------------------------------------------------------------------
@@ -101,7 +130,9 @@ class Knobs:
     socket_life: Annotated[float, Fact("T", "notification sockets are cut after so long; 0 never")] = 0.0
     sockets_refused: Annotated[bool, Fact("T", "notification sockets cannot be opened (503)")] = False
     # --- crashes -------------------------------------------------------------------------------------
-    crash_in_scan: Annotated[int, Fact("T", "the server dies in this scan of its life, counted from 1; 0 never")] = 0
+    crash_in_scan: Annotated[
+        int, Fact("T", "the server dies in this scan of its life, counted from 1; 0 never")
+    ] = 0
     crash_at: Annotated[float, Fact("T", "... when the scan's progress is so many percent")] = 50.0
     crash_down: Annotated[float, Fact("T", "a crashed server is back after so long; -1 never")] = 5.0
 

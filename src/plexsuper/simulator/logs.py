@@ -72,7 +72,9 @@ class Logs:
         file = path.open("a", encoding="utf-8", errors="surrogateescape")
         self._files[path.name] = file
         if file.tell() == 0:
-            file.write(f"Plex Media Server v{VERSION} - Docker Docker Container x86_64 - build: linux-x86_64\n")
+            file.write(
+                f"Plex Media Server v{VERSION} - Docker Docker Container x86_64 - build: linux-x86_64\n"
+            )
         return file
 
 

@@ -11,7 +11,9 @@ _EPISODE = re.compile(r"[sS](?P<season>\d{1,3})[ ._-]*[eE](?P<episode>\d{1,4})(?
 _NUMBER = re.compile(r"^(?P<index>\d{1,3})[ ._-]+(?P<title>.+)$")
 
 
-def add_file(library: LibraryWriter, section: int, kind: SectionType, file: str, root: str, size: int) -> int:
+def add_file(
+    library: LibraryWriter, section: int, kind: SectionType, file: str, *, root: str, size: int
+) -> int:
     """Add *file*, which lies below the location *root*, to a section of *kind*; return the item's id."""
     path = PurePosixPath(file)
     folders = path.relative_to(root).parts[:-1]

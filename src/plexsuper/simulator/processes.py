@@ -11,6 +11,11 @@ from plexsuper.simulator.layout import SCANNER
 from plexsuper.simulator.logs import Logs
 from plexsuper.simulator.tree import Tree
 
+DEPRECATED = (
+    "The '--scan' operation is deprecated and will be removed in future versions of Plex Media Server."
+)
+"""What every scan process says on the inherited console, also when the server itself has started it."""
+
 
 class ScannerDied(Exception):
     """A scanner process ended before its work did; `code` is its exit code, negative for a signal."""
@@ -112,6 +117,8 @@ class VirtualProcesses:
             self.running[process.pid] = process
             self.history.append(process)
             log_start(self._logs, process.pid, argv)
+            if "--scan" in argv:
+                self._logs.console(DEPRECATED)
             try:
                 yield self._tree
             finally:
@@ -123,17 +130,13 @@ class VirtualProcesses:
 
 
 def log_start(logs: Logs, pid: int, argv: Sequence[str]) -> None:
-    """Log a start as the server does, with what the child itself says on the inherited console."""
+    """Log a start as the server does."""
     arguments = " ".join(f'"{word}"' for word in argv[1:])
     logs.server(f'Job running: "{argv[0]}" {arguments}', context="JobRunner")
     logs.server(f"Jobs: Starting child process with pid {pid}", context="JobRunner")
-    if "--scan" in argv:
-        logs.console(
-            "The '--scan' operation is deprecated and will be removed in future versions of Plex Media Server."
-        )
 
 
 def log_end(logs: Logs, pid: int, argv: Sequence[str], code: int) -> None:
     """Log an end as the server does."""
-    how = "0 (success)" if code == 0 else f"{code} (signal: Killed)" if code == -9 else str(code)  # noqa: PLR2004 - SIGKILL
+    how = "0 (success)" if code == 0 else f"{code} (signal: Killed)" if code == -9 else str(code)
     logs.server(f"Jobs: '{argv[0]}' exit code for process {pid} is {how}", context="JobRunner")

@@ -217,7 +217,7 @@ class Content:
         number = self._rng.getrandbits(160)
         return {
             "summary": self._titles.sentence(40),
-            "studio": self._titles.title(),
+            "studio": self._titles.sentence(2),
             "rating": round(self._rng.uniform(4, 9), 1),
             "user_thumb_url": f"metadata://posters/tv.plex.agents_{number:040x}",
             "user_art_url": f"metadata://art/tv.plex.agents_{number:040x}",

@@ -14,9 +14,7 @@ XML = "text/xml;charset=utf-8"
 JSON = "application/json"
 HTML = "text/html"
 
-UNAUTHORIZED = (
-    b"<html><head><title>Unauthorized</title></head><body><h1>401 Unauthorized</h1></body></html>"
-)
+UNAUTHORIZED = b"<html><head><title>Unauthorized</title></head><body><h1>401 Unauthorized</h1></body></html>"
 """Recorded: the answer without a token is this page, also to a client that accepts only JSON."""
 
 _ITEMS = {"Video", "Track", "Photo"}
@@ -39,7 +37,9 @@ def container(children: list[Element], **attributes: Value | None) -> Element:
     return Element("MediaContainer", {"size": len(children), **attributes}, children)
 
 
-def reply(request: Request, root: Element, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def reply(
+    request: Request, root: Element, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """Answer *request* with *root* in the dialect it asks for."""
     kind, body = (JSON, as_json(root)) if request.wants_json else (XML, as_xml(root))
     return Response(status, body, {**HEADERS, "Content-Type": kind, **(headers or {})})

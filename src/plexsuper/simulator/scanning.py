@@ -71,7 +71,14 @@ class Scans:
         """Say whether the section list shows *section* as refreshing."""
         if any(run.wish.section == section for run in self._running):
             return True
-        return self._core.knobs.queued_is_refreshing and any(wish.section == section for wish in self._waiting)
+        return self._core.knobs.queued_is_refreshing and any(
+            wish.section == section for wish in self._waiting
+        )
+
+    def pending(self, section: int) -> int:
+        """Return how many scans of a section wait or run."""
+        wishes = [*self._waiting, *(run.wish for run in self._running)]
+        return sum(wish.section == section for wish in wishes)
 
     async def work(self) -> None:
         """Scan what is asked for, for ever."""

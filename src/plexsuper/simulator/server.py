@@ -1,13 +1,17 @@
 """The server as the world sees it: nobody listens, 503, still starting, ready, hanging, crashed, back, stopped."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 import anyio
 
-from plexsuper.simulator.api import answer, maintenance
+from plexsuper.errors import ServerAway
+from plexsuper.simulator.api import answer, maintenance, may_ask
 from plexsuper.simulator.identity import PreferencesFile, first_run, token_attributes
 from plexsuper.simulator.life import Life, Place, live
 from plexsuper.simulator.messages import Request, Response
+from plexsuper.simulator.notifications import Listener
 
 State: TypeAlias = Literal["off", "maintenance", "starting", "ready"]
 
@@ -40,7 +44,8 @@ class Server:
         self._end = anyio.Event()
         self._down: float | None = None
         self._hang_from: float | None = None
-        self._started = 0
+        self.lives = 0
+        """How often it was started."""
 
     @property
     def listening(self) -> bool:
@@ -73,7 +78,9 @@ class Server:
         if not self._end.is_set():
             self._down = self.place.knobs.crash_down if down is None else down
             self.place.truth.record("server.crashed")
-            self.place.logs.console("****** PLEX MEDIA SERVER CRASHED, CRASH REPORT WRITTEN: /config/crash.dmp")
+            self.place.logs.console(
+                "****** PLEX MEDIA SERVER CRASHED, CRASH REPORT WRITTEN: /config/crash.dmp"
+            )
             self._end.set()
 
     async def until(self, state: State) -> None:
@@ -87,8 +94,31 @@ class Server:
         if self.life is None:
             return maintenance(self.place.knobs)
         if request.method != "GET":
-            self.place.truth.record("request", method=request.method, path=request.path, query=list(request.query))
+            self.place.truth.record(
+                "request", method=request.method, path=request.path, query=list(request.query)
+            )
         return await answer(self.life, request)
+
+    def socket_status(self, request: Request) -> int:
+        """Return the status that refuses a notification socket, 0 when it may be opened."""
+        if self.life is None or self.place.knobs.sockets_refused:
+            return 503
+        return 0 if may_ask(self.life, request) else 401
+
+    @contextmanager
+    def listen(self, filters: str = "") -> Iterator[Listener]:
+        """Open a notification socket; it is cut when the server ends, or after its life (knob)."""
+        if self.life is None:
+            raise ServerAway("the simulated server is not up; ask socket_status first")
+        core = self.life.core
+        with core.notifications.listen(filters) as listener:
+            if core.knobs.socket_life:
+                core.tasks.start_soon(self._cut_later, listener)
+            yield listener
+
+    async def _cut_later(self, listener: Listener) -> None:
+        await self.place.clock.sleep(self.place.knobs.socket_life)
+        listener.cut()
 
     async def _obstruct(self) -> None:
         clock, knobs = self.place.clock, self.place.knobs
@@ -104,9 +134,9 @@ class Server:
 
     async def _live(self, file: PreferencesFile) -> None:
         knobs, clock = self.place.knobs, self.place.clock
-        self._started += 1
+        self.lives += 1
         self.place.logs.console("Starting Plex Media Server.")
-        self.place.truth.record("server.started", life=self._started)
+        self.place.truth.record("server.started", life=self.lives)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._until_end, tasks.cancel_scope)
@@ -149,9 +179,7 @@ class Server:
         for line in _CONTAINER_START:
             place.logs.console(line)
         granted = place.knobs.claim_answer == "granted"
-        self._token_due = first_run(
-            file, place.account, place.rng, granted=granted, out=place.logs.console
-        )
+        self._token_due = first_run(file, place.account, place.rng, granted=granted, out=place.logs.console)
         for line in _CONTAINER_STARTED:
             place.logs.console(line)
         if self._token_due and place.knobs.token_after == 0:

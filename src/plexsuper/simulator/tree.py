@@ -11,9 +11,11 @@ import anyio
 
 from plexsuper.kinds import SectionType
 
-_VIDEO = frozenset("avi m2ts m4v mkv mov mp4 mpeg mpg ogm ts webm wmv".split())
-_AUDIO = frozenset("aac aif aiff alac ape flac m4a m4b mp3 ogg opus wav wma wv".split())
-_PICTURE = frozenset("bmp gif heic jpeg jpg png tif tiff webp".split())
+_VIDEO = frozenset(["avi", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogm", "ts", "webm", "wmv"])
+_AUDIO = frozenset(
+    ["aac", "aif", "aiff", "alac", "ape", "flac", "m4a", "m4b", "mp3", "ogg", "opus", "wav", "wma", "wv"]
+)
+_PICTURE = frozenset(["bmp", "gif", "heic", "jpeg", "jpg", "png", "tif", "tiff", "webp"])
 _WANTED = {
     SectionType.MOVIE: _VIDEO,
     SectionType.SHOW: _VIDEO,

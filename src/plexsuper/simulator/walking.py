@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from plexsuper.simulator.catalogue import Place
-from plexsuper.simulator.clock import Costs
 from plexsuper.simulator.core import Core
 from plexsuper.simulator.holdings import Known
 from plexsuper.simulator.library import Section, transaction
@@ -55,7 +54,7 @@ class Walk:
         self._force = force
         self._found = found
         self._visited = visited
-        self._costs: Costs = core.costs()
+        self._costs = core.costs()
         self._folders = core.library.folders(section.id)
         self._children = _children(self._folders)
 
@@ -63,9 +62,7 @@ class Walk:
         """Walk through all locations, or only through *path* and what is below it."""
         await self._costs.charge(self._core.knobs.scan_seconds)
         for place in self._core.library.places(self._section.id):
-            if path is None:
-                await self._location(place)
-            elif path.rstrip("/") == place.root.rstrip("/"):
+            if path is None or path.rstrip("/") == place.root.rstrip("/"):
                 await self._location(place)
             elif place.holds(path):
                 await self._folder(place, place.relative_folder(path.rstrip("/") + "/"))
@@ -84,7 +81,9 @@ class Walk:
                 await self._remove_below(place, "")
             return
         self._mark(place, available=True)
-        if not listing.files and not listing.folders and knobs.root_empty == "keep":
+        if not listing.files and not listing.folders:
+            if knobs.root_empty == "remove":
+                await self._remove_below(place, "")
             return
         await self._visit(place, "", listing)
 
@@ -154,7 +153,7 @@ class Walk:
         await self._costs.charge(self._core.knobs.item_seconds)
         section = self._section
         with transaction(self._core.library.conn):
-            item = add_file(self._core.library, section.id, section.type, file, place.root, size)
+            item = add_file(self._core.library, section.id, section.type, file, root=place.root, size=size)
         self.harvest.added += 1
         self._found(item)
 
@@ -176,14 +175,14 @@ class Walk:
 
     async def _remove_below(self, place: Place, relative: str) -> None:
         within = [
-            name for name in self._folders if not relative or name == relative or name.startswith(f"{relative}/")
+            name
+            for name in self._folders
+            if not relative or name == relative or name.startswith(f"{relative}/")
         ]
         for name in within:
             for known in self._core.library.known_in(self._folders[name][0]):
                 if place.holds(known.file) and not known.trashed:
                     await self._remove(known)
-        with transaction(self._core.library.conn):
-            self._core.library.drop_folders(self._folders[name][0] for name in within if name)
 
     def _is_unchanged(self, relative: str, listing: Listing) -> bool:
         return not self._force and self._folders.get(relative, (0, -1))[1] == listing.mtime

@@ -1,5 +1,5 @@
 """Look at everything a run needs before anything is started, and say all of it at once (`plexsuper check`)."""
 
-from plexsuper.actions.preflight.look import examine, find, require_no_error
+from plexsuper.actions.preflight.look import examine, find, preflight, require_no_error
 
-__all__ = ["examine", "find", "require_no_error"]
+__all__ = ["examine", "find", "preflight", "require_no_error"]

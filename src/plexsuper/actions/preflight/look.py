@@ -1,13 +1,13 @@
 """Ask the machine, the server, the storage and the library, all at the same time; nothing is changed or started."""
 
 from collections.abc import Sequence
-from contextlib import aclosing
 
 import anyio
 import anyio.to_thread
 
 from plexsuper.actions.preflight.checks import judge
 from plexsuper.actions.preflight.seen import Seen
+from plexsuper.bus import Publish
 from plexsuper.clients.config_dir import read_preferences
 from plexsuper.clients.host import Host, look_at_host
 from plexsuper.clients.http import open_http
@@ -126,16 +126,11 @@ async def find(
     return judge(settings, await look.look())
 
 
-async def examine(settings: Settings) -> tuple[PreflightFinding, ...]:
-    """Return what `find` finds, with connections of its own: preflight alone, without a run."""
-    media, paths = settings.media.path, settings.plex.paths
-    assert media is not None, "load_settings refuses settings without media.path"
-    definitions = settings.run.definitions
-    wanted = await anyio.to_thread.run_sync(load_definitions, definitions) if definitions is not None else ()
-    async with (
-        open_http(settings.plex.url) as transport,
-        aclosing(ContentProbe(media, kind=settings.media.kind)) as probe,
-    ):
+async def examine(settings: Settings, *, probe: ContentProbe) -> tuple[PreflightFinding, ...]:
+    """Return what `find` finds on the server and in the library that *settings* name."""
+    definitions, paths = settings.run.definitions, settings.plex.paths
+    wanted = () if definitions is None else await anyio.to_thread.run_sync(load_definitions, definitions)
+    async with open_http(settings.plex.url) as transport:
         return await find(
             settings,
             plex=Plex(transport),
@@ -143,6 +138,14 @@ async def examine(settings: Settings) -> tuple[PreflightFinding, ...]:
             library=None if paths is None else LibraryFile(paths.library_db),
             definitions=wanted,
         )
+
+
+async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish) -> None:
+    """Publish everything that is found; raise `PreflightError` when an error is among it."""
+    findings = await examine(settings, probe=probe)
+    for finding in findings:
+        publish(finding)
+    require_no_error(findings)
 
 
 def require_no_error(findings: Sequence[PreflightFinding]) -> None:

@@ -108,7 +108,7 @@ def raise_table(pages: PageFile, root: int, leaves: list[Node]) -> None:
         return
     level = leaves
     while True:
-        groups = list(_groups(pages, root, level))
+        groups = _groups(pages, root, level)
         if len(groups) == 1:
             pages.write(root, _interior(pages, root, groups[0]))
             return
@@ -120,18 +120,20 @@ def raise_table(pages: PageFile, root: int, leaves: list[Node]) -> None:
         level = above
 
 
-def _groups(pages: PageFile, root: int, level: list[Node]) -> Iterator[list[Node]]:
+def _groups(pages: PageFile, root: int, level: list[Node]) -> list[list[Node]]:
     # Page 1 has less room; counting with it everywhere keeps the last level right
     free = total = room(pages, root, PageKind.TABLE_INTERIOR)
-    group: list[Node] = []
+    groups: list[list[Node]] = [[]]
     for node in level:
         need = cost(_LINK.pack(0) + write_varint(node.key))
-        if group and need > free:
-            yield group
-            group, free = [], total
-        group.append(node)
+        if groups[-1] and need > free:
+            groups.append([])
+            free = total
+        groups[-1].append(node)
         free -= need
-    yield group
+    if len(groups) > 1 and len(groups[-1]) == 1:  # an interior page divides at least two
+        groups[-1].insert(0, groups[-2].pop())
+    return groups
 
 
 def _interior(pages: PageFile, number: int, group: list[Node]) -> bytes:
@@ -166,16 +168,17 @@ def raise_index(pages: PageFile, root: int, entries: Iterable[bytes]) -> int:
 def _raise_level(pages: PageFile, level: list[Node]) -> list[Node]:
     above: list[Node] = []
     cells: list[bytes] = []
-    free = room(pages, 0, PageKind.INDEX_INTERIOR)
+    # One cell of reserve, so that a page never ends with a single child left over for the next one
+    reserve = max(cost(_LINK.pack(0) + node.divider) for node in level)
+    free = total = room(pages, 0, PageKind.INDEX_INTERIOR) - reserve
     for place, node in enumerate(level):
-        last = place == len(level) - 1
         cell = _LINK.pack(node.page) + node.divider
-        # A page ends before it is full, and never so that a single child is left over for the next one
-        if last or (len(cells) > 1 and cost(cell) > free and place < len(level) - 2):
+        left = len(level) - 1 - place
+        if left == 0 or (cells and cost(cell) > free and left > 1):
             number = pages.append()
             pages.write(number, page_bytes(pages, number, PageKind.INDEX_INTERIOR, cells, node.page))
             above.append(Node(number, divider=node.divider))
-            cells, free = [], room(pages, 0, PageKind.INDEX_INTERIOR)
+            cells, free = [], total
             continue
         cells.append(cell)
         free -= cost(cell)

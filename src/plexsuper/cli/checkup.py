@@ -1,0 +1,60 @@
+"""`plexsuper check`: preflight alone, as a table for people or as one JSON object for scripts."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import anyio
+import typer
+
+from plexsuper.actions.preflight import examine
+from plexsuper.clients.probe import ContentProbe
+from plexsuper.config import Settings
+from plexsuper.errors import ExitCode
+from plexsuper.events import PreflightFinding
+from plexsuper.faces.checklist import checklist
+from plexsuper.redact import Redactor
+
+
+def check_up(settings: Settings, *, as_json: bool) -> int:
+    """Look at everything that a run needs, print what was found, and return the exit code."""
+    findings = anyio.run(_examine, settings, backend_options={"use_uvloop": True})
+    failed = any(finding.severity == "error" for finding in findings)
+    code = ExitCode.PREFLIGHT if failed else ExitCode.DONE
+    text = _as_json(settings, findings, code) if as_json else _as_table(findings)
+    # Names of files need not be UTF-8, but the output is.
+    shown = Redactor(settings.secrets())(text).encode("utf-8", "backslashreplace").decode()
+    typer.echo(shown)
+    return int(code)
+
+
+async def _examine(settings: Settings) -> tuple[PreflightFinding, ...]:
+    media = settings.media
+    assert media.path is not None, "load_settings refuses settings without it"
+    async with aclosing(ContentProbe(media.path, kind=media.kind)) as probe:
+        return await examine(settings, probe=probe)
+
+
+def _as_json(settings: Settings, findings: Sequence[PreflightFinding], code: ExitCode) -> str:
+    return json.dumps(
+        {
+            "ready": code is ExitCode.DONE,
+            "exit_code": int(code),
+            "findings": [
+                {"severity": f.severity, "subject": f.subject, "message": f.message, "remedy": f.remedy}
+                for f in findings
+            ],
+            "settings": settings.public(),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _as_table(findings: Sequence[PreflightFinding]) -> str:
+    width = shutil.get_terminal_size((120, 24)).columns
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return "\n".join(checklist(findings, width=width, colour=colour))

@@ -1,0 +1,83 @@
+"""The options that several commands share: one behaviour, one name, one help text (lesson L11)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from plexsuper.config import Settings
+
+ConfigFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The settings file; else ./plexsuper.toml, else the one in ~/.config/plexsuper.",
+    ),
+]
+ProfileName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="NAME", help="local_quick, local_delta, cloud_standard or cloud_intensive."
+    ),
+]
+SectionNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--section", metavar="NAME", help="A section to process, by name or id; repeat it for more. Else all."
+    ),
+]
+Quick: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="Try the set-up: scan only (no analysis, no sonic), with the pace of profile local_quick.",
+    ),
+]
+Deep: TypeAlias = Annotated[
+    bool, typer.Option("--deep", help="Walk every directory, also those that seem unchanged.")
+]
+Refresh: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--refresh", help="Refresh the metadata of music before its sonic analysis (can take hours)."
+    ),
+]
+NoSonic: TypeAlias = Annotated[
+    bool, typer.Option("--no-sonic", help="Leave the sonic analysis of music out.")
+]
+Events: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--events", metavar="FORMAT", help="auto (a live view on a terminal, else jsonl), jsonl or text."
+    ),
+]
+
+
+def settings_from(
+    config: Path | None,
+    *,
+    profile: str | None,
+    section: list[str] | None,
+    quick: bool,
+    deep: bool,
+    refresh: bool,
+    no_sonic: bool,
+    dry_run: bool = False,
+    events: str | None = None,
+) -> "Settings":
+    """Return the settings with these flags over them; a flag that was not given says nothing."""
+    from plexsuper.config import load_settings  # noqa: PLC0415 - pydantic: --help must not load it
+
+    given: dict[tuple[str, ...], Any] = {
+        ("profile",): profile,
+        ("run", "sections"): section or None,
+        ("run", "quick"): quick or None,
+        ("run", "deep"): deep or None,
+        ("run", "refresh"): refresh or None,
+        ("run", "sonic"): False if no_sonic else None,
+        ("run", "dry_run"): dry_run or None,
+        ("events", "format"): events,
+    }
+    return load_settings(file=config, flags={key: value for key, value in given.items() if value is not None})

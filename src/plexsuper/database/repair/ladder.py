@@ -1,0 +1,212 @@
+"""Climbs the ladder of repairs on a private copy until the check passes, then puts the copy in the original's place."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plexsuper.database.access import SQLITE_ERRORS, explain, refuse_if_open
+from plexsuper.database.check import check_database
+from plexsuper.database.format import Malformed
+from plexsuper.database.progress import Progress, ProgressCallback
+from plexsuper.database.repair.objects import keep_sequences, missing_objects
+from plexsuper.database.repair.pagefile import PageFile
+from plexsuper.database.repair.plexonly import restore_custom_index
+from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
+from plexsuper.database.repair.report import RepairReport
+from plexsuper.database.repair.schema_tree import mend_declarations, parse_error, rescue_schema_tree
+from plexsuper.database.repair.strays import rescue_tables
+from plexsuper.database.repair.surgery import free_the_unowned, rebuild_indexes, schema_of
+from plexsuper.database.repair.virtual import heal, hurt_tables, refresh
+from plexsuper.database.repair.workshop import apply_log, make_whole, workshop
+from plexsuper.database.report import CheckReport
+from plexsuper.database.schema import Schema
+from plexsuper.database.wal import read_wal, wal_path
+from plexsuper.errors import DatabaseError
+
+_ROUNDS = 8
+
+
+def repair_database(
+    path: Path,
+    *,
+    workdir: Path | None = None,
+    progress: ProgressCallback | None = None,
+    plex_sqlite: Sequence[str] | None = None,
+) -> RepairReport:
+    """Repair the database at *path*, library or blobs, of a Plex that is not running.
+
+    All work is done on a copy in *workdir* (default: beside the database). The copy replaces the original only when it has
+    passed the full check; the damaged file, its `-wal` and its `-shm` are kept under a dated name. Until then the original is
+    not touched. Without *plex_sqlite* (the command that runs `Plex SQLite`) a damaged index or full-text index that only Plex
+    can build is left out or empty, and `RepairReport.states` says so.
+
+    Raises:
+        DatabaseError: it cannot be repaired, there is no space, or the file is in use; the original is as it was.
+    """
+    started = time.monotonic()
+    tell = progress or (lambda _progress: None)
+    before = check_database(path, progress=tell, plex_sqlite=plex_sqlite)
+    report = RepairReport(path=path, before=before)
+    if before.healthy:
+        report.after = before
+    else:
+        refuse_if_open(path)
+        try:
+            _Repair(path, workdir, tell, plex_sqlite, report).run()
+        except (*SQLITE_ERRORS, Malformed) as error:
+            raise DatabaseError(
+                f"{path} could not be repaired, it is as it was: {explain(error)}; restore a snapshot or one of Plex's"
+                " dated copies"
+            ) from error
+    report.seconds = time.monotonic() - started
+    return report
+
+
+@dataclass(slots=True)
+class _Repair:
+    path: Path
+    workdir: Path | None
+    tell: ProgressCallback
+    plex_sqlite: Sequence[str] | None
+    report: RepairReport
+    copy: Path = Path()
+    versions: tuple[int, int] = (2, 2)
+    hurt: set[str] = field(default_factory=set)
+    proved: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)
+
+    def run(self) -> None:
+        wal = read_wal(wal_path(self.path))
+        logged = bool(wal and wal.committed)
+        with workshop(self.path, self.workdir, 2 if logged else 1) as directory:
+            self.copy = directory / self.path.name
+            self._say("copy")
+            apply_log(self.path, self.copy)
+            applied = directory / "applied" if logged else None
+            if applied:
+                shutil.copyfile(self.copy, applied)
+            self._mend_file()
+            objects = schema_of(self.copy).objects
+            self.report.after = self._climb()
+            self.report.missing_objects = missing_objects(objects, schema_of(self.copy).objects)
+            self._settle()
+            self._swap(applied)
+
+    def _say(self, step: str) -> None:
+        self.tell(Progress(f"repair: {step}", 0, None, "steps"))
+
+    def _mend_file(self) -> None:
+        kinds = {finding.kind for finding in self.report.before.findings}
+        if make_whole(self.copy, distrust=bool(kinds & {"header", "schema"})):
+            self.report.step("header")
+        with PageFile(self.copy) as pages:
+            self.versions = (pages.header.write_version, pages.header.read_version)
+        rescue_schema_tree(self.copy, self.report)
+        if "schema" in kinds or parse_error(self.copy):
+            mend_declarations(self.path, self.copy, self.report)
+        if error := parse_error(self.copy):
+            raise DatabaseError(
+                f"the schema of {self.path.name} is damaged beyond repair ({error}); restore a snapshot or one of Plex's"
+                " dated copies"
+            )
+
+    def _climb(self) -> CheckReport:
+        tried: list[frozenset[tuple[str, str]]] = []
+        for _ in range(_ROUNDS):
+            self._settle()
+            checked = check_database(self.copy, progress=self.tell)
+            if checked.healthy and not self.hurt and not self.stale:
+                return checked
+            state = frozenset((finding.object, finding.message) for finding in checked.findings)
+            if state and state in tried:
+                break
+            tried.append(state)
+            self._improve(checked)
+        said = "; ".join(f"{finding.object}: {finding.message}" for finding in checked.findings[:5])
+        raise DatabaseError(
+            f"{self.path} could not be repaired, it is as it was; left over: {said}; restore a snapshot or one of Plex's"
+            " dated copies"
+        )
+
+    def _settle(self) -> None:
+        with PageFile(self.copy) as pages:
+            pages.set_versions(*self.versions)
+
+    def _improve(self, checked: CheckReport) -> None:
+        schema = schema_of(self.copy)
+        tables = {finding.object for finding in checked.findings if finding.kind == "table"} & schema.tables.keys()
+        indexes = {finding.object for finding in checked.findings if finding.kind == "index"} & schema.indexes.keys()
+        broken = {finding.object for finding in checked.findings if finding.kind == "rtree"}
+        suspects = _suspects(checked, schema) - self.proved
+        self.proved |= suspects
+        rescued = set()
+        if tables | suspects:
+            self._say("tables")
+            rescued = rescue_tables(self.copy, schema, tables | suspects, self.report)
+        if rescued:
+            self.hurt |= rescued
+            self.stale |= {name for name in rescued if self._changed(name)}
+            keep_sequences(self.copy, schema, rescued)
+            free_the_unowned(self.copy, schema)
+        elif indexes:
+            self._say("indexes")
+            self._rebuild(indexes)
+        elif broken or self.hurt or self.stale:
+            self._say("virtual tables")
+            for item in hurt_tables(schema, self.hurt | {f"{name}_node" for name in broken}):
+                lost = any(self._changed(f"{item.name}_{part}") for part in ("segdir", "content"))
+                self.report.states[item.name] = heal(self.copy, item, self.plex_sqlite, lost=lost)
+            self._refresh_full_text()
+            self.hurt.clear()
+            self.stale.clear()
+            free_the_unowned(self.copy, schema)
+        else:
+            self.report.step("free page list")
+            free_the_unowned(self.copy, schema)
+
+    def _changed(self, table: str) -> bool:
+        result = self.report.tables.get(table)
+        return result is not None and bool(result.rebuilt or result.lost or result.lost_pages)
+
+    def _rebuild(self, names: set[str]) -> None:
+        schema = schema_of(self.copy)
+        ordinary = frozenset(name for name in names if not schema.indexes[name].custom_collation)
+        self.report.step("index surgery")
+        for name in sorted(names - ordinary):  # first: the other indexes still bear witness of the table
+            index = schema.indexes[name]
+            state = restore_custom_index(self.copy, schema.tables[index.table], index, self.plex_sqlite)
+            self.report.states[name] = state
+        self.report.notes += rebuild_indexes(self.copy, schema_of(self.copy), ordinary)
+        self.report.indexes += sorted(ordinary)
+        free_the_unowned(self.copy, schema_of(self.copy))
+
+    def _refresh_full_text(self) -> None:
+        """Full-text tables over a table that has lost rows or titles no longer hold its words."""
+        schema = schema_of(self.copy)
+        for item in schema.virtual:
+            if item.name in self.report.states:
+                continue
+            if any(f'content="{name}"' in item.sql for name in self.stale):
+                self.report.states[item.name] = refresh(self.copy, item, self.plex_sqlite)
+
+    def _swap(self, applied: Path | None) -> None:
+        self._say("swap")
+        finished = self.copy
+        home = self.path.absolute().parent
+        if finished.stat().st_dev != home.stat().st_dev:
+            raise DatabaseError(f"{self.workdir} is not on the file system of {self.path}; name a directory on it")
+        for file in filter(None, (finished, applied)):
+            adopt_looks(self.path, file)
+            sync_path(file)
+        refuse_if_open(self.path)
+        self.report.kept = replace_database(self.path.absolute(), finished, applied)
+        self.report.changed = True
+
+
+def _suspects(checked: CheckReport, schema: Schema) -> set[str]:
+    """The tables that disagree with an index although both trees are sound: either may hold a foreign page."""
+    findings = [finding for finding in checked.findings if finding.object in schema.indexes]
+    broken = {schema.indexes[finding.object].table for finding in findings if finding.pages}
+    return {schema.indexes[finding.object].table for finding in findings} - broken

@@ -1,0 +1,121 @@
+"""The private directory in which a repair works, and the copies it works on."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from plexsuper.database.access import PRIVATE_PREFIX
+from plexsuper.database.btree_page import parse_page
+from plexsuper.database.format import HEADER_SIZE, Malformed, parse_header
+from plexsuper.database.repair.header import guess_shape, revive_header
+from plexsuper.database.wal import read_wal, wal_path
+from plexsuper.errors import DatabaseError
+
+_LOCK = "lock"
+_GROWTH = 0.3
+"""Rebuilt trees are written behind the old ones before those become free pages."""
+
+
+@contextlib.contextmanager
+def workshop(path: Path, workdir: Path | None, copies: int) -> Iterator[Path]:
+    """Make a private directory with room for *copies* of the database at *path*; remove it afterwards.
+
+    What killed repairs of the same database left behind is removed first.
+
+    Raises:
+        DatabaseError: another repair is at work, or there is too little space.
+    """
+    home = (workdir or path.parent).absolute()
+    prefix = f"{PRIVATE_PREFIX}repair-{path.name}-"
+    try:
+        _sweep(home, prefix, path)
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=home))
+    except OSError as error:
+        raise DatabaseError(f"cannot work in {home}: {error.strerror}; name another directory to work in") from error
+    try:
+        with (directory / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _require_space(path, home, copies)
+            yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+def _sweep(home: Path, prefix: str, path: Path) -> None:
+    for old in home.glob(f"{prefix}*"):
+        with contextlib.suppress(FileNotFoundError), (old / _LOCK).open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DatabaseError(f"another repair of {path} is at work in {old}; wait for it") from None
+        shutil.rmtree(old)
+
+
+def _require_space(path: Path, home: Path, copies: int) -> None:
+    size = path.stat().st_size + (wal_path(path).stat().st_size if wal_path(path).exists() else 0)
+    need = int(size * (copies + _GROWTH)) + (4 << 20)
+    free = shutil.disk_usage(home).free
+    if free < need:
+        raise DatabaseError(
+            f"the repair needs {need >> 20} MiB in {home}, {free >> 20} MiB are free; free some or name another directory"
+        )
+
+
+def apply_log(path: Path, copy: Path) -> None:
+    """Copy the database at *path* to *copy* with its committed log applied: what SQLite would see, as one file."""
+    shutil.copyfile(path, copy)
+    wal = read_wal(wal_path(path))
+    if wal is None or not wal.committed:
+        return
+    with copy.open("r+b") as target, wal.path.open("rb") as log:
+        for number, at in sorted(wal.pages.items()):
+            log.seek(at)
+            target.seek((number - 1) * wal.page_size)
+            target.write(log.read(wal.page_size))
+        target.truncate(wal.page_count * wal.page_size)
+
+
+def make_whole(copy: Path, *, distrust: bool) -> bool:
+    """Give *copy* a sound header and a whole number of pages; say whether the header had to be mended.
+
+    With *distrust* the page size is found by looking at the pages, else the header's is taken if it is possible.
+
+    Raises:
+        DatabaseError: it is no SQLite database at all.
+    """
+    size = copy.stat().st_size
+    with copy.open("r+b") as file:
+        raw = file.read(HEADER_SIZE)
+        try:
+            header = parse_header(raw)
+        except Malformed:
+            distrust = True
+        if distrust:
+            fd = file.fileno()
+            try:
+                shape = guess_shape(raw, size, lambda at, length: os.pread(fd, length, at))
+            except Malformed as error:
+                raise DatabaseError(f"{copy.name}: {error}; restore a snapshot or one of Plex's dated copies") from error
+            page_size, reserved = shape.page_size, shape.reserved
+        else:
+            page_size, reserved = header.page_size, header.reserved
+        count = -(-size // page_size)
+        file.truncate(count * page_size)
+        second = os.pread(file.fileno(), page_size, page_size)
+        mended = revive_header(raw, page_size, reserved, count, mapped=_is_pointer_map(second, page_size - reserved))
+        file.seek(0)
+        file.write(mended)
+    return mended != raw
+
+
+def _is_pointer_map(page: bytes, usable: int) -> bool:
+    """Whether the second page of a file is a pointer map (of an auto-vacuum database) and not part of a tree."""
+    try:
+        parse_page(page, 2, usable)
+    except Malformed:
+        return len(page) > 5 and 1 <= page[0] <= 5 and int.from_bytes(page[1:5], "big") < 1 << 24
+    return False

@@ -1,0 +1,262 @@
+"""`plexsuper db …`: every tool for the library database on its own.
+
+FILE is the library database, its directory, or Plex's configuration directory. Nothing asks back: `--dry-run` shows,
+without it the deed is done, after a snapshot. Exit codes are those of `plexsuper.errors.ExitCode`.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plexsuper.database.connection import reading
+from plexsuper.database.diff import diff_databases
+from plexsuper.database.files import locate_pair, os_errors
+from plexsuper.database.mapping import make_mappings, parse_json, parse_pair
+from plexsuper.database.progress import ProgressCallback
+from plexsuper.database.proof import parse_media_root
+from plexsuper.database.remap import remap_databases
+from plexsuper.database.snapshot import Check, Snapshot, restore_snapshot, take_snapshot, verify_snapshot
+from plexsuper.database.statistics import read_statistics
+from plexsuper.database.store import list_snapshots
+from plexsuper.database_output import emit, outcome, print_text, progress_line, write_json
+from plexsuper.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
+from plexsuper.errors import DatabaseError, ExitCode
+
+app = typer.Typer(
+    name="db", help="Check, repair, copy and change a Plex library database.", no_args_is_help=True
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The library database, or its directory.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
+PlexSqlite = Annotated[
+    str | None,
+    typer.Option(metavar="COMMAND", help="Runs `Plex SQLite`, for what stock SQLite cannot judge or build."),
+]
+NoCheck = Annotated[bool, typer.Option("--no-check", help="Trust the databases without checking them.")]
+
+
+@app.command()
+def check(
+    file: File,
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds per gigabyte; sees most damage, not all.")
+    ] = False,
+    plex_sqlite: PlexSqlite = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether the databases are sound: exit code 0, or 5 when one is damaged."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        # Here because the page readers cost start-up time that most commands need not pay
+        from plexsuper.database.check import check_database  # noqa: PLC0415
+
+        command = shlex.split(plex_sqlite) if plex_sqlite else None
+        reports = [
+            check_database(path, full=not quick, progress=progress, plex_sqlite=command)
+            for path in locate_pair(file).files
+        ]
+        emit(reports, lambda: check_lines(reports), as_json=as_json)
+        if not all(report.healthy for report in reports):
+            raise typer.Exit(ExitCode.DATABASE)
+
+
+@app.command()
+def repair(
+    file: File,
+    *,
+    workdir: Annotated[Path | None, typer.Option(help="Where the copy is made.")] = None,
+    plex_sqlite: PlexSqlite = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Repair the databases on a copy, which takes their place when it is sound; the damaged ones are kept."""
+    if dry_run:
+        check(file, plex_sqlite=plex_sqlite, as_json=as_json)
+        return
+    with outcome(as_json=as_json), progress_line() as progress:
+        from plexsuper.database.repair import repair_database  # noqa: PLC0415 - see check
+
+        command = shlex.split(plex_sqlite) if plex_sqlite else None
+        reports = [
+            repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command)
+            for path in locate_pair(file).files
+        ]
+        emit(reports, lambda: repair_lines(reports), as_json=as_json)
+
+
+@app.command()
+def stats(file: File, as_json: Json = False) -> None:
+    """Count the library, whole and by section."""
+    with outcome(as_json=as_json):
+        with reading(locate_pair(file).library) as conn:
+            statistics = read_statistics(conn)
+        emit(statistics, lambda: statistics_lines(statistics), as_json=as_json)
+
+
+@app.command()
+def remap(
+    file: File,
+    *,
+    pairs: Annotated[list[str] | None, typer.Option("--map", metavar="OLD=NEW")] = None,
+    mappings: Annotated[Path | None, typer.Option(help="A JSON file of mappings.")] = None,
+    media_root: Annotated[
+        str | None, typer.Option(metavar="[PREFIX=]DIR", help="Prove the paths in this directory.")
+    ] = None,
+    dry_run: DryRun = False,
+    no_check: NoCheck = False,
+    as_json: Json = False,
+) -> None:
+    """Change the paths of media that moved. Undo it with `restore`."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        chosen = [parse_pair(pair) for pair in pairs or []]
+        if mappings is not None:
+            with os_errors(f"cannot read {mappings}"):
+                chosen += parse_json(mappings.read_bytes())
+        report = remap_databases(
+            file,
+            make_mappings(chosen),
+            dry_run=dry_run,
+            media_root=parse_media_root(media_root) if media_root else None,
+            check=None if no_check else _full_check(progress),
+            progress=progress,
+        )
+        emit(report, lambda: remap_lines(report), as_json=as_json)
+
+
+@app.command()
+def snapshot(
+    file: File,
+    into: Annotated[Path | None, typer.Option(help="A new directory for it.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the databases, also of a running Plex."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        if dry_run:
+            pair = locate_pair(file)
+            size = sum(path.stat().st_size for path in pair.files)
+            write_json({"would_copy": [str(path) for path in pair.files], "bytes": size})
+            return
+        taken = take_snapshot(file, into, progress=progress)
+        emit(taken, lambda: iter([f"snapshot {taken.path} ({taken.manifest.method})"]), as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: File,
+    snapshot_dir: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOT]")] = None,
+    dry_run: DryRun = False,
+    no_check: NoCheck = False,
+    as_json: Json = False,
+) -> None:
+    """Put a snapshot (the newest without SNAPSHOT) in place of the databases; the replaced ones are kept."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        directory = locate_pair(file).directory
+        chosen = snapshot_dir or next(iter(list_snapshots(directory)), None)
+        if chosen is None:
+            raise DatabaseError(f"there is no snapshot of {directory}: name one")
+        judge = None if no_check else _full_check(progress)
+        if dry_run:
+            manifest = verify_snapshot(chosen, check=judge, progress=progress)
+            found = Snapshot(path=chosen, manifest=manifest)
+            emit(found, lambda: iter([f"would restore {chosen} of {manifest.created}"]), as_json=as_json)
+            return
+        kept = restore_snapshot(chosen, file, check=judge, progress=progress)
+        if as_json:
+            write_json({"restored": str(chosen), "kept": str(kept)})
+        else:
+            print_text(f"restored {chosen}; the replaced databases are in {kept}")
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="A")],
+    new: Annotated[Path, typer.Argument(metavar="B")],
+    limit: Annotated[int, typer.Option(help="Differences listed by section and change.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """List what was added, removed, trashed, restored and changed from A to B."""
+    with outcome(as_json=as_json):
+        result = diff_databases(locate_pair(old).library, locate_pair(new).library, limit=limit)
+        emit(result, lambda: diff_lines(result), as_json=as_json)
+
+
+@app.command()
+def export(
+    file: File,
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="*.tar.zst or *.tar.gz")],
+    bundles: Annotated[bool, typer.Option("--bundles", help="With Metadata and Media.")] = False,
+    no_check: NoCheck = False,
+    as_json: Json = False,
+) -> None:
+    """Write the databases to one verified archive, also of a running Plex."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        from plexsuper.database.archive import export_archive  # noqa: PLC0415 - zstd costs start-up time
+        from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
+
+        written = export_archive(file, archive, bundles=bundles, progress=progress)
+        verify_archive(archive, check=None if no_check else _full_check(progress), progress=progress)
+        emit(written, lambda: iter([f"{archive}: {written.size} bytes, verified"]), as_json=as_json)
+
+
+@app.command()
+def inject(
+    file: File,
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE")],
+    *,
+    bundles: Annotated[bool, typer.Option(help="Also Metadata and Media, where it has them.")] = True,
+    no_check: NoCheck = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Put the library of an archive in place of FILE (which may be an empty directory); the old one is kept."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        from plexsuper.database.inject import inject_archive, verify_archive  # noqa: PLC0415 - zstd costs start-up time
+
+        judge = None if no_check else _full_check(progress)
+        if dry_run:
+            content = verify_archive(archive, check=judge, progress=progress)
+            emit(content, lambda: iter([f"{archive} is good"]), as_json=as_json)
+            return
+        done = inject_archive(archive, file, bundles=bundles, check=judge, progress=progress)
+        emit(
+            done,
+            lambda: iter([f"{archive} is in place; replaced databases: {done.kept or 'none'}"]),
+            as_json=as_json,
+        )
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive, or the directory of a snapshot.")],
+    no_check: NoCheck = False,
+    as_json: Json = False,
+) -> None:
+    """Compare an archive or a snapshot with its checksums, and check the databases in it."""
+    with outcome(as_json=as_json), progress_line() as progress:
+        judge = None if no_check else _full_check(progress)
+        if file.is_dir():
+            taken = Snapshot(path=file, manifest=verify_snapshot(file, check=judge, progress=progress))
+            emit(taken, lambda: iter([f"{file} is good"]), as_json=as_json)
+            return
+        from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
+
+        content = verify_archive(file, check=judge, progress=progress)
+        emit(content, lambda: iter([f"{file} is good"]), as_json=as_json)
+
+
+def _full_check(progress: ProgressCallback) -> Check:
+    """Return the full check as something that raises on damage."""
+    from plexsuper.database.check import check_database  # noqa: PLC0415 - see check
+
+    def judge(path: Path) -> None:
+        report = check_database(path, progress=progress)
+        for finding in report.findings:
+            raise DatabaseError(
+                f"{path} is damaged: {finding.object}: {finding.message}; run `plexsuper db repair` on it"
+            )
+
+    return judge

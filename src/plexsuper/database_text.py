@@ -1,0 +1,92 @@
+"""The results of `plexsuper db` as lines for people."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from plexsuper.database.diff import ChangeCounts, LibraryDiff
+from plexsuper.database.remap import RemapReport
+from plexsuper.database.statistics import Figures, LibraryStatistics
+from plexsuper.database_output import say
+
+if TYPE_CHECKING:  # these modules cost start-up time
+    from plexsuper.database.repair import RepairReport
+    from plexsuper.database.report import CheckReport
+
+
+def _figures(figures: Figures) -> str:
+    kinds = (
+        (f.name, getattr(figures.live, f.name), getattr(figures.trashed, f.name))
+        for f in fields(figures.live)
+    )
+    shown = [
+        f"{live} {name}" + (f" (+{trash} trashed)" if trash else "")
+        for name, live, trash in kinds
+        if live or trash
+    ]
+    return ", ".join([*shown, f"{figures.live_parts} files", f"{figures.unanalysed} not analysed"])
+
+
+def statistics_lines(statistics: LibraryStatistics) -> Iterator[str]:
+    """Show a count of the library."""
+    yield f"library: {_figures(statistics.total)}"
+    for section in statistics.sections:
+        yield f"{section.id} {section.title} ({section.type}): {_figures(section.figures)}"
+
+
+def remap_lines(report: RemapReport) -> Iterator[str]:
+    """Show what a remap did or would do."""
+    for place in report.places:
+        yield f"{place.table}.{place.column}: {place.rows} rows"
+    for section in report.sections:
+        yield f"section {section.id} {section.title}: {section.files} files"
+        yield from (f"  {old!r} → {new!r}" for old, new in section.samples)
+    for collision in report.collisions:
+        yield f"COLLISION in {collision.place}: {collision.old[0]!r}, {collision.old[1]!r} → {collision.new!r}"
+    yield from (f"nothing is in {folder!r}" for folder in report.unused)
+    for proof in report.proofs:
+        yield f"section {proof.id} {proof.title}: of {proof.sampled} sampled files storage has {proof.before} now, {proof.after} then"
+    for proof in report.sections_without_hit:
+        say(f"warning: storage has no sampled file of section {proof.id} ({proof.title})")
+    done = "changed; undo with `plexsuper db restore`" if report.applied else "not changed"
+    yield f"{'already in effect' if report.already else done}; {report.changes} values; snapshot: {report.snapshot or 'none'}"
+
+
+def _counts(counts: ChangeCounts) -> str:
+    shown = [f"{getattr(counts, f.name)} {f.name}" for f in fields(counts) if getattr(counts, f.name)]
+    return ", ".join(shown) or "none"
+
+
+def diff_lines(result: LibraryDiff) -> Iterator[str]:
+    """Show the differences of two libraries."""
+    for section in result.sections:
+        yield f"section {section.id} {section.title}: items {_counts(section.items)}; files {_counts(section.files)}"
+    for entry in result.entries:
+        yield f"{entry.change.value} {entry.kind} {entry.title!r}" + (
+            f" {entry.path!r}" if entry.path else ""
+        )
+    yield "no difference" if result.empty else "" if result.complete else "… and more (raise --limit)"
+
+
+def check_lines(reports: Iterable["CheckReport"]) -> Iterator[str]:
+    """Show what a check found."""
+    for report in reports:
+        yield f"{report.path}: {'sound' if report.healthy else 'DAMAGED'} ({report.pages} pages)"
+        yield from (f"  {f.damage} of {f.object} ({f.kind}): {f.message}" for f in report.findings)
+        yield from (f"  not judged: {u.object}: {u.why}" for u in report.unjudged)
+        yield from (f"  {count} orphans: {name}" for name, count in report.orphans.items() if count)
+        yield from (f"  {note}" for note in report.notes)
+
+
+def repair_lines(reports: Iterable["RepairReport"]) -> Iterator[str]:
+    """Show what a repair did."""
+    for report in reports:
+        yield f"{report.path}: {'repaired' if report.changed else 'was sound, nothing was done'}"
+        yield from (f"  step: {step}" for step in report.steps)
+        for name, table in report.tables.items():
+            yield f"  {name}: {table}"
+        yield from (f"  index made anew: {name}" for name in report.indexes)
+        yield from (f"  {name}: {state}" for name, state in report.states.items())
+        yield from (f"  {note}" for note in report.notes)
+        if report.kept:
+            yield f"  the damaged one is kept as {report.kept}"

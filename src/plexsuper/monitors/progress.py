@@ -1,0 +1,88 @@
+"""Notices what moves in the library database: cheaply at each tick, exactly now and then (lesson L07)."""
+
+from typing import Never
+
+import anyio
+
+from plexsuper.bus import Publish
+from plexsuper.clients.library import Library
+from plexsuper.database.sampling import Cursor
+from plexsuper.events import LibraryChanged, LibraryCounted
+from plexsuper.evidence import counted
+
+_QUIET_TICKS = 2
+_SHARE = 0.01
+_LONGEST = 4.0
+"""Counting may take this part of the time: the pause grows with what the last count cost, up to so many times."""
+
+
+async def watch_progress(publish: Publish, *, library: Library, every: float, full_every: float) -> Never:
+    """Publish `LibraryChanged` at each tick in which somebody wrote, `LibraryCounted` where counts have moved.
+
+    A section whose rows moved is counted at most each *full_every* seconds, and once more when it is quiet. A
+    write that moved no row is suspect: deletions and, in some versions, analysis do not show in the rows'
+    change number. Then all sections are counted at the next turn.
+    """
+    watch = _Watch(publish, library, full_every)
+    await watch.begin()
+    while True:
+        await anyio.sleep(every)
+        await watch.tick()
+
+
+class _Watch:
+    """What was seen last."""
+
+    def __init__(self, publish: Publish, library: Library, full_every: float) -> None:
+        self._publish = publish
+        self._library = library
+        self._full_every = full_every
+        self._version = 0
+        self._cursor = Cursor(0, 0)
+        self._counts: dict[int, LibraryCounted] = {}
+        self._moved: set[int] = set()
+        self._suspect = False
+        self._quiet = 0
+        self._count_at = 0.0
+
+    async def begin(self) -> None:
+        """Take the first picture, of all sections."""
+        self._version = await self._library.data_version()
+        self._cursor = await self._library.cursor()
+        self._suspect = True
+        await self._count()
+
+    async def tick(self) -> None:
+        """Look once."""
+        version = await self._library.data_version()
+        if version != self._version:
+            self._version = version
+            await self._note_changes()
+        else:
+            self._quiet += 1
+        due = anyio.current_time() >= self._count_at
+        settled = self._moved and self._quiet == _QUIET_TICKS
+        if settled or (due and (self._moved or self._suspect)):
+            await self._count()
+
+    async def _note_changes(self) -> None:
+        self._quiet = 0
+        delta, self._cursor = await self._library.changes_since(self._cursor)
+        self._moved.update(delta.sections)
+        self._suspect = self._suspect or not delta.rows
+        self._publish(LibraryChanged(rows=delta.rows, sections=delta.sections))
+
+    async def _count(self) -> None:
+        """Count the sections that moved, or all when something moved that no row tells of."""
+        started = anyio.current_time()
+        present = {section.id for section in await self._library.sections()}
+        wanted = present if self._suspect else present & self._moved
+        self._moved, self._suspect = set(), False
+        for section in sorted(wanted):
+            fact = counted(await self._library.section_counts(section))
+            if fact != self._counts.get(section):
+                self._counts[section] = fact
+                self._publish(fact)
+        now = anyio.current_time()
+        pause = min((now - started) / _SHARE, _LONGEST * self._full_every)
+        self._count_at = now + max(pause, self._full_every)

@@ -1,0 +1,89 @@
+"""Notices when the server becomes ready, with every reason why it is not, and when it is lost."""
+
+from typing import Never
+
+import anyio
+
+from plexsuper.bus import Publish
+from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex_values import Identity, ServerNotUp
+from plexsuper.clients.runtime import Runtime
+from plexsuper.events import PlexLost, PlexReady, PlexWaiting
+
+_ATTEMPT_EVERY = 0.5
+_REPEAT_EVERY = 10.0
+_LOG_LINES = 20
+
+_MISSES = 2
+_MISSES_OF_A_LIVING = 4
+"""A server whose process lives and that only answers late is busy rather than lost."""
+
+
+async def watch_server(
+    publish: Publish, *, plex: Plex, runtime: Runtime, every: float, patience: float
+) -> Never:
+    """Publish `PlexWaiting` until the server is ready, then `PlexReady`, then `PlexLost`, again and again.
+
+    *every* is the time between two looks at a server that is ready; the end of its process is noticed at once.
+    A server that is not ready after *patience* seconds is reported with the last lines of its log (lesson L17).
+    """
+    while True:
+        identity, after = await _ready(publish, plex, runtime, patience)
+        publish(
+            PlexReady(
+                version=identity.version, machine=identity.machine, claimed=identity.claimed, after=after
+            )
+        )
+        publish(PlexLost(detail=await _lost(plex, runtime, every)))
+
+
+async def _ready(publish: Publish, plex: Plex, runtime: Runtime, patience: float) -> tuple[Identity, float]:
+    """Ask until the server is ready; return who it is and how long that took."""
+    started = anyio.current_time()
+    attempt, told, told_at = 0, None, 0.0
+    while True:
+        attempt += 1
+        try:
+            identity = await plex.identity()
+        except ServerNotUp as error:
+            seen, now = (error.state, error.status, error.excerpt), anyio.current_time()
+            if seen != told or now - told_at >= _REPEAT_EVERY:
+                told, told_at = seen, now
+                log = runtime.log_tail(_LOG_LINES) if now - started > patience else ()
+                publish(_waiting(attempt, error, log))
+        else:
+            return identity, anyio.current_time() - started
+        await anyio.sleep(_ATTEMPT_EVERY)
+
+
+def _waiting(attempt: int, error: ServerNotUp, log: tuple[str, ...]) -> PlexWaiting:
+    return PlexWaiting(
+        attempt=attempt, state=error.state, status=error.status, excerpt=error.excerpt or str(error), log=log
+    )
+
+
+async def _lost(plex: Plex, runtime: Runtime, every: float) -> str:
+    """Return what was seen when a server that was ready is ready no more."""
+    pid = runtime.pid
+    misses = 0
+    while True:
+        if await _ended_within(runtime, pid, every):
+            return f"its process {pid} ended"
+        try:
+            await plex.identity()
+        except ServerNotUp as error:
+            misses += 1
+            lives = pid is not None and error.state == "unreachable"
+            if misses >= (_MISSES_OF_A_LIVING if lives else _MISSES):
+                return str(error)
+        else:
+            misses = 0
+
+
+async def _ended_within(runtime: Runtime, pid: int | None, seconds: float) -> bool:
+    if pid is None:  # on another host, or not visible to us
+        await anyio.sleep(seconds)
+        return False
+    with anyio.move_on_after(seconds) as waiting:
+        await runtime.exited(pid)
+    return not waiting.cancelled_caught

@@ -1,0 +1,98 @@
+"""A simulated server with everything real that can be: port, processes, files, databases and clock."""
+
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from plexsuper.simulator.children import ScannerProcesses
+from plexsuper.simulator.clock import Clock
+from plexsuper.simulator.definitions import Definition
+from plexsuper.simulator.http import serve
+from plexsuper.simulator.identity import Account
+from plexsuper.simulator.knobs import Knobs
+from plexsuper.simulator.layout import Layout
+from plexsuper.simulator.library import LibraryWriter, transaction
+from plexsuper.simulator.life import Place
+from plexsuper.simulator.logs import Logs, Print, print_line
+from plexsuper.simulator.schema import connect_as_plex, create_databases
+from plexsuper.simulator.server import Server
+from plexsuper.simulator.truth import Truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How to run a server; with `port` 0 nobody can find it, so choose one."""
+
+    data: Path
+    port: int
+    host: str = "127.0.0.1"
+    sections: Sequence[Definition] = ()
+    knobs: Knobs = field(default_factory=Knobs)
+    account: Account = field(default_factory=Account)
+    seed: int = 0
+    scale: float = 1.0
+    console: Print = print_line
+
+
+async def simulate(setup: Setup) -> int:
+    """Run a server until it is cancelled or crashes for good; return its exit code."""
+    async with simulation(setup) as server:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve, server, setup.host, setup.port)
+            await server.run()
+            tasks.cancel_scope.cancel()
+        return server.exit_code
+
+
+@asynccontextmanager
+async def simulation(setup: Setup) -> AsyncIterator[Server]:
+    """Give a server that does not run yet, over its data directory."""
+    layout = Layout(setup.data)
+    setup.data.mkdir(parents=True, exist_ok=True)
+    if not layout.library.exists():
+        create_databases(layout.databases)
+        add_sections(layout, setup.sections)
+    clock = Clock(scale=setup.scale)
+    logs = Logs(clock, layout.logs, console=setup.console)
+    truth = Truth(clock, layout.truth)
+    children = ScannerProcesses(logs)
+    place = Place(
+        layout=layout,
+        account=setup.account,
+        knobs=setup.knobs,
+        clock=clock,
+        rng=random.Random(setup.seed),  # noqa: S311 - repeatable on purpose
+        truth=truth,
+        logs=logs,
+        spawner=children,
+        exists=_exists,
+    )
+    with closing(truth), closing(logs), closing(children):
+        yield Server(place)
+
+
+def add_sections(layout: Layout, sections: Sequence[Definition]) -> None:
+    """Put sections into a library that has no server yet; they have never been scanned."""
+    with closing(connect_as_plex(layout.library)) as conn:
+        library = LibraryWriter(conn, now=lambda: int(time.time()))
+        for section in sections:
+            with transaction(conn):
+                library.add_section(
+                    title=section.title,
+                    type=section.type,
+                    agent=section.agent,
+                    scanner=section.scanner,
+                    language=section.language,
+                    paths=section.paths,
+                )
+
+
+async def _exists(file: str) -> bool:
+    return await anyio.to_thread.run_sync(lambda: os.access(file, os.R_OK), abandon_on_cancel=True)

@@ -1,0 +1,262 @@
+"""Plays whole runs in virtual time: the product's own plan, deeds and monitors against an embedded Plex.
+
+What is unrealistic: there is no operating system. HTTP, notifications and processes are those of the simulator
+in memory, the library is read on the event loop, and the media tree exists in memory only; signals arrive as
+the fact they become. Everything else is the product.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from pydantic import SecretStr
+
+from plexsuper import events as e
+from plexsuper.app import agenda, conduct
+from plexsuper.bus import Bus
+from plexsuper.clients import http
+from plexsuper.clients.command_line import classify
+from plexsuper.clients.library import LOCATIONS_SQL, SECTIONS_SQL, Library, sections_from_rows
+from plexsuper.clients.plex import Plex
+from plexsuper.config import Settings
+from plexsuper.deeds import Kit
+from plexsuper.errors import ServerAway, ServerRefused
+from plexsuper.health import Failure, Proof
+from plexsuper.orders import Conclude
+from plexsuper.simulator.identity import Account, PreferencesFile
+from plexsuper.simulator.knobs import Knobs
+from plexsuper.simulator.memory import Shelf, World, simulate_in_memory
+from plexsuper.stream import Recorder
+from plexsuper.terms import Scanner, Section, SectionDefinition, Statistics
+from tests.virtual_time import run_virtual
+
+F = TypeVar("F", bound=e.Event)
+
+
+class MemoryRuntime:
+    """The server's place as `Runtime`: its processes are the simulator's table, its end is the server's state."""
+
+    PID = 100
+
+    def __init__(self, world: World, *, owned: bool) -> None:
+        self._world = world
+        self.owned = owned
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._world.server.exit_code else self.PID
+
+    async def start(self) -> int:
+        raise ServerRefused("a server in memory is started by its story")
+
+    async def stop(self, patience: float) -> int | None:
+        self._world.server.stop()
+        with anyio.move_on_after(patience):
+            while self._world.server.listening:
+                await self._world.server.changed.wait()
+        return self._world.server.exit_code
+
+    def scanners(self) -> tuple[Scanner, ...]:
+        found = {pid: classify(argv) for pid, argv in self._world.processes.cmdlines().items()}
+        return tuple(Scanner(pid=pid, kind=kind[0], section=kind[1]) for pid, kind in found.items() if kind)
+
+    async def exited(self, pid: int) -> None:
+        if pid != self.PID:
+            await self._world.processes.exited(pid)
+            return
+        while not self._world.server.exit_code:
+            await self._world.server.changed.wait()
+
+    def freeze(self) -> tuple[int, ...]:
+        return self._world.freeze()
+
+    def thaw(self, pids: Sequence[int]) -> None:
+        self._world.thaw()
+
+    def log_tail(self, lines: int) -> tuple[str, ...]:
+        return tuple(self._world.console[-lines:])
+
+    async def preferences_xml(self) -> dict[str, str]:
+        await anyio.lowlevel.checkpoint()
+        file = PreferencesFile(self._world.layout.preferences)
+        if not file.values:
+            raise ServerAway("there is no Preferences.xml yet")
+        return dict(file.values)
+
+
+class MemoryProbe:
+    """Looks at the world's tree as the probe's helper process looks at a file system."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.looks = 0
+
+    async def look(self, deadline: float) -> Proof | Failure:
+        self.looks += 1
+        began = anyio.current_time()
+        try:
+            with anyio.fail_after(deadline):
+                listing = await self._world.tree.listing("/media")
+                for file in self._world.tree.files("/media")[:1]:
+                    await self._world.tree.read(file)
+        except TimeoutError:
+            return Failure(reason="hung", detail=f"no answer within {deadline:g} s")
+        except FileNotFoundError as error:
+            return Failure(reason="unreadable", detail=str(error))
+        except OSError as error:
+            return Failure(reason="dead", detail=os.strerror(error.errno or 0))
+        if not listing.folders:
+            return Failure(reason="empty", detail="the storage lists nothing")
+        return Proof(
+            entries=len(listing.folders), latency=anyio.current_time() - began, detail="listed and read"
+        )
+
+    async def exists(self, paths: Sequence[bytes | str], deadline: float) -> tuple[bool, ...] | Failure:
+        there = []
+        for path in paths:
+            try:
+                await self._world.tree.listing(os.fsdecode(path))
+            except FileNotFoundError:
+                there.append(False)
+            except OSError as error:
+                return Failure(reason="dead", detail=str(error))
+            else:
+                there.append(True)
+        return tuple(there)
+
+
+class MemoryLibrary:
+    """The world's library as `LibrarySource`, read on the event loop."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def name(self) -> str:
+        return "library in memory"
+
+    async def exists(self) -> bool:
+        await anyio.lowlevel.checkpoint()
+        return self._world.layout.library.exists()
+
+    async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
+        with self._world.rows() as rows:
+            sections = await rows.execute_fetchall(SECTIONS_SQL)
+            locations = await rows.execute_fetchall(LOCATIONS_SQL)
+            return sections_from_rows(sections, locations), await Library(rows).statistics()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Library]:
+        with self._world.rows() as rows:
+            yield Library(rows)
+
+    async def log_is_folded_in(self) -> bool:
+        await anyio.lowlevel.checkpoint()
+        wal = self._world.layout.library.with_name(self._world.layout.library.name + "-wal")
+        return not wal.exists() or wal.stat().st_size == 0
+
+
+@dataclass
+class Story:
+    """A run that is being played or has been played."""
+
+    world: World
+    bus: Bus[e.Event]
+    recorder: Recorder
+    probe: MemoryProbe
+    facts: list[e.Event] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    conclusion: Conclude | None = None
+    preferences_before: dict[str, str] = field(default_factory=dict)
+    preferences_after: dict[str, str] = field(default_factory=dict)
+
+    def of(self, *kinds: type[F]) -> list[F]:
+        """Return the facts of *kinds*, in order."""
+        return [fact for fact in self.facts if isinstance(fact, kinds)]
+
+    def at(self, kind: type[e.Event], wanted: Callable[[Any], bool] = lambda _: True) -> float:
+        """Return the time of the first such fact."""
+        return next(
+            t
+            for fact, t in zip(self.facts, self.times, strict=True)
+            if isinstance(fact, kind) and wanted(fact)
+        )
+
+    async def until(self, kind: type[F], wanted: Callable[[F], bool] = lambda _: True) -> F:
+        """Wait for a fact; for whoever interferes with the run."""
+        with self.bus.subscribe(kind) as facts:
+            return await facts.first(wanted)
+
+
+Interference = Callable[[Story], Coroutine[Any, Any, None]]
+
+
+async def _nothing(_: Story) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+def settings(**changes: Any) -> Settings:
+    """Return the settings of a story: profile local_quick, unless *changes* (nested tables) say otherwise."""
+    tables: dict[str, Any] = {
+        "profile": "local_quick",
+        "state_dir": Path("/dev/shm/plexsuper-story"),
+        "media": {"path": Path("/media"), "every": 1.0, "deadline": 5.0, "patience": 120.0},
+        "plex": {"config_dir": Path("/config")},
+    }
+    for table, values in changes.items():
+        tables[table] = {**tables.get(table, {}), **values} if isinstance(values, dict) else values
+    return Settings(**tables)
+
+
+def play(
+    *shelves: Shelf,
+    meanwhile: Interference = _nothing,
+    knobs: Knobs | None = None,
+    account: Account | None = None,
+    seed: int = 0,
+    definitions: tuple[SectionDefinition, ...] = (),
+    owned: bool = False,
+    state_dir: Path,
+    patience: float = 60.0,
+    **changes: Any,
+) -> Story:
+    """Play a run over *shelves* while *meanwhile* interferes, and return everything that happened."""
+    wanted = settings(state_dir=state_dir, **changes)
+
+    async def main() -> Story:
+        async with simulate_in_memory(shelves, knobs=knobs, account=account, seed=seed) as world:
+            story = Story(world, Bus(), Recorder(run="story"), MemoryProbe(world))
+
+            def note(fact: e.Event) -> None:
+                story.facts.append(fact)
+                story.times.append(anyio.current_time())
+
+            story.bus.tap(note)
+            story.bus.tap(story.recorder.record)
+            kit = Kit(
+                settings=wanted,
+                bus=story.bus,
+                now=lambda: story.recorder.now,
+                plex=Plex(world.transport(http)),
+                runtime=MemoryRuntime(world, owned=owned),
+                probe=story.probe,
+                library=MemoryLibrary(world),
+                definitions=definitions,
+                preflight=anyio.lowlevel.checkpoint,
+            )
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(meanwhile, story)
+                story.conclusion = await conduct(kit, agenda(wanted))
+                tasks.cancel_scope.cancel()
+        return story
+
+    return run_virtual(main, patience=patience)
+
+
+def token(account: Account) -> SecretStr:
+    """Return the account's token as a client holds it."""
+    return SecretStr(account.token)

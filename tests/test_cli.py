@@ -1,0 +1,397 @@
+"""Proves the command line: every option by name, every error as a sentence and an exit code, `--help` without ballast."""
+
+import ast
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner, Result
+
+from plexsuper.cli import app
+from plexsuper.cli.group import raised_on_purpose
+from plexsuper.config.load import FLAGS
+from plexsuper.errors import DatabaseError, PlexsuperError, ServerRefused, SettingsError, StorageError
+
+TOKEN = "tok-abcdefghijklmnop"
+PLEXSUPER = [sys.executable, "-m", "plexsuper"]
+HEAVY = (
+    "aiodocker",
+    "aiohttp",
+    "aiosqlite",
+    "anyio",
+    "pydantic",
+    "pydantic_settings",
+    "rich",
+    "sqlite3",
+    "uvloop",
+)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty directory, with an environment that says nothing about plexsuper."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.upper().startswith(("PLEXSUPER_", "PLEX_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, unused_tcp_port: int) -> Path:
+    """Write settings with which everything is there except a server, and return their file."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/film.mkv").write_bytes(b"film")
+    (tmp_path / "Plex Media Server").mkdir()
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        f'[plex]\nurl = "http://127.0.0.1:{unused_tcp_port}"\nconfig_dir = "Plex Media Server"\n[media]\npath = "media"\n'
+    )
+    return file
+
+
+def invoke(*arguments: str) -> Result:
+    """Run plexsuper in this process."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+def plexsuper(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run plexsuper as a user does."""
+    return subprocess.run([*PLEXSUPER, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def settings_of(started: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return what the first line of a run says about its settings."""
+    first = json.loads(started.stdout.splitlines()[0])
+    assert first["type"] == "run.started"
+    settings: dict[str, Any] = first["data"]["settings"]
+    return settings
+
+
+# --- help -------------------------------------------------------------------------------------------
+
+
+def test_help_lists_the_commands_and_loads_nothing_heavy():
+    code = f"""
+import sys
+from plexsuper.__main__ import main
+sys.argv = ["plexsuper", "--help"]
+try:
+    main()
+finally:
+    print("loaded:", sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert shown.stdout.splitlines()[-1] == "loaded: []"
+    for command in ("run", "check", "init", "schema", "demo", "simulator", "db"):
+        assert f"\n  {command} " in shown.stdout
+    assert "Exit codes: 0 done, 1 internal error, 2 usage or settings" in shown.stdout
+    assert "…" not in shown.stdout
+    assert "..." not in shown.stdout.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize("command", ["run", "check", "init", "schema", "demo"])
+def test_every_command_explains_itself_and_each_of_its_options(command):
+    shown = invoke(command, "--help")
+    assert shown.exit_code == 0
+    for option in commands()[command].params:
+        assert getattr(option, "help", ""), (command, option.name)
+
+
+def test_the_version_is_printed():
+    shown = invoke("--version")
+    assert (shown.exit_code, shown.output) == (0, "plexsuper 0.1.0\n")
+
+
+# --- the default command ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--quick"], ["--section", "A", "--deep"], ["run"], ["--config", "nix"]]
+)
+def test_without_a_command_it_runs(arguments):
+    shown = invoke(*arguments)
+    assert shown.exit_code == 2
+    assert "wrong with the settings; nothing was started" in shown.stderr
+
+
+def test_a_misspelled_command_is_not_taken_for_a_run():
+    shown = invoke("chekc")
+    assert shown.exit_code == 2
+    assert "No such command 'chekc'. Did you mean 'check'?" in shown.stderr
+
+
+# --- run and check: every option has its effect -----------------------------------------------------
+
+
+def test_every_flag_of_a_run_reaches_the_settings(set_up):
+    started = plexsuper(
+        *(
+            "run",
+            "--config",
+            str(set_up),
+            "--profile",
+            "cloud_intensive",
+            "--section",
+            "Movies",
+            "--section",
+            "2",
+        ),
+        *("--deep", "--refresh", "--no-sonic", "--dry-run", "--events", "jsonl"),
+    )
+    assert started.returncode == 3
+    settings = settings_of(started)
+    assert settings["profile"] == "cloud_intensive"
+    assert settings["timing"]["stall_after"] == 3600.0
+    assert settings["run"] == {
+        "sections": ["Movies", "2"],
+        "definitions": None,
+        "sonic": False,
+        "refresh": True,
+        "deep": True,
+        "quick": False,
+        "dry_run": True,
+        "retries": 2,
+    }
+    assert settings["events"] == {"format": "jsonl"}
+    last = json.loads(started.stdout.splitlines()[-1])
+    assert (last["type"], last["data"]["exit_code"]) == ("run.finished", 3)
+
+
+@pytest.mark.lesson("L11", "L12")
+def test_quick_is_one_flag_and_the_run_says_the_stall_time_that_follows(set_up):
+    started = plexsuper("run", "--config", str(set_up), "--quick", "--events", "jsonl")
+    first = json.loads(started.stdout.splitlines()[0])
+    assert (first["data"]["interval"], first["data"]["stall_after"]) == (30.0, 150.0)
+    assert first["data"]["settings"]["run"]["quick"] is True
+
+
+def test_events_as_text_are_plain_lines(set_up):
+    started = plexsuper("run", "--config", str(set_up), "--events", "text")
+    assert started.returncode == 3
+    assert "nothing answers at" in started.stdout
+    assert not started.stdout.startswith("{")
+
+
+def test_check_takes_the_flags_of_a_run_and_prints_json_for_scripts(set_up):
+    shown = invoke(
+        *("check", "--config", str(set_up), "--profile", "cloud_standard", "--section", "Movies"),
+        *("--deep", "--refresh", "--no-sonic", "--json"),
+    )
+    assert shown.exit_code == 3
+    answer = json.loads(shown.stdout)
+    assert (answer["ready"], answer["exit_code"]) == (False, 3)
+    assert [finding["subject"] for finding in answer["findings"] if finding["severity"] == "error"] == [
+        "server"
+    ]
+    assert answer["settings"]["timing"]["stall_after"] == 900.0
+    run = answer["settings"]["run"]
+    assert (run["sections"], run["deep"], run["refresh"], run["sonic"]) == (["Movies"], True, True, False)
+
+
+@pytest.mark.lesson("L12")
+def test_check_shows_the_computed_stall_time_in_its_table(set_up):
+    shown = invoke("check", "--config", str(set_up), "--quick")
+    assert shown.exit_code == 3
+    assert (
+        "local_delta, for a home server, what is new since the last run: stalled after 5 x 30 s = 150 s"
+        in shown.stdout
+    )
+    assert "ERROR    server" in shown.stdout
+    assert "-> start Plex, correct plex.url, or set plex.command" in shown.stdout
+    assert shown.stdout.endswith("Not ready: 1 error.\n")
+
+
+@pytest.mark.lesson("F05")
+def test_check_shows_no_secret_wherever_it_stands(set_up, monkeypatch):
+    monkeypatch.setenv("PLEX_TOKEN", TOKEN)
+    monkeypatch.setenv("PLEXSUPER_PLEX__COMMAND", f"/bin/false {TOKEN}")
+    for arguments in (("check", "--config", str(set_up)), ("check", "--config", str(set_up), "--json")):
+        assert TOKEN not in invoke(*arguments).output
+
+
+# --- init -------------------------------------------------------------------------------------------
+
+
+def test_init_writes_a_file_that_only_its_owner_may_read_and_that_check_understands():
+    assert invoke("init").exit_code == 0
+    assert stat.S_IMODE(Path("plexsuper.toml").stat().st_mode) == 0o600
+    shown = invoke("check")
+    assert shown.exit_code == 2
+    assert "2 things are wrong with the settings" in shown.stderr  # what only the user can know
+
+
+def test_init_leaves_a_file_that_exists_unless_it_is_forced():
+    file = Path("mine.toml")
+    file.write_text("precious")
+    refused = invoke("init", str(file))
+    assert (refused.exit_code, file.read_text()) == (2, "precious")
+    assert (
+        "mine.toml exists already and was left as it is; `plexsuper init --force` overwrites it."
+        in refused.stderr
+    )
+    assert invoke("init", "--force", str(file)).exit_code == 0
+    assert file.read_text().startswith("# Settings of plexsuper.")
+
+
+def test_init_says_when_it_cannot_write():
+    refused = invoke("init", "nix/plexsuper.toml")
+    assert refused.exit_code == 2
+    assert "nix/plexsuper.toml cannot be written: No such file or directory." in refused.stderr
+
+
+# --- the other commands -----------------------------------------------------------------------------
+
+
+def test_schema_prints_a_valid_json_schema():
+    shown = invoke("schema")
+    assert shown.exit_code == 0
+    schema = json.loads(shown.stdout)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_wrong_options_of_the_demo_are_told_at_once(tmp_path):
+    (tmp_path / "file").touch()
+    shown = invoke("demo", "--library", "huge", "--events", "xml", "--data", "file", "--keep")
+    assert shown.exit_code == 2
+    assert shown.stderr.splitlines() == [
+        "--library: 'huge' is not one of small, reference",
+        "--events: 'xml' is not one of auto, jsonl, text",
+        "--keep is for the temporary directory: with --data everything is kept anyway",
+        "--data: file is not a directory",
+    ]
+
+
+def test_the_simulator_gets_its_arguments_and_its_own_help():
+    shown = plexsuper("simulator", "--list-knobs")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "--time-scale" in plexsuper("simulator", "--help").stdout
+
+
+def test_the_database_commands_get_their_arguments_and_give_their_exit_code():
+    assert "repair" in invoke("db", "--help").stdout
+    assert invoke("db", "nix").exit_code == 2
+    assert invoke("db", "check", "nix.db").exit_code == 5
+
+
+# --- errors -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.lesson("F06")
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SettingsError("a"), 2),
+        (StorageError("a"), 4),
+        (DatabaseError("a"), 5),
+        (ServerRefused("a"), 6),
+        (ExceptionGroup("x", [ExceptionGroup("y", [ServerRefused("a")]), ServerRefused("a")]), 6),
+    ],
+)
+def test_an_error_is_one_sentence_and_its_exit_code(monkeypatch, error, code):
+    monkeypatch.setattr("plexsuper.stream.schema", _raise(error))
+    shown = invoke("schema")
+    assert (shown.exit_code, shown.stderr, shown.stdout) == (code, "a\n", "")
+
+
+@pytest.mark.lesson("F05")
+def test_an_error_shows_no_secret(monkeypatch):
+    monkeypatch.setattr(
+        "plexsuper.stream.schema", _raise(ServerRefused(f"GET /?X-Plex-Token={TOKEN} said no"))
+    )
+    assert invoke("schema").stderr == "GET /?X-Plex-Token=*** said no\n"
+
+
+def test_an_unexpected_error_is_short_and_debug_shows_where_it_happened(monkeypatch):
+    error = KeyError("surprise")
+    monkeypatch.setattr("plexsuper.stream.schema", _raise(error))
+    shown = invoke("schema")
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("Internal error: KeyError: 'surprise'\n\nThis is a defect of plexsuper")
+    assert "Traceback" not in shown.stderr
+    assert invoke("--debug", "schema").exception is error
+    monkeypatch.setenv("PLEXSUPER_DEBUG", "1")
+    assert invoke("schema").exception is error
+
+
+def test_control_c_is_exit_code_130(monkeypatch):
+    monkeypatch.setattr("plexsuper.stream.schema", _raise(KeyboardInterrupt()))
+    assert invoke("schema").exit_code == 130
+
+
+def test_errors_raised_on_purpose_are_found_in_any_depth():
+    one, two = DatabaseError("one"), StorageError("two")
+    assert raised_on_purpose(BaseExceptionGroup("g", [one, KeyError(), ExceptionGroup("h", [two])])) == [
+        one,
+        two,
+    ]
+    assert raised_on_purpose(KeyError()) == []
+    assert isinstance(one, PlexsuperError)
+
+
+def _raise(error: BaseException) -> Any:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+# --- no option is forgotten -------------------------------------------------------------------------
+
+
+def commands() -> dict[str, Any]:
+    """Return every command by name; the group itself is the empty name."""
+    group: Any = typer.main.get_command(app)
+    return {"": group, **group.commands}
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Yield every option of every command with its command."""
+    for name, command in commands().items():
+        for parameter in command.params:
+            for spelling in (*parameter.opts, *parameter.secondary_opts):
+                if spelling.startswith("-") and spelling != "--help":
+                    yield name, spelling
+
+
+def words_of_calls() -> list[set[str]]:
+    """Return the texts that stand together in one call in this file."""
+    calls = [node for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Call)]
+    return [
+        {
+            inner.value
+            for inner in ast.walk(call)
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+        }
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id in {"invoke", "plexsuper"}
+    ]
+
+
+@pytest.mark.lesson("L08", "L09", "L10", "L28")
+@pytest.mark.parametrize(("command", "option"), list(options()))
+def test_every_option_of_every_command_is_tried_in_this_file(command, option):
+    assert any(option in words and (not command or command in words) for words in words_of_calls())
+
+
+@pytest.mark.lesson("L11")
+def test_no_setting_has_two_flags_and_no_option_two_names():
+    spellings = [spelling for command, spelling in options() if command == "run"]
+    assert len(set(FLAGS.values())) == len(FLAGS)
+    assert sorted(spellings) == sorted([*FLAGS.values(), "--config"])
+    for name, command in commands().items():
+        for parameter in command.params:
+            assert len(parameter.opts) + len(parameter.secondary_opts) == 1, (name, parameter.name)

@@ -1,0 +1,265 @@
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import fields
+
+import aiosqlite
+import pytest
+from pydantic import TypeAdapter
+
+from plexsuper.database import sampling
+from plexsuper.database.connection import reading
+from plexsuper.database.files import LIBRARY
+from plexsuper.database.sampling import Count, Cursor, Delta
+from plexsuper.database.statistics import (
+    Figures,
+    Kinds,
+    LibraryStatistics,
+    SectionStatistics,
+    read_statistics,
+)
+from plexsuper.errors import DatabaseError
+from plexsuper.simulator.schema import connect_as_plex
+from tests.database_library import add_film, empty_library, library_with_files, reference_library
+
+
+@pytest.fixture
+def conn(tmp_path):
+    databases = empty_library(tmp_path)
+    with closing(connect_as_plex(databases / LIBRARY)) as connection:
+        yield connection
+
+
+def add_item(conn, kind, section, *, deleted=None, extra=None, changed=0):
+    conn.execute(
+        "INSERT INTO metadata_items (library_section_id, metadata_type, title, deleted_at, extra_data, changed_at)"
+        " VALUES (?, ?, 't', ?, ?, ?)",
+        (section, kind, deleted, extra, changed),
+    )
+
+
+def add_sections(conn, *sections):
+    conn.executemany("INSERT INTO library_sections (id, name, section_type) VALUES (?, ?, ?)", sections)
+
+
+@pytest.mark.lesson("L06")
+def test_every_kind_is_there_even_in_an_empty_library(conn):
+    assert {f.name for f in fields(Kinds)} == {
+        "artists", "albums", "tracks", "sonic", "movies", "shows", "seasons", "episodes", "photos", "photo_albums",
+    }  # fmt: skip
+    assert read_statistics(conn) == LibraryStatistics(total=Figures(), sections=())
+    assert Figures().live == Kinds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.lesson("L06")
+def test_kinds_are_counted_by_section_live_and_trashed_apart(conn):
+    add_sections(conn, (1, "Films", 1), (5, "Musique", 8), (7, "Photos", 13), (9, "New", 99))
+    for kind, section, deleted in [
+        (1, 1, None),
+        (1, 1, 99),
+        (8, 5, None),
+        (9, 5, None),
+        (10, 5, None),
+        (10, 5, 1),
+    ]:
+        add_item(conn, kind, section, deleted=deleted)
+    add_item(conn, 10, 5, extra='{"ms:musicAnalysisVersion":"1","url":"x"}')
+    add_item(conn, 10, 5, deleted=4, extra="ms%3A=1&ms:musicAnalysisVersion=1")
+    for kind in (13, 13, 14, 2, 3, 4):
+        add_item(conn, kind, 7)
+    films, music, photos, new = read_statistics(conn).sections
+    assert films == SectionStatistics(
+        id=1, title="Films", type="movie", figures=Figures(live=Kinds(movies=1), trashed=Kinds(movies=1))
+    )
+    assert music.figures.live == Kinds(artists=1, albums=1, tracks=2, sonic=1)
+    assert music.figures.trashed == Kinds(tracks=2, sonic=1)
+    assert photos.figures.live == Kinds(photos=2, photo_albums=1, shows=1, seasons=1, episodes=1)
+    assert (new.type, new.figures) == ("unknown (99)", Figures())
+
+
+def test_the_total_is_the_sum_of_the_sections(conn):
+    add_sections(conn, (1, "A", 1), (2, "B", 1))
+    for number, section in ((1, 1), (2, 2), (3, 2)):
+        add_film(conn, number, f"/m/{number}", section)
+    conn.execute("UPDATE media_parts SET deleted_at = 5 WHERE id = 3")
+    total = read_statistics(conn).total
+    assert total == Figures(live=Kinds(movies=3), live_parts=2, trashed_parts=1, analysed=3)
+
+
+def test_rows_of_no_real_section_are_never_counted(conn):
+    add_sections(conn, (1, "Films", 1))
+    for number, section in ((1, 1), (2, None), (3, -1), (4, -2), (5, 77)):
+        add_film(conn, number, f"/m/{number}", section)
+    assert read_statistics(conn).total == Figures(live=Kinds(movies=1), live_parts=1, analysed=1)
+    assert sampling.read_counts(conn) == (Count(section=1, metadata_type=1, live=1, trashed=0),)
+
+
+def test_only_a_media_analysis_version_above_zero_is_analysed(conn):
+    add_sections(conn, (1, "Films", 1))
+    for number, version in enumerate((6, 0, -1, None), 1):
+        add_film(conn, number, f"/m/{number}")
+        conn.execute("UPDATE media_items SET media_analysis_version = ? WHERE id = ?", (version, number))
+    figures = read_statistics(conn).total
+    assert (figures.analysed, figures.unanalysed) == (1, 3)
+
+
+@pytest.mark.lesson("L36")
+def test_all_figures_come_from_one_moment(tmp_path):
+    databases = library_with_files(tmp_path, "/m/1")
+    with closing(connect_as_plex(databases / LIBRARY)) as plex, reading(databases / LIBRARY) as conn:
+
+        def intrude(statement: str) -> None:
+            if "FROM media_parts" in statement and "WHERE i.library" in statement:
+                add_film(plex, plex.execute("SELECT max(id) + 1 FROM media_parts").fetchone()[0], "/m/new")
+
+        conn.set_trace_callback(intrude)
+        assert read_statistics(conn).total == Figures(live=Kinds(movies=1), live_parts=1, analysed=1)
+        conn.set_trace_callback(None)
+        assert read_statistics(conn).total == Figures(live=Kinds(movies=2), live_parts=2, analysed=2)
+
+
+@pytest.mark.lesson("L01")
+@pytest.mark.parametrize("table", ["library_sections", "metadata_items", "media_parts", "media_items"])
+def test_a_missing_table_is_an_error_and_never_zero(tmp_path, table):
+    path = empty_library(tmp_path) / LIBRARY
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA writable_schema=ON")
+        conn.execute("DELETE FROM sqlite_master WHERE tbl_name = ?", (table,))
+        conn.commit()
+    with (
+        pytest.raises(DatabaseError, match=f"too old for this .no such table: .*{table}"),
+        reading(path) as conn,
+    ):
+        read_statistics(conn)
+
+
+@pytest.mark.lesson("L01")
+def test_a_read_of_something_else_is_an_error(tmp_path):
+    path = tmp_path / "library.db"
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(DatabaseError, match="not an SQLite database, or encrypted"), reading(path):
+        pass
+
+
+@pytest.mark.parametrize("rows", [[], [(None,)]])
+@pytest.mark.lesson("L01")
+def test_an_empty_answer_is_no_number(rows):
+    with pytest.raises(DatabaseError, match="no answer"):
+        sampling.number_from_rows(rows)
+
+
+@pytest.mark.lesson("L07")
+def test_statistics_are_read_while_plex_writes_and_leave_nothing_behind(tmp_path):
+    databases = library_with_files(tmp_path, "/m/1")
+    with closing(connect_as_plex(databases / LIBRARY)) as plex:
+        plex.execute("BEGIN IMMEDIATE")
+        add_film(plex, 2, "/m/2")
+        with reading(databases / LIBRARY) as conn:
+            assert read_statistics(conn).total.live == Kinds(movies=1)
+        plex.execute("COMMIT")
+    assert sorted(p.name for p in databases.iterdir()) == sorted(
+        {LIBRARY, "com.plexapp.plugins.library.blobs.db"}
+    )
+    with reading(databases / LIBRARY) as conn:
+        assert read_statistics(conn).total.live == Kinds(movies=2)
+    assert len(list(databases.iterdir())) == 2
+
+
+def test_statistics_travel_through_pydantic():
+    adapter = TypeAdapter(LibraryStatistics)
+    section = SectionStatistics(id=1, title="é", type="movie", figures=Figures(live=Kinds(movies=3)))
+    value = LibraryStatistics(total=section.figures, sections=(section,))
+    assert adapter.validate_json(adapter.dump_json(value)) == value
+
+
+def test_the_delta_tells_new_changed_trashed_and_sonic(conn):
+    add_sections(conn, (1, "Films", 1), (5, "Music", 8))
+    for number in (1, 2, 3):
+        add_film(conn, number, f"/m/{number}")
+    cursor = sampling.read_cursor(conn)
+    assert cursor == Cursor(changed_at=3, id=3)
+    assert sampling.delta_since(conn, cursor) == ()
+    conn.execute("UPDATE metadata_items SET changed_at = 4, deleted_at = 9 WHERE id = 2")
+    conn.execute("UPDATE metadata_items SET changed_at = 5 WHERE id = 1")
+    add_item(conn, 10, 5, extra="ms:musicAnalysisVersion=1", changed=6)
+    add_item(conn, 10, 5, changed=7)
+    add_item(conn, 12, None, changed=8)
+    assert sampling.delta_since(conn, cursor) == (
+        Delta(section=1, metadata_type=1, new=0, changed=2, trashed=1, sonic=0),
+        Delta(section=5, metadata_type=10, new=2, changed=0, trashed=0, sonic=1),
+    )
+    assert sampling.read_counts(conn) == (
+        Count(section=1, metadata_type=1, live=2, trashed=1),
+        Count(section=5, metadata_type=10, live=2, trashed=0),
+    )
+
+
+def test_the_delta_uses_the_index_of_changes_whatever_the_planner_statistics_say(tmp_path):
+    path = reference_library(tmp_path) / LIBRARY
+    with closing(connect_as_plex(path)) as conn:
+        conn.execute("DELETE FROM sqlite_stat1")
+        rows = [
+            ("index_metadata_items_on_changed_at", "533789 533789"),
+            (sampling.COUNTS_INDEX, "533789 9 3 1"),
+        ]
+        conn.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('metadata_items', ?, ?)", rows)
+    with reading(path) as conn:
+        free = sampling.DELTA_SQL.replace(f"INDEXED BY {sampling.CHANGED_INDEX}", "")
+        plan = conn.execute(f"EXPLAIN QUERY PLAN {free}", {"changed_at": 0, "id": 0}).fetchall()
+        assert not sampling.plan_from_rows(plan)  # the trap is set
+        assert sampling.assert_plan(conn)
+
+
+def test_without_the_index_the_plan_says_no_and_the_scan_answers_the_same(tmp_path):
+    path = reference_library(tmp_path) / LIBRARY
+    with reading(path) as conn:
+        expected = sampling.delta_since(conn, Cursor(100, 200))
+        counts = sampling.read_counts(conn)
+    assert expected
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA writable_schema=ON")
+        for index in (sampling.CHANGED_INDEX, sampling.TRASH_INDEX):
+            conn.execute("DELETE FROM sqlite_master WHERE name = ?", (index,))
+        conn.commit()
+    with reading(path) as conn:
+        assert not sampling.assert_plan(conn)
+        assert sampling.delta_since(conn, Cursor(100, 200), indexed=False) == expected
+        assert sampling.read_counts(conn, indexed=False) == counts
+        with pytest.raises(DatabaseError, match="no such index"):
+            sampling.delta_since(conn, Cursor(100, 200))
+
+
+def test_counting_everything_reads_only_covering_indexes(tmp_path):
+    with reading(reference_library(tmp_path) / LIBRARY) as conn:
+        plan = [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sampling.COUNTS_SQL}")]
+    assert any(f"USING COVERING INDEX {sampling.COUNTS_INDEX}" in step for step in plan)
+    assert any(f"USING INDEX {sampling.TRASH_INDEX}" in step for step in plan)
+
+
+def test_the_data_version_changes_when_another_connection_commits(tmp_path):
+    databases = library_with_files(tmp_path)
+    with closing(connect_as_plex(databases / LIBRARY)) as plex, reading(databases / LIBRARY) as conn:
+        before = sampling.data_version(conn)
+        assert sampling.data_version(conn) == before
+        add_film(plex, 1, "/m/1")
+        assert sampling.data_version(conn) != before
+
+
+def test_the_same_questions_can_be_asked_through_aiosqlite(tmp_path):
+    path = reference_library(tmp_path) / LIBRARY
+    with reading(path) as conn:
+        expected = (
+            sampling.read_counts(conn),
+            sampling.read_cursor(conn),
+            sampling.delta_since(conn, Cursor(5, 5)),
+        )
+
+    async def ask():
+        async with aiosqlite.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as conn:
+            counts = sampling.counts_from_rows(await conn.execute_fetchall(sampling.COUNTS_SQL))
+            cursor = sampling.cursor_from_rows(await conn.execute_fetchall(sampling.CURSOR_SQL))
+            parameters = sampling.delta_parameters(Cursor(5, 5))
+            delta = sampling.delta_from_rows(await conn.execute_fetchall(sampling.DELTA_SQL, parameters))
+        return counts, cursor, delta
+
+    assert asyncio.run(ask()) == expected

@@ -1,0 +1,45 @@
+"""Proves where the files of a Plex server are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from plexsuper.paths import PlexPaths, settings_files, state_dir
+
+
+@pytest.mark.parametrize(
+    "config_dir",
+    [
+        "/config",
+        "/config/Library/Application Support",
+        "/config/Library/Application Support/Plex Media Server",
+    ],
+)
+def test_the_config_directory_may_be_named_at_any_of_its_levels(config_dir):
+    paths = PlexPaths.below(Path(config_dir))
+    root = Path("/config/Library/Application Support/Plex Media Server")
+    assert paths.root == root
+    assert paths.databases == root / "Plug-in Support/Databases"
+    assert paths.library_db == root / "Plug-in Support/Databases/com.plexapp.plugins.library.db"
+    assert paths.blobs_db == root / "Plug-in Support/Databases/com.plexapp.plugins.library.blobs.db"
+    assert paths.preferences_xml == root / "Preferences.xml"
+    assert paths.logs == root / "Logs"
+
+
+def test_a_directory_right_above_the_servers_own_is_a_candidate_too():
+    assert [paths.root for paths in PlexPaths.candidates(Path("/volume1/PlexMediaServer/AppData"))] == [
+        Path("/volume1/PlexMediaServer/AppData/Library/Application Support/Plex Media Server"),
+        Path("/volume1/PlexMediaServer/AppData/Plex Media Server"),
+    ]
+
+
+def test_settings_are_looked_for_here_and_then_in_the_xdg_directory():
+    assert settings_files({"XDG_CONFIG_HOME": "/x"}) == (
+        Path("plexsuper.toml"),
+        Path("/x/plexsuper/plexsuper.toml"),
+    )
+
+
+def test_state_lies_in_the_xdg_directory():
+    assert state_dir({"XDG_STATE_HOME": "/s"}) == Path("/s/plexsuper")
+    assert state_dir({}) == Path.home() / ".local/state/plexsuper"
