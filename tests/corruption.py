@@ -12,8 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsuper.database.btree_page import kind_of
+from plexsuper.database.btree_page import kind_of, parse_page
 from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind
+from plexsuper.database.pages import PageSource
+from plexsuper.database.trees import check_leaf, walk_tree
 from plexsuper.simulator.schema import compare_like_nocase
 
 NAME = "library.db"
@@ -404,3 +406,31 @@ _DAMAGES: tuple[Damage, ...] = (
     _double,
     _truncate,
 )
+
+
+# --- what a repair must bring back -------------------------------------------------------------------------------------
+
+
+def rows_by_leaf(path: Path) -> list[tuple[str, int, tuple[int, ...], list[tuple]]]:
+    """For each leaf of each table of an undamaged database: table, page, its overflow pages, its rows (as in `contents`)."""
+    found = []
+    everything = contents(path)
+    with PageSource(path) as source, closing(connect_truly(path)) as conn:
+        tables = conn.execute("SELECT name, rootpage FROM sqlite_master WHERE type='table' AND rootpage>0").fetchall()
+        for table, root in tables:
+            rows = {row[0]: row for row in everything[table]}
+            for leaf in walk_tree(source, root, table=True).leaves:
+                page = parse_page(source.page(leaf.page), leaf.page, source.usable)
+                found.append((table, leaf.page, tuple(check_leaf(source, page)), [rows[cell.rowid] for cell in page.cells]))
+    return found
+
+
+def intact_rows(base: Base, data: bytes, leaves: list) -> dict[str, list[tuple]]:
+    """The rows of *base* (which has no log) whose leaf and overflow pages are unchanged in *data*."""
+    size = base.page_size
+    intact: dict[str, list[tuple]] = {}
+    for table, leaf, chain, rows in leaves:
+        spans = [((page - 1) * size, page * size) for page in (leaf, *chain)]
+        if all(data[a:b] == base.data[a:b] for a, b in spans):
+            intact.setdefault(table, []).extend(rows)
+    return intact

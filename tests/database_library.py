@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -148,3 +149,52 @@ def kill_at_random(code: str, *arguments: object, seed: int, longest: float) -> 
         code_ = child.wait()
     assert code_ in {0, -signal.SIGKILL}, complaint.decode()
     return code_ != 0
+
+
+_STEPS = {
+    "os.rename",
+    "os.link",
+    "os.remove",
+    "os.mkdir",
+    "os.rmdir",
+    "os.chmod",
+    "os.symlink",
+    "ctypes.dlsym",
+    "open",
+}
+
+
+def crash_before_step(step: int, deed: Callable[[], object]) -> bool:
+    """Do *deed* in a forked process that ends, like a kill -9, before its *step*-th change of the filesystem.
+
+    Returns whether it came to its end first. A file opened for writing is a step, and so is a call into the C library.
+    """
+    pid = os.fork()
+    if not pid:
+        _do_and_die(step, deed)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in {0, 9}, f"the deed failed with exit code {code}"
+    return code == 0
+
+
+def _do_and_die(step: int, deed: Callable[[], object]) -> None:
+    left = step
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        writes = event != "open" or (
+            isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        )
+        if event in _STEPS and writes:
+            left -= 1
+            if not left:
+                os._exit(9)
+
+    try:
+        sys.addaudithook(count)
+        deed()
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - nothing of the forked test may run on
+        traceback.print_exc()
+        os._exit(1)

@@ -1,24 +1,18 @@
 """Proves the command line: every option by name, every error as a sentence and an exit code, `--help` without ballast."""
 
-import ast
 import json
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 from plexsuper.cli import app
-from plexsuper.cli.group import raised_on_purpose
-from plexsuper.config.load import FLAGS
-from plexsuper.errors import DatabaseError, PlexsuperError, ServerRefused, SettingsError, StorageError
 
 TOKEN = "tok-abcdefghijklmnop"
 PLEXSUPER = [sys.executable, "-m", "plexsuper"]
@@ -78,7 +72,7 @@ def settings_of(started: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return settings
 
 
-# --- help -------------------------------------------------------------------------------------------
+# --- help --------------------------------------------------------------------------------------------
 
 
 def test_help_lists_the_commands_and_loads_nothing_heavy():
@@ -102,20 +96,12 @@ finally:
     assert "..." not in shown.stdout.replace("[ARGS]...", "")
 
 
-@pytest.mark.parametrize("command", ["run", "check", "init", "schema", "demo"])
-def test_every_command_explains_itself_and_each_of_its_options(command):
-    shown = invoke(command, "--help")
-    assert shown.exit_code == 0
-    for option in commands()[command].params:
-        assert getattr(option, "help", ""), (command, option.name)
-
-
 def test_the_version_is_printed():
     shown = invoke("--version")
     assert (shown.exit_code, shown.output) == (0, "plexsuper 0.1.0\n")
 
 
-# --- the default command ----------------------------------------------------------------------------
+# --- the default command -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,7 +119,7 @@ def test_a_misspelled_command_is_not_taken_for_a_run():
     assert "No such command 'chekc'. Did you mean 'check'?" in shown.stderr
 
 
-# --- run and check: every option has its effect -----------------------------------------------------
+# --- run and check: every option has its effect ------------------------------------------------------
 
 
 def test_every_flag_of_a_run_reaches_the_settings(set_up):
@@ -222,7 +208,7 @@ def test_check_shows_no_secret_wherever_it_stands(set_up, monkeypatch):
         assert TOKEN not in invoke(*arguments).output
 
 
-# --- init -------------------------------------------------------------------------------------------
+# --- init --------------------------------------------------------------------------------------------
 
 
 def test_init_writes_a_file_that_only_its_owner_may_read_and_that_check_understands():
@@ -252,7 +238,7 @@ def test_init_says_when_it_cannot_write():
     assert "nix/plexsuper.toml cannot be written: No such file or directory." in refused.stderr
 
 
-# --- the other commands -----------------------------------------------------------------------------
+# --- the other commands ------------------------------------------------------------------------------
 
 
 def test_schema_prints_a_valid_json_schema():
@@ -285,113 +271,3 @@ def test_the_database_commands_get_their_arguments_and_give_their_exit_code():
     assert "repair" in invoke("db", "--help").stdout
     assert invoke("db", "nix").exit_code == 2
     assert invoke("db", "check", "nix.db").exit_code == 5
-
-
-# --- errors -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.lesson("F06")
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (SettingsError("a"), 2),
-        (StorageError("a"), 4),
-        (DatabaseError("a"), 5),
-        (ServerRefused("a"), 6),
-        (ExceptionGroup("x", [ExceptionGroup("y", [ServerRefused("a")]), ServerRefused("a")]), 6),
-    ],
-)
-def test_an_error_is_one_sentence_and_its_exit_code(monkeypatch, error, code):
-    monkeypatch.setattr("plexsuper.stream.schema", _raise(error))
-    shown = invoke("schema")
-    assert (shown.exit_code, shown.stderr, shown.stdout) == (code, "a\n", "")
-
-
-@pytest.mark.lesson("F05")
-def test_an_error_shows_no_secret(monkeypatch):
-    monkeypatch.setattr(
-        "plexsuper.stream.schema", _raise(ServerRefused(f"GET /?X-Plex-Token={TOKEN} said no"))
-    )
-    assert invoke("schema").stderr == "GET /?X-Plex-Token=*** said no\n"
-
-
-def test_an_unexpected_error_is_short_and_debug_shows_where_it_happened(monkeypatch):
-    error = KeyError("surprise")
-    monkeypatch.setattr("plexsuper.stream.schema", _raise(error))
-    shown = invoke("schema")
-    assert shown.exit_code == 1
-    assert shown.stderr.startswith("Internal error: KeyError: 'surprise'\n\nThis is a defect of plexsuper")
-    assert "Traceback" not in shown.stderr
-    assert invoke("--debug", "schema").exception is error
-    monkeypatch.setenv("PLEXSUPER_DEBUG", "1")
-    assert invoke("schema").exception is error
-
-
-def test_control_c_is_exit_code_130(monkeypatch):
-    monkeypatch.setattr("plexsuper.stream.schema", _raise(KeyboardInterrupt()))
-    assert invoke("schema").exit_code == 130
-
-
-def test_errors_raised_on_purpose_are_found_in_any_depth():
-    one, two = DatabaseError("one"), StorageError("two")
-    assert raised_on_purpose(BaseExceptionGroup("g", [one, KeyError(), ExceptionGroup("h", [two])])) == [
-        one,
-        two,
-    ]
-    assert raised_on_purpose(KeyError()) == []
-    assert isinstance(one, PlexsuperError)
-
-
-def _raise(error: BaseException) -> Any:
-    def fail(*_: object) -> None:
-        raise error
-
-    return fail
-
-
-# --- no option is forgotten -------------------------------------------------------------------------
-
-
-def commands() -> dict[str, Any]:
-    """Return every command by name; the group itself is the empty name."""
-    group: Any = typer.main.get_command(app)
-    return {"": group, **group.commands}
-
-
-def options() -> Iterator[tuple[str, str]]:
-    """Yield every option of every command with its command."""
-    for name, command in commands().items():
-        for parameter in command.params:
-            for spelling in (*parameter.opts, *parameter.secondary_opts):
-                if spelling.startswith("-") and spelling != "--help":
-                    yield name, spelling
-
-
-def words_of_calls() -> list[set[str]]:
-    """Return the texts that stand together in one call in this file."""
-    calls = [node for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Call)]
-    return [
-        {
-            inner.value
-            for inner in ast.walk(call)
-            if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
-        }
-        for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id in {"invoke", "plexsuper"}
-    ]
-
-
-@pytest.mark.lesson("L08", "L09", "L10", "L28")
-@pytest.mark.parametrize(("command", "option"), list(options()))
-def test_every_option_of_every_command_is_tried_in_this_file(command, option):
-    assert any(option in words and (not command or command in words) for words in words_of_calls())
-
-
-@pytest.mark.lesson("L11")
-def test_no_setting_has_two_flags_and_no_option_two_names():
-    spellings = [spelling for command, spelling in options() if command == "run"]
-    assert len(set(FLAGS.values())) == len(FLAGS)
-    assert sorted(spellings) == sorted([*FLAGS.values(), "--config"])
-    for name, command in commands().items():
-        for parameter in command.params:
-            assert len(parameter.opts) + len(parameter.secondary_opts) == 1, (name, parameter.name)

@@ -60,7 +60,7 @@ async def test_names_with_quotes_percents_and_foreign_bytes_arrive_as_they_are()
 
     async with serving(handler) as url, open_http(url) as http:
         await http.request("GET", "/x", params=[("path", "/a b/Bob's 100%_é&=/\udce9"), ("path", "2")])
-    assert seen == [b"path=/a%20b/Bob%27s%20100%25_%C3%A9%26%3D/%E9&path=2"]
+    assert seen == [b"path=%2Fa%20b%2FBob%27s%20100%25_%C3%A9%26%3D%2F%E9&path=2"]
 
 
 async def test_nobody_listening_is_told_apart_from_no_answer() -> None:

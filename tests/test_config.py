@@ -1,61 +1,23 @@
-"""Proves where settings come from, what they become, and that everything wrong with them is told at once."""
+"""Proves where settings come from and what they become."""
 
 import json
-import os
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from plexsuper.config import PlexSettings, Settings, Timing, WrongSettings, load_settings
-from plexsuper.config.describe import entries, settings_file, settings_page
-from plexsuper.config.file import key_lines, read_settings_file
-from plexsuper.config.findings import KEYS, nearest_key
-from plexsuper.errors import ExitCode
+from plexsuper.config import PlexSettings, Settings, Timing, load_settings
 from plexsuper.kinds import SectionType
 from plexsuper.profiles import PROFILES
-
-ROOT = Path(__file__).resolve().parents[1]
-TOKEN = "tok-abcdefghijklmnop"
+from tests.written_settings import ENOUGH, TOKEN, alone, load, write, wrong
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch):
-    """Work in an empty directory, with an environment that says nothing about plexsuper."""
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.upper().startswith(("PLEXSUPER_", "PLEX_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone(tmp_path, monkeypatch)
 
 
-ENOUGH = '[plex]\nconfig_dir = "/plex"\n[media]\npath = "/media"\n'
-
-
-def write(text: str, path: str = "plexsuper.toml") -> Path:
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
-    return file
-
-
-def load(text: str = ENOUGH, **flags: Any) -> Settings:
-    write(text)
-    return load_settings(flags={tuple(name.split("__")): value for name, value in flags.items()})
-
-
-def wrong(text: str = "", **flags: Any) -> list[str]:
-    """Return the findings as `place: key: reason; hint` lines."""
-    with pytest.raises(WrongSettings) as caught:
-        load(text, **flags)
-    assert caught.value.exit_code is ExitCode.USAGE
-    return [str(finding) for finding in caught.value.findings]
-
-
-# --- where a value comes from -----------------------------------------------------------------------
+# --- where a value comes from ------------------------------------------------------------------------
 
 
 def test_each_source_is_stronger_than_the_one_below_it(monkeypatch):
@@ -137,7 +99,7 @@ def test_variables_that_kubernetes_and_plexsuper_itself_set_are_no_settings(monk
     assert load().profile == "local_delta"
 
 
-# --- what the values become -------------------------------------------------------------------------
+# --- what the values become --------------------------------------------------------------------------
 
 
 def test_paths_of_a_file_begin_where_the_file_is_and_others_where_we_are(tmp_path, monkeypatch):
@@ -223,7 +185,7 @@ def test_settings_cannot_be_changed():
         settings.run.deep = True  # type: ignore[misc]  # that is what is tried
 
 
-# --- secrets ----------------------------------------------------------------------------------------
+# --- secrets -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.lesson("F05")
@@ -262,310 +224,3 @@ def test_a_secret_in_a_file_that_others_may_read_is_remembered(tmp_path):
     assert load_settings().exposed_secrets == ("plex.token",)
     file.chmod(0o600)
     assert load_settings().exposed_secrets == ()
-
-
-# --- what is wrong ----------------------------------------------------------------------------------
-
-
-def test_everything_wrong_is_told_at_once_with_place_key_reason_and_nearest_name(monkeypatch):
-    monkeypatch.setenv("PLEXSUPER_PROFIL", "x")
-    monkeypatch.setenv("PLEXSUPER_MEDA__PATH", "/x")
-    monkeypatch.setenv("PLEXSUPER_TIMING__CAP", "soon")
-    monkeypatch.setenv("PLEXSUPER_EVENTS", "jsonl")
-    text = """\
-profile = "cloud_standart"
-interval = 3
-
-[plex]
-ulr = "http://x"
-url = "plex.local"
-runtime = "dokcer"
-
-[run]
-quick = "maybe"
-retries = -1
-sections = 5
-definitions = "nix.json"
-
-[timing]
-stall_after = 3
-threshold = 2.5
-quiet_window = 40
-budgets.phto = 3
-
-[evnts]
-format = "x"
-"""
-    assert wrong(text, run__deep=True, run__refresh=True) == [
-        "PLEXSUPER_PROFIL: profil: unknown key; did you mean PLEXSUPER_PROFILE?",
-        "PLEXSUPER_MEDA__PATH: meda.path: unknown key; did you mean PLEXSUPER_MEDIA__PATH?",
-        (
-            "plexsuper.toml:1: profile: 'cloud_standart' is not one of local_quick, local_delta, cloud_standard, "
-            "cloud_intensive; did you mean cloud_standard?"
-        ),
-        "plexsuper.toml:7: plex.runtime: 'dokcer' is not one of local",
-        "plexsuper.toml:6: plex.url: must be the server's address, such as http://127.0.0.1:32400",
-        "plexsuper.toml:5: plex.ulr: unknown key; did you mean plex.url?",
-        "plexsuper.toml:12: run.sections: must be a list, not 5",
-        "plexsuper.toml:10: run.quick: must be true or false, not 'maybe'",
-        "plexsuper.toml:11: run.retries: must be greater than or equal to 0, not -1",
-        "plexsuper.toml:17: timing.threshold: must be a whole number, not 2.5",
-        "PLEXSUPER_TIMING__CAP: timing.cap: 'soon' is not a duration; write seconds (90) or a text such as 90s, 15m or 1h30m",
-        "plexsuper.toml:19: timing.budgets.phto: unknown key; did you mean timing.budgets.photo?",
-        "plexsuper.toml:16: timing.stall_after: is computed; set timing.threshold and timing.interval: it is their product",
-        "PLEXSUPER_EVENTS: events: must be a table, not 'jsonl'",
-        "plexsuper.toml:2: interval: unknown key; did you mean timing.interval?",
-        "plexsuper.toml:21: evnts: unknown key; did you mean events?",
-        (
-            "plex.config_dir: is not set, and there is no token either; set plex.config_dir to Plex's directory (progress and "
-            "token are read there), or give PLEX_TOKEN"
-        ),
-        (
-            "media.path: is not set; no section is scanned before its storage is proved by content: name the media's directory "
-            "or mount point"
-        ),
-        "plexsuper.toml:18: timing.quiet_window: 40 s is longer than timing.quiet_window_max (20 s)",
-        f"plexsuper.toml:13: run.definitions: {Path.cwd()}/nix.json: cannot be read: No such file or directory",
-    ]
-
-
-def test_the_message_counts_what_is_wrong_and_says_what_to_do():
-    with pytest.raises(WrongSettings) as caught:
-        load(ENOUGH + "[rnu]\n")
-    assert str(caught.value) == (
-        "One thing is wrong with the settings; nothing was started:\n\n"
-        "  plexsuper.toml:5: rnu: unknown key; did you mean run?\n\n"
-        "Correct that and try again. `plexsuper init` writes a commented settings file."
-    )
-
-
-@pytest.mark.parametrize(
-    ("key", "meant"),
-    [
-        ("profil", "profile"),
-        ("plex_url", "plex.url"),
-        ("plex.ulr", "plex.url"),
-        ("interval", "timing.interval"),
-        ("run.threshold", "timing.threshold"),
-        ("timing.budget.photo", "timing.budgets.photo"),
-        ("timing.budgets.foto", "timing.budgets.photo"),
-        ("budgets.photo", "timing.budgets.photo"),
-        ("medya", "media"),
-        ("utterly.different", ""),
-    ],
-)
-def test_the_nearest_key_is_in_the_same_table_or_the_right_name_elsewhere(key, meant):
-    assert ".".join(nearest_key(tuple(key.split(".")))) == meant
-
-
-@pytest.mark.lesson("L35")
-def test_paths_that_are_needed_and_missing_are_named_before_anything_uses_them():
-    assert [finding.split(";")[0] for finding in wrong("")] == [
-        "plex.config_dir: is not set, and there is no token either",
-        "media.path: is not set",
-    ]
-
-
-def test_a_file_that_is_no_toml_is_told_with_its_line_and_hides_no_other_finding(monkeypatch):
-    monkeypatch.setenv("PLEXSUPER_TIMING__CAP", "soon")
-    first, second = wrong('[plex]\nurl = "x\n')
-    assert first.startswith("plexsuper.toml: is not TOML: ")
-    assert "line 2" in first
-    assert second.startswith("PLEXSUPER_TIMING__CAP: timing.cap: 'soon' is not a duration")
-
-
-def test_a_config_file_that_is_not_there_is_named():
-    with pytest.raises(WrongSettings, match=r"nix\.toml: cannot be read: No such file or directory"):
-        load_settings(file=Path("nix.toml"))
-
-
-def test_a_wrong_value_is_charged_to_the_source_that_counts(monkeypatch):
-    monkeypatch.setenv("PLEXSUPER_EVENTS__FORMAT", "yaml")
-    assert wrong(ENOUGH + '[events]\nformat = "xml"\n') == [
-        "PLEXSUPER_EVENTS__FORMAT: events.format: 'yaml' is not one of auto, jsonl, text"
-    ]
-    assert wrong(ENOUGH, events__format="jsonlines") == [
-        "--events: events.format: 'jsonlines' is not one of auto, jsonl, text; did you mean jsonl?"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "flags", "finding"),
-    [
-        (
-            '[plex]\ncommand = "plex"\n[media]\npath = "/m"\n',
-            {"plex__token": TOKEN},
-            (
-                "plexsuper.toml:2: plex.config_dir: is not set, but plex.command is to start the server; "
-                "set plex.config_dir to the directory of the server that the command starts"
-            ),
-        ),
-        (
-            '[plex]\nconfig_dir = "/m/plex"\n[media]\npath = "/m"\n',
-            {},
-            (
-                "plexsuper.toml:2: plex.config_dir: lies inside media.path (/m): Plex's database would be on the storage that "
-                "can fail; choose a directory on a local disk"
-            ),
-        ),
-        (
-            f'state_dir = "/media/state"\n{ENOUGH}',
-            {},
-            (
-                "plexsuper.toml:1: state_dir: lies inside media.path (/media): plexsuper's record of the run would be on the "
-                "storage that can fail; choose a directory on a local disk"
-            ),
-        ),
-        (
-            ENOUGH,
-            {"run__quick": True, "run__deep": True},
-            (
-                "--quick: run.quick: quick and deep contradict each other: a deep walk is the longest scan there is; "
-                "leave one of them out"
-            ),
-        ),
-        (
-            f"{ENOUGH}[run]\nrefresh = true\n",
-            {"run__quick": True},
-            "--quick: run.quick: quick only scans: metadata would not be refreshed; leave one of them out",
-        ),
-        (
-            ENOUGH,
-            {"run__sections": ["A", "B", "A"]},
-            "--section: run.sections: names A more than once",
-        ),
-        (
-            f"{ENOUGH}deadline = 901\n",
-            {},
-            "plexsuper.toml:5: media.deadline: one probe may not take longer than the storage may be lost (media.patience)",
-        ),
-        (
-            f"{ENOUGH}[timing]\ntoken_every = 121\n",
-            {},
-            "plexsuper.toml:6: timing.token_every: 121 s is longer than timing.token_patience (2 min)",
-        ),
-        (
-            f"{ENOUGH}[timing]\npoll_every = 31\n",
-            {},
-            "plexsuper.toml:6: timing.poll_every: 31 s is longer than timing.unseen_patience (30 s)",
-        ),
-        (
-            f"{ENOUGH}[timing]\ninterval = 2\n",
-            {},
-            (
-                "plexsuper.toml:6: timing.quiet_window_max: 20 s is not shorter than the stall time of 20 s (10 x 2 s): work "
-                "would be called stalled before anyone looked"
-            ),
-        ),
-        (
-            f"{ENOUGH}[timing]\ncap = 599\n",
-            {},
-            "plexsuper.toml:6: timing.cap: 599 s is shorter than the stall time of 10 min",
-        ),
-    ],
-)
-def test_impossible_combinations_are_refused(text, flags, finding):
-    assert wrong(text, **flags) == [finding]
-
-
-def test_a_combination_with_a_wrong_value_in_it_is_not_reported_twice():
-    assert len(wrong(f'{ENOUGH}[timing]\nquiet_window = 40\nquiet_window_max = "x"\n')) == 1
-
-
-def test_what_is_wrong_in_the_definitions_file_is_among_the_findings():
-    write('[{"title": "A", "type": "moovie", "paths": ["/a"]}]', "l.json")
-    assert wrong(f'{ENOUGH}[run]\ndefinitions = "l.json"\n') == [
-        f"plexsuper.toml:6: run.definitions: {Path.cwd()}/l.json: section 1 (A): unknown type 'moovie'; did you mean 'movie'?"
-    ]
-
-
-def test_the_media_path_is_never_touched(monkeypatch):
-    """A path below a dead mount must not be asked for anything: only its text is used."""
-    seen: list[str] = []
-
-    def watched(real: Any) -> Any:
-        def watch(path: Any, *more: Any, **how: Any) -> Any:
-            seen.append(str(path))
-            return real(path, *more, **how)
-
-        return watch
-
-    for name in ("stat", "lstat", "open", "scandir", "readlink", "access"):
-        monkeypatch.setattr(os, name, watched(getattr(os, name)))
-    settings = load()
-    monkeypatch.undo()
-    assert settings.media.path == Path("/media")
-    assert seen  # the settings file was looked at
-    assert not [path for path in seen if path.startswith("/media")]
-
-
-# --- the file, its lines, and the texts made from the model -----------------------------------------
-
-
-def test_every_key_of_a_file_is_found_on_its_line():
-    text = """\
-a = 1
-# b = 2
-[plex] # comment
-url = "x"
-text = '''
-inside = 1
-[not.a.table]
-'''
-"quoted key" = 2
-deep.er = 3
-
-[ timing . budgets ]
-photo = 4
-"""
-    assert key_lines(text) == {
-        ("a",): 1,
-        ("plex",): 3,
-        ("plex", "url"): 4,
-        ("plex", "text"): 5,
-        ("plex", "quoted key"): 9,
-        ("plex", "deep", "er"): 10,
-        ("timing", "budgets"): 12,
-        ("timing", "budgets", "photo"): 13,
-    }
-
-
-def test_a_file_that_is_not_text_is_told(tmp_path):
-    path = tmp_path / "x.toml"
-    path.write_bytes(b"\xff\xfe")
-    assert read_settings_file(path).problem == "cannot be read: it is not UTF-8 text"
-
-
-def test_the_written_file_changes_nothing():
-    write(settings_file())
-    assert tomllib.loads(settings_file()) == {
-        "plex": {},
-        "media": {},
-        "run": {},
-        "timing": {"budgets": {}},
-        "events": {},
-    }
-
-
-def test_the_written_file_explains_every_setting_and_all_its_lines_are_right(tmp_path):
-    lines = settings_file().splitlines()
-    live = [line.removeprefix("# ") if " = " in line and line.startswith("# ") else line for line in lines]
-    write('[{"title": "A", "type": "movie", "paths": ["/a"]}]', "plex_libraries.json")
-    settings = load("\n".join(live))
-    for key in KEYS:
-        assert f"# {key[-1]} = " in settings_file()
-    assert settings.profile == "local_delta"
-    assert settings.timing == load().timing
-    assert settings.media.path == Path("/mnt/media")
-    assert settings.run.sections == ("Movies", "Music")
-
-
-def test_every_setting_has_a_meaning_and_a_variable_that_sets_it(monkeypatch):
-    for entry in entries():
-        assert entry.meaning, entry.key
-        assert entry.variables[0] == "PLEXSUPER_" + "__".join(entry.key).upper()
-
-
-def test_the_page_of_the_documentation_is_up_to_date():
-    page = ROOT / "docs" / "settings.md"
-    assert page.read_text() == settings_page(), "python -m plexsuper.config.describe > docs/settings.md"

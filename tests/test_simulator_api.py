@@ -317,3 +317,10 @@ def test_a_slow_server_and_one_that_hangs() -> None:
         assert world.clock.elapsed() - before == pytest.approx(28.0, abs=3)
 
     in_world(story, knobs=QUIET.but(answer_delay=2, hang_after=10, hang_for=30))
+
+
+def test_sections_are_not_listed_in_the_order_of_their_ids() -> None:
+    async def story(world: World) -> None:
+        assert [row.get("key") for row in await xml(world, "/library/sections")] == ["2", "1"]
+
+    in_world(story, FILMS, Shelf("Shows", SectionType.SHOW))

@@ -21,17 +21,9 @@ def analysed_argv(world: World) -> list[tuple[str, ...]]:
 
 
 def test_metadata_may_begin_only_after_the_scan() -> None:
-    async def story(world: World) -> None:
-        await ask(world, "GET", "/library/sections/1/refresh")
-        await idle(world)
-        (ended,) = world.truth.of("scan.ended")
-        starts = [entry["mono"] for entry in world.truth.of("metadata.started")]
-        assert len(starts) == 3
-        assert min(starts) - ended["mono"] == pytest.approx(4.0)
-
     knobs = QUIET.but(metadata_after_scan=True, metadata_gap=4, metadata_seconds=1)
 
-    async def patient(world: World) -> None:
+    async def story(world: World) -> None:
         await ask(world, "GET", "/library/sections/1/refresh")
         await anyio.sleep(10)
         (ended,) = world.truth.of("scan.ended")
@@ -39,7 +31,7 @@ def test_metadata_may_begin_only_after_the_scan() -> None:
         assert len(starts) == 3
         assert min(starts) - ended["mono"] == pytest.approx(4.0)
 
-    in_world(patient, FILMS, knobs=knobs)
+    in_world(story, FILMS, knobs=knobs)
 
 
 def test_photos_have_no_agent_and_no_metadata_activity() -> None:

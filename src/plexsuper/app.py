@@ -1,11 +1,8 @@
 """Puts the parts of a run together: resources outside, tasks inside; settings go in, an exit code comes out."""
 
-import importlib.metadata
 import os
-import platform
 import secrets
 import signal
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +20,7 @@ from plexsuper.clients.library_file import LibraryFile
 from plexsuper.clients.local import LocalRuntime
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.versions import versions
 from plexsuper.config import Settings
 from plexsuper.coordinator import Coordinator
 from plexsuper.course import Agenda
@@ -141,11 +139,7 @@ def _started(settings: Settings) -> e.RunStarted:
         profile=settings.profile,
         interval=settings.timing.interval,
         stall_after=settings.timing.stall_after,
-        versions={
-            "plexsuper": importlib.metadata.version("plexsuper"),
-            "python": platform.python_version(),
-            "sqlite": sqlite3.sqlite_version,
-        },
+        versions=versions(),
         sections=settings.run.sections,
         settings=settings.public(),
     )

@@ -21,12 +21,26 @@ from plexsuper.terms import (
     Stage,
     Statistics,
     Verdict,
+    WarmFailure,
 )
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
-MountFault: TypeAlias = Literal["missing", "empty", "dead", "hung", "unreadable", "wrong_content"]
-"""Why storage does not serve content; more classes come with the mounts that we make ourselves."""
+MountFault: TypeAlias = Literal[
+    "missing",
+    "empty",
+    "dead",
+    "hung",
+    "unreadable",
+    "wrong_content",
+    "backend_down",
+    "auth",
+    "data_suspect",
+    "cache_full",
+    "slow",
+    "network_reset",
+]
+"""Why storage does not serve content; those after `wrong_content` are known only of mounts that we made."""
 
 
 # --- the run -----------------------------------------------------------------------------------------
@@ -197,6 +211,68 @@ class MountAbandoned:
     level: ClassVar[Level] = "error"
     path: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountSlow:
+    """The media storage serves content, but slower than usual: nothing is lost. Both latencies in seconds."""
+
+    level: ClassVar[Level] = "warning"
+    path: str
+    latency: float
+    usual: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountRecovering:
+    """Something is done to bring the media storage back; `generation` is the mount's number, first 1."""
+
+    level: ClassVar[Level] = "info"
+    path: str
+    generation: int
+    reason: MountFault
+    attempt: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsLimited:
+    """So many reads of the media storage may now run at once; resets and refusals lower it (lesson L39)."""
+
+    level: ClassVar[Level] = "info"
+    limit: int
+    before: int
+    resets: int
+    throttled: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmProgressed:
+    """The beginnings of so many files of a section were read; `rate` is files a second, `eta` seconds."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    done: int
+    total: int
+    failed: int
+    bytes_read: int
+    rate: float | None
+    eta: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmFinished:
+    """A section's files are warm, but those in `failed` (name and reason) and `left` that were not reached."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    read: int
+    failed: tuple[WarmFailure, ...]
+    left: int
+    bytes_read: int
+    seconds: float
 
 
 # --- the server --------------------------------------------------------------------------------------
@@ -484,6 +560,11 @@ Event: TypeAlias = (
     | MountLost
     | MountRestored
     | MountAbandoned
+    | MountSlow
+    | MountRecovering
+    | ConnectionsLimited
+    | WarmProgressed
+    | WarmFinished
     | PlexStarted
     | PlexAttached
     | PlexWaiting
@@ -532,6 +613,8 @@ def level_of(event: Event) -> Level:  # noqa: PLR0911 - one flat table of facts
         case SectionFinished(report=report) if report.outcome in _FAULTS:
             return "warning"
         case SectionPhaseFinished(report=report) if report.outcome in _FAULTS:
+            return "warning"
+        case WarmFinished(failed=failed, left=left) if failed or left:
             return "warning"
         case StatsCollected(reliable=False):
             return "warning"

@@ -214,3 +214,11 @@ class SectionReport:
     outcome: Outcome
     phases: tuple[PhaseReport, ...] = ()
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmFailure:
+    """A file whose beginning could not be read, and why."""
+
+    path: str
+    reason: str

@@ -19,6 +19,7 @@ from plexsuper.errors import DatabaseError
 
 INTENT = "plexsuper-swap.json"
 _UNUSED = ".plexsuper-not-in-use"
+_READY = ".plexsuper-new"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NOT_EXCHANGEABLE = {errno.EBUSY, errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP}
@@ -52,6 +53,7 @@ def finish_swap(databases_dir: Path, home: Path) -> bool:
             shutil.rmtree(marker.parent)  # it never came to be the databases' directory
         intent = databases_dir / INTENT
         if not intent.exists():
+            _tidy(databases_dir, home)
             return False
         _carry_out(intent)
         return True
@@ -60,8 +62,8 @@ def finish_swap(databases_dir: Path, home: Path) -> bool:
 def _is_ours(directory: Path) -> bool:
     """Say whether *directory* holds nothing but Plex's database files: only then may it change its identity."""
     return not directory.is_symlink() and all(
-        entry.name.startswith("com.plexapp.") and entry.is_file(follow_symlinks=False)
-        for entry in os.scandir(directory)
+        path.name.startswith("com.plexapp.") and path.is_file() and not path.is_symlink()
+        for path in list(directory.iterdir())
     )
 
 
@@ -70,9 +72,9 @@ def _exchange_directories(databases_dir: Path, staged: Mapping[str, Path], keep:
     replaced = {name + end for name in staged for end in ("", *SIDECARS)}
     keep.mkdir()
     (keep / _UNUSED).touch()
-    for entry in os.scandir(databases_dir):
-        if entry.name not in replaced:
-            os.link(entry.path, keep / entry.name)
+    for path in list(databases_dir.iterdir()):
+        if path.name not in replaced:
+            (keep / path.name).hardlink_to(path)
     back = {keep / name: path for name, path in staged.items()}
     for new, path in back.items():
         path.rename(new)
@@ -91,7 +93,7 @@ def _exchange_directories(databases_dir: Path, staged: Mapping[str, Path], keep:
 
 def _part(databases_dir: Path, kept: Iterable[Path]) -> None:
     """End the exchange: no file may have a name in both directories, or Plex's next write would change both."""
-    live = {(s.st_dev, s.st_ino) for s in (entry.stat() for entry in os.scandir(databases_dir))}
+    live = {(s.st_dev, s.st_ino) for s in (path.stat() for path in list(databases_dir.iterdir()))}
     for directory in (path for path in kept if path.is_dir()):
         for path in list(directory.iterdir()):
             status = path.stat()
@@ -119,9 +121,7 @@ def _swap_by_intent(databases_dir: Path, staged: Mapping[str, Path], keep: Path)
     old = [databases_dir / (name + end) for name in staged for end in ("", *SIDECARS)]
     new = []
     for name, path in staged.items():
-        ready = (
-            databases_dir / f"{name}.plexsuper-new"
-        )  # out of the stage, which a later run would sweep away
+        ready = databases_dir / f"{name}{_READY}"  # out of the stage, which a later run would sweep away
         path.replace(ready)
         new.append((ready, databases_dir / name))
     moves = [(path, keep / path.name) for path in old if path.exists()] + new
@@ -135,6 +135,15 @@ def _swap_by_intent(databases_dir: Path, staged: Mapping[str, Path], keep: Path)
     _carry_out(intent)
 
 
+def _tidy(databases_dir: Path, home: Path) -> None:
+    """Remove what was prepared for a swap that never began."""
+    for path in (databases_dir / f"{INTENT}.draft", *databases_dir.glob(f"*{_READY}")):
+        path.unlink(missing_ok=True)
+    for directory in list(home.iterdir()):
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
+
+
 def _carry_out(intent: Path) -> None:
     """Do the renames that are not done yet: each is done when its target exists."""
     try:
@@ -144,12 +153,12 @@ def _carry_out(intent: Path) -> None:
             f"{intent} is not readable: put the databases in place by hand from {intent.parent}"
         ) from error
     for source, target in moves:
-        if source.exists() and target.exists():
+        if source.name.endswith(_READY) and source.exists() and target.exists():
             raise DatabaseError(
                 f"a swap was interrupted and {target} was made anew since: compare it with {source}, remove one of"
                 f" them, and {intent}"
             )
-        if source.exists():
+        if source.exists() and not target.exists():
             source.rename(target)
     for directory in {path.parent for move in moves for path in move}:
         sync_file(directory)

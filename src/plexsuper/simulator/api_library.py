@@ -28,7 +28,7 @@ def sections(life: Life, request: Request) -> Response:
     library = life.core.library
     children = [
         _directory(section, library.places(section.id), refreshing=life.scans.refreshing(section.id))
-        for section in library.sections()
+        for section in reversed(library.sections())  # recorded: not in the order of the ids
     ]
     return reply(request, container(children, allowSync=False, title1="Plex Library"))
 

@@ -149,14 +149,14 @@ class Butler:
         core = self._core
         core.logs.server(f"Butler: Starting task '{task.name}'")
         try:
-            with (
-                core.truth.work("butler", task=task.name, by_itself=limit is not None) as result,
-                self._running[task.name] as scope,
-                core.activities.show("butler", task.name, cancel=scope.cancel) as activity,
-            ):
-                await self._work(task, activity, limit)
-            if scope.cancelled_caught:
-                result["outcome"] = "cancelled"
+            with core.truth.work("butler", task=task.name, by_itself=limit is not None) as result:
+                with (
+                    self._running[task.name] as scope,
+                    core.activities.show("butler", task.name, cancel=scope.cancel) as activity,
+                ):
+                    await self._work(task, activity, limit)
+                if scope.cancelled_caught:
+                    result["outcome"] = "cancelled"
         finally:
             del self._running[task.name]
 

@@ -53,12 +53,12 @@ def done(status: int = 200, headers: dict[str, str] | None = None) -> Response:
 def failure(status: int, text: str) -> Response:
     """Answer with an error page."""
     body = f"<html><head><title>{text}</title></head><body><h1>{status} {text}</h1></body></html>"
-    return Response(status, body.encode(), {"X-Plex-Protocol": "1.0", "Content-Type": HTML})
+    return Response(status, body.encode(), {**HEADERS, "Content-Type": HTML})
 
 
 def unauthorized() -> Response:
     """Answer 401."""
-    return Response(401, UNAUTHORIZED, {"X-Plex-Protocol": "1.0", "Content-Type": HTML})
+    return Response(401, UNAUTHORIZED, {**HEADERS, "Content-Type": HTML})
 
 
 def as_xml(root: Element) -> bytes:

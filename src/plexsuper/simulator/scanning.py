@@ -134,7 +134,7 @@ class Scans:
                             tree,
                             force=run.wish.force,
                             found=lambda item: self._metadata.found(section, item),
-                            visited=lambda harvest, known: self._progress(activity, harvest, known),
+                            visited=lambda harvest: self._progress(activity, harvest),
                         )
                         run.walk = walk
                         with self._shown(section, uuid, run) as activity:
@@ -168,12 +168,11 @@ class Scans:
         title = f"Scanning {section.title}"
         return core.activities.show(UPDATE_SECTION, title, uuid=uuid, section=section.id, cancel=cancel)
 
-    def _progress(self, activity: Activity, harvest: Harvest, known: int) -> None:
+    def _progress(self, activity: Activity, harvest: Harvest) -> None:
         core = self._core
-        total = max(known, harvest.folders + 1)
         if core.knobs.scan_activity:
-            core.activities.progress(activity, harvest.folders, total)
-        reached = 100 * harvest.folders / total >= core.knobs.crash_at
+            core.activities.progress(activity, harvest.folders, harvest.expected)
+        reached = 100 * harvest.folders / harvest.expected >= core.knobs.crash_at
         if core.scans == core.knobs.crash_in_scan and reached:
             core.crash()
 

@@ -83,6 +83,11 @@ class Server:
             )
             self._end.set()
 
+    def _crash_as_ordered(self) -> None:
+        """Do what the crash knobs order: once, not again in each life."""
+        if self.lives == 1:
+            self.crash()
+
     async def until(self, state: State) -> None:
         """Wait until the server is in *state*."""
         while self.state != state:
@@ -143,7 +148,7 @@ class Server:
                 await clock.sleep(knobs.refused_seconds)
                 self._go("maintenance")
                 await clock.sleep(knobs.maintenance_seconds)
-                async with live(self.place, file, self.crash) as life:
+                async with live(self.place, file, self._crash_as_ordered) as life:
                     self._greet()
                     self.life = life
                     await self._serve(life)

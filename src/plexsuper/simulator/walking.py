@@ -21,6 +21,8 @@ class Harvest:
     """What a walk did so far."""
 
     folders: int = 0
+    expected: int = 1
+    """Folders that are known to be there so far, so that `folders / expected` is the progress."""
     skipped: int = 0
     added: int = 0
     removed: int = 0
@@ -43,7 +45,7 @@ class Walk:
         *,
         force: bool,
         found: Callable[[int], None],
-        visited: Callable[[Harvest, int], None],
+        visited: Callable[[Harvest], None],
     ) -> None:
         self.harvest = Harvest()
         self.stopping = False
@@ -122,9 +124,14 @@ class Walk:
             for gone in set(self._children.get(relative, [])) - set(below):
                 if self._core.knobs.folder_missing == "remove":
                     await self._remove_below(place, gone)
-        self._visited(self.harvest, len(self._folders))
+        self.harvest.expected += len(below)
+        self._visited(self.harvest)
         for child in below:
             await self._folder(place, child)
+        if listing is not None and not self.stopping:
+            # Only now: a scan that is broken off must come back to the folders below that it never saw
+            with transaction(self._core.library.conn):
+                self._core.library.visited(self._section.id, relative, listing.mtime)
 
     async def _compare(self, place: Place, relative: str, path: str, listing: Listing) -> None:
         library = self._core.library
@@ -146,8 +153,6 @@ class Walk:
         for name, size in present.items():
             if name not in known:
                 await self._add(place, f"{path}/{name}", size)
-        with transaction(library.conn):
-            library.visited(self._section.id, relative, listing.mtime)
 
     async def _add(self, place: Place, file: str, size: int) -> None:
         await self._costs.charge(self._core.knobs.item_seconds)

@@ -131,7 +131,7 @@ def _heal_rtree(path: Path, item: VirtualTable) -> str:
 
 
 def _boxes(data: bytes, cell: struct.Struct) -> Iterator[tuple[int, tuple[float, ...]]]:
-    (count,) = struct.unpack_from(">H", data, 2)
+    count = int.from_bytes(data[2:4], "big")
     for place in range(min(count, (len(data) - 4) // cell.size)):
         key, *box = cell.unpack_from(data, 4 + place * cell.size)
         if all(low <= high for low, high in zip(box[::2], box[1::2], strict=True)):

@@ -1,0 +1,292 @@
+"""Successive rclone mounts behind one mount point: each is staged in private, proved, and only then shown.
+
+A reader of the mount point sees the old mount, then the new one, and nothing between: the new one is attached
+beneath the old one, which is then taken away (Linux 6.5 and newer; about 0.4 ms). On older kernels the old one is
+taken away first; for a quarter of a millisecond the guarded directory below refuses everybody but root.
+What is attached is a copy of the staged mount: when rclone ends and unmounts its own, the copy answers with errors
+instead of becoming an empty directory.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from plexsuper.clients.fusectl import FuseConnection, show_connections
+from plexsuper.clients.generation_record import GenerationRecord
+from plexsuper.clients.guard import guard, real_point, relax
+from plexsuper.clients.mount_syscalls import attach, can_move_beneath, clone, detach
+from plexsuper.clients.mounts import Mount, read_mounts
+from plexsuper.clients.rclone.binary import Rclone
+from plexsuper.clients.rclone.control import Address, Control, open_control
+from plexsuper.clients.rclone.flags import MountWish, command_line, mount_options
+from plexsuper.clients.rclone.log import LogTail
+from plexsuper.clients.rclone.process import LeftProcess, RcloneProcess, birth_of, end_process, start_mount
+from plexsuper.clients.staging import Staging
+from plexsuper.errors import StorageError
+
+_READY_WITHIN = 15.0
+_ADDRESS_IN_LOG = "Serving remote control on "
+
+
+@dataclass(slots=True, kw_only=True)
+class Generation:
+    """One rclone and its staged mount. `device` is that of the mount, also where it is attached."""
+
+    number: int
+    directory: Path
+    process: RcloneProcess
+    log: LogTail
+    control: Control
+    device: str
+    cache_dir: Path
+    resources: AsyncExitStack
+    adopted: bool = False
+
+    @property
+    def target(self) -> Path:
+        """Where it is staged."""
+        return self.directory / "mnt"
+
+    @property
+    def connection(self) -> FuseConnection:
+        """The kernel's side of it."""
+        return FuseConnection(self.device)
+
+
+class Generations:
+    """The mounts at *point*.
+
+    Args:
+        point: The mount point that Plex (or its container, through the parent directory) sees.
+        base: A directory of ours for sockets and staged mounts, on a local disk, with a short path.
+        wish: What is mounted.
+        rclone: What mounts it.
+    """
+
+    def __init__(self, *, point: Path, base: Path, wish: MountWish, rclone: Rclone) -> None:
+        self.point = point
+        self.wish = wish
+        self._rclone = rclone
+        self._options = mount_options(wish, rclone)
+        self._staging = Staging(base)
+        self._beneath = can_move_beneath()
+        self.alive: list[Generation] = []
+
+    async def open(self) -> None:
+        """Take the place for staging and guard the mount point.
+
+        Raises:
+            StorageError: that is not possible, with the reason.
+        """
+        await anyio.to_thread.run_sync(self._open)
+
+    def _open(self) -> None:
+        show_connections()
+        self.point = real_point(self.point)
+        self._staging.open()
+        if not self.attached():
+            guard(self.point)
+
+    async def stage(self) -> Generation:
+        """Start an rclone whose mount nobody sees yet. If cancelled, nothing of it is left.
+
+        Raises:
+            StorageError: it does not mount, with its last words.
+        """
+        number = await anyio.to_thread.run_sync(self._staging.next_number)
+        directory = self._staging.root / f"gen-{number}"
+        await anyio.to_thread.run_sync(lambda: (directory / "mnt").mkdir(parents=True))
+        staged = False
+        try:
+            generation = await self._start(number, directory)
+            staged = True
+        finally:
+            if not staged:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self._staging.remove, directory)
+        self.alive.append(generation)
+        return generation
+
+    async def _start(self, number: int, directory: Path) -> Generation:
+        cache_dir = self._free_cache_dir()
+        url, environment, address = "127.0.0.1:0", {}, Address("")
+        if self._rclone.unix_control:
+            url = f"unix://{directory}/rc"
+            address = Address(url)
+        else:
+            address = Address("", secrets.token_hex(4), secrets.token_urlsafe(24))
+            environment = {"RCLONE_RC_USER": address.user, "RCLONE_RC_PASS": address.password}
+        command = command_line(
+            self._rclone,
+            self.wish,
+            self._options,
+            target=str(directory / "mnt"),
+            control=url,
+            cache_dir=cache_dir,
+        )
+        process, log = await start_mount(command, environment, directory / "log", within=_READY_WITHIN)
+        resources = AsyncExitStack()
+        try:
+            if not address.url:
+                address = Address(_address_in(log.last), address.user, address.password)
+            control = await resources.enter_async_context(open_control(address, self.wish.remote))
+            device = _device_at(directory / "mnt")
+            generation = Generation(
+                number=number,
+                directory=directory,
+                process=process,
+                log=log,
+                control=control,
+                device=device,
+                cache_dir=cache_dir,
+                resources=resources,
+            )
+            await anyio.to_thread.run_sync(self._record(generation, address).write, directory)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await resources.aclose()
+                await end_process(process, drain=0.0)
+            raise
+        return generation
+
+    async def adopt(self) -> Generation | None:
+        """Take over a mount of an earlier run that is as we want it and shown; everything else is ended and removed."""
+        found = await anyio.to_thread.run_sync(self._staging.left)
+        adopted = None
+        for directory, record in reversed(found):
+            shown = any(mount.device == record.device for mount in self.attached())
+            if adopted is None and shown and record.wish == self._digest():
+                adopted = await self._take_over(directory, record)
+        keep = None if adopted is None else adopted.directory
+        await anyio.to_thread.run_sync(self._staging.sweep, keep)
+        return adopted
+
+    async def _take_over(self, directory: Path, record: GenerationRecord) -> Generation:
+        resources = AsyncExitStack()
+        address = Address(record.url, record.user, record.password)
+        generation = Generation(
+            number=record.number,
+            directory=directory,
+            process=LeftProcess(record.pid, record.birth),
+            log=LogTail(str(directory / "log")),
+            control=await resources.enter_async_context(open_control(address, self.wish.remote)),
+            device=record.device,
+            cache_dir=Path(record.cache_dir),
+            resources=resources,
+            adopted=True,
+        )
+        generation.log.read()  # what it said to its last owner is no news
+        self.alive.append(generation)
+        return generation
+
+    def attached(self) -> tuple[Mount, ...]:
+        """Return what is mounted at the point, from the bottom to the top."""
+        return tuple(mount for mount in read_mounts() if mount.point == str(self.point))
+
+    def shows(self, generation: Generation) -> bool:
+        """Say whether who looks at the point sees *generation*."""
+        attached = self.attached()
+        return bool(attached) and attached[-1].device == generation.device
+
+    def show(self, generation: Generation) -> None:
+        """Attach *generation* at the point and take away what was there; takes about 0.4 ms and never hangs."""
+        tree = clone(str(generation.target))
+        try:
+            before = len(self.attached())
+            if before and self._beneath:
+                attach(tree, str(self.point), beneath=True)
+                detach(str(self.point))
+            else:
+                for _ in range(before):
+                    detach(str(self.point))
+                attach(tree, str(self.point))
+        except OSError as error:
+            raise StorageError(f"{self.point}: {error.strerror}") from error
+        finally:
+            os.close(tree)
+
+    async def end(self, generation: Generation, *, drain: float = 0.0, forget_cache: bool = False) -> bool:
+        """End *generation*, which nobody is shown any more, and remove it; False when its process cannot die.
+
+        Open files go on being read for at most *drain* seconds. With *forget_cache* its cache is removed too.
+        """
+        with anyio.CancelScope(shield=True):
+            await generation.resources.aclose()
+            ended = await end_process(generation.process, drain=drain)
+            if not ended:
+                generation.connection.abort()
+                ended = await end_process(generation.process, drain=0.0)
+            if generation in self.alive:
+                self.alive.remove(generation)
+            await anyio.to_thread.run_sync(self._staging.remove, generation.directory)
+            if forget_cache and ended:
+                await anyio.to_thread.run_sync(
+                    lambda: shutil.rmtree(generation.cache_dir, ignore_errors=True)
+                )
+        return ended
+
+    async def close(self) -> None:
+        """Take everything away from the point, end every generation, and leave nothing behind."""
+        with anyio.CancelScope(shield=True):
+            for _ in self.attached():
+                try:
+                    detach(str(self.point))
+                except OSError as error:
+                    if error.errno != errno.EINVAL:  # somebody else was faster
+                        raise
+            async with anyio.create_task_group() as tasks:
+                for generation in tuple(self.alive):
+                    tasks.start_soon(self.end, generation)
+            await anyio.to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
+        relax(self.point)
+        self._staging.sweep()
+        self._staging.close()
+
+    def _free_cache_dir(self) -> Path:
+        """The first cache that no living rclone has: two on one would damage it, and a dead one's is still warm."""
+        taken = {generation.cache_dir for generation in self.alive if not generation.process.ended()}
+        slots = (self.wish.cache_dir / f"cache-{number}" for number in range(1, len(taken) + 2))
+        return next(slot for slot in slots if slot not in taken)
+
+    def _record(self, generation: Generation, address: Address) -> GenerationRecord:
+        return GenerationRecord(
+            number=generation.number,
+            pid=generation.process.pid,
+            birth=birth_of(generation.process.pid) or 0,
+            device=generation.device,
+            wish=self._digest(),
+            url=address.url,
+            user=address.user,
+            password=address.password,
+            cache_dir=str(generation.cache_dir),
+        )
+
+    def _digest(self) -> str:
+        parts = (str(self.wish.remote), str(self.wish.config), str(self._rclone), str(sorted(self._options.items())))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _device_at(target: Path) -> str:
+    device = next((mount.device for mount in reversed(read_mounts()) if mount.point == str(target)), None)
+    if device is None:
+        raise StorageError("rclone said that it is ready, and then its mount was gone")
+    return device
+
+
+def _address_in(lines: Sequence[str]) -> str:
+    """Find where the remote control listens: the port was rclone's own choice, so that two never collide."""
+    for line in lines:
+        _, found, rest = line.partition(_ADDRESS_IN_LOG)
+        if found:
+            return rest.split()[0].rstrip("/")
+    raise StorageError("rclone did not say where its remote control listens")

@@ -1,0 +1,151 @@
+"""Proves that preflight looks at the real machine, storage, library and server."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from plexsuper.actions.preflight import examine, preflight
+from plexsuper.clients.host import look_at_host
+from plexsuper.clients.probe import ContentProbe
+from plexsuper.config import Settings
+from plexsuper.errors import PreflightError
+from plexsuper.events import Event, PreflightFinding
+from plexsuper.paths import PlexPaths
+
+
+def test_the_host_is_looked_at_as_it_is(tmp_path):
+    host = look_at_host(
+        state_dir=tmp_path / "not/yet", config_dir=tmp_path, command=["sh"], url="http://127.0.0.1:1"
+    )
+    assert (host.system, host.proc, host.pidfd) == ("Linux", True, True)
+    assert host.python == sys.version.split()[0]
+    assert (host.state.exists, host.state.readable, host.state.writable) == (False, False, True)
+    assert host.state.free > 0
+    assert host.config is not None
+    assert (host.config.exists, host.config.readable) == (True, True)
+    assert host.command is not None
+    assert host.command.endswith("/sh")
+
+
+def test_a_state_directory_below_a_file_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    host = look_at_host(
+        state_dir=tmp_path / "file/state", config_dir=None, command=["nix-there"], url="http://127.0.0.1"
+    )
+    assert (host.state.writable, host.config, host.command) == (False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [("http://127.0.0.1:32400", True), ("http://[::1]:32400", None), ("http://192.0.2.1:32400", False)],
+)
+def test_an_address_is_ours_when_it_can_be_bound(url, here):
+    host = look_at_host(state_dir=Path("/"), config_dir=None, command=(), url=url)
+    assert host.url_is_here is here or (here is None and host.url_is_here in {True, False})
+
+
+@asynccontextmanager
+async def looking(wanted: Settings) -> AsyncIterator[ContentProbe]:
+    """Give a probe of the media of *wanted*."""
+    assert wanted.media.path is not None
+    async with aclosing(ContentProbe(wanted.media.path)) as probe:
+        yield probe
+
+
+def real_settings(tmp_path: Path, port: int, **tables: Any) -> Settings:
+    """Return settings for a server of ours on *port*."""
+    plex = {"url": f"http://127.0.0.1:{port}", "config_dir": tmp_path / "plex", **tables.pop("plex", {})}
+    return Settings(plex=plex, media={"path": tmp_path / "media"}, state_dir=tmp_path / "state", **tables)
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """Make a small tree with media."""
+    for name in ("Movies/A (2001)/A.mkv", "TV/B/S01/B - s01e01.mkv"):
+        (tmp_path / "media" / name).parent.mkdir(parents=True)
+        (tmp_path / "media" / name).write_bytes(b"x" * 2000)
+    return tmp_path / "media"
+
+
+async def test_everything_is_asked_and_published_even_when_much_is_wrong(tmp_path, media, unused_tcp_port):
+    definitions = tmp_path / "l.json"
+    paths = [str(media / "Movies"), str(media / "Nix")]
+    definitions.write_text(json.dumps([{"title": "Movies", "type": "movie", "paths": paths}]))
+    library = PlexPaths.below(tmp_path / "plex").library_db
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"this is no database" * 500)
+    wanted = real_settings(
+        tmp_path, unused_tcp_port, run={"definitions": definitions, "sections": ["Movies"]}
+    )
+    published: list[Event] = []
+    async with looking(wanted) as probe:
+        with pytest.raises(PreflightError, match="3 things are in the way of a run") as caught:
+            await preflight(wanted, probe=probe, publish=published.append)
+    errors = [
+        found.subject
+        for found in published
+        if isinstance(found, PreflightFinding) and found.severity == "error"
+    ]
+    assert errors == ["library", "server", "definitions"]
+    assert f"{media}/Nix is not in the media storage" in str(caught.value)
+    assert not (tmp_path / "state").exists()  # nothing was changed
+
+
+@pytest.fixture
+def simulator(tmp_path: Path, media: Path, unused_tcp_port: int) -> Iterator[int]:
+    """Run an embedded Plex as a process of its own, and give its port."""
+    command = [sys.executable, "-m", "plexsuper.simulator", "--plain", "--data", str(tmp_path / "plex")]
+    options = [
+        "--media",
+        str(media),
+        "--port",
+        str(unused_tcp_port),
+        "--sections",
+        "auto",
+        "--time-scale",
+        "50",
+    ]
+    with (tmp_path / "simulator.log").open("w") as log:
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+        try:
+            yield unused_tcp_port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+async def test_a_running_server_is_recognised_with_its_sections_and_its_token(tmp_path, simulator):
+    wanted = real_settings(tmp_path, simulator, run={"sections": ["Movies", "Nix"]})
+    async with looking(wanted) as probe:
+        found = await seen_up(wanted, probe)
+        assert [finding.message for finding in found.values() if finding.severity == "error"] == [
+            "there is no section 'Nix'"
+        ]
+        assert re.search(r"sections: .*Movies \(movie\)", found["library"].message)
+        assert found["token"].message == "in Preferences.xml"
+        # the database of another server would tell lies about this one
+        preferences = PlexPaths.below(tmp_path / "plex").preferences_xml
+        machine = re.search(r'ProcessedMachineIdentifier="(\w+)"', preferences.read_text())
+        assert machine is not None
+        preferences.write_text(preferences.read_text().replace(machine[1], "0" * 40))
+        assert (await seen_up(wanted, probe))["server"].message.endswith("their machine identifiers differ")
+
+
+async def seen_up(wanted: Settings, probe: ContentProbe) -> dict[str, PreflightFinding]:
+    """Examine until the server is up; the last finding about each subject counts."""
+    with anyio.fail_after(30):
+        while True:
+            found = await examine(wanted, probe=probe)
+            by_subject = {finding.subject: finding for finding in found}
+            if any("answers at" in finding.message for finding in found if finding.severity == "ok"):
+                return by_subject
+            await anyio.sleep(0.1)
