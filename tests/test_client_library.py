@@ -1,14 +1,14 @@
 """The library database of a running Plex is counted and watched through a read-only connection."""
 
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from plexsuper.clients.library import Library, open_library
+from plexsuper.clients.library import Library, Rows, open_library
 from plexsuper.database.sampling import Delta
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SectionType
@@ -147,17 +147,18 @@ async def test_a_library_without_the_index_is_read_as_a_whole_and_still_right(
     assert (delta.rows, delta.sections) == (1, (1,))
 
 
+@pytest.mark.blocking("Plex must write exactly between two questions")
 async def test_counts_of_one_read_do_not_mix_with_what_is_written_meanwhile(
     path: Path, plex: sqlite3.Connection
 ) -> None:
     """The whole is the sum of its sections even when Plex writes between two of the questions."""
 
     class Interrupted:
-        def __init__(self, rows: object) -> None:
+        def __init__(self, rows: Rows) -> None:
             self._rows = rows
 
-        async def execute_fetchall(self, sql: str, parameters: object = ()) -> object:
-            found = await self._rows.execute_fetchall(sql, parameters)  # type: ignore[attr-defined]  # aiosqlite's
+        async def execute_fetchall(self, sql: str, parameters: Any = (), /) -> Iterable[Any]:
+            found = await self._rows.execute_fetchall(sql, parameters)
             if "library_sections ORDER BY" in sql:
                 write(plex, "DELETE FROM media_items; UPDATE metadata_items SET deleted_at = 1")
             return found
@@ -201,15 +202,15 @@ async def test_a_library_that_is_not_there_or_is_none_is_an_error(tmp_path: Path
 
 
 async def test_a_library_that_nobody_has_open_is_read_without_a_trace(path: Path) -> None:
-    before = sorted(os.listdir(path.parent))
+    before = sorted(path.parent.iterdir())
     async with open_library(path) as library:
         assert (await library.statistics()).live.movies == 2
-        assert sorted(os.listdir(path.parent)) == before
+        assert sorted(path.parent.iterdir()) == before
         with closing(connect_as_plex(path)) as started:
             started.execute("SELECT count(*) FROM metadata_items").fetchone()
             with pytest.raises(DatabaseError, match="was opened while Plex was down: open it anew"):
                 await library.data_version()
-    assert sorted(os.listdir(path.parent)) == before
+    assert sorted(path.parent.iterdir()) == before
 
 
 async def test_plex_can_fold_its_log_in_after_the_library_was_closed(path: Path) -> None:

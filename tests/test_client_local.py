@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,11 +88,16 @@ def state(pid: int) -> str:
         return ""
 
 
+async def holds(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* is true."""
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110 - the kernel tells nobody of these
+            await anyio.sleep(0.005)
+
+
 async def becomes(pid: int, wanted: str) -> None:
     """Wait until a process has a state of *wanted*."""
-    with anyio.fail_after(10):
-        while state(pid) not in wanted:
-            await anyio.sleep(0.005)
+    await holds(lambda: state(pid) in wanted)
 
 
 @contextmanager
@@ -116,9 +121,7 @@ async def test_a_server_is_started_found_and_stopped_with_everything_that_belong
     assert (runtime.pid, runtime.owned) == (None, False)
     pid, scanner = await started(runtime)
     assert (runtime.pid, runtime.owned) == (pid, True)
-    with anyio.fail_after(10):
-        while runtime.scanners() != (Scanner(pid=scanner, kind=ScannerKind.SCAN, section=7),):
-            await anyio.sleep(0.005)
+    await holds(lambda: runtime.scanners() == (Scanner(pid=scanner, kind=ScannerKind.SCAN, section=7),))
     assert await runtime.stop(10) == 3
     assert (runtime.pid, runtime.owned, runtime.scanners()) == (None, False, ())
     assert state(scanner) in {"", "Z"}
@@ -220,9 +223,7 @@ async def test_a_command_that_does_not_exist_or_is_not_set_says_what_to_do(place
 async def test_the_exit_code_of_a_server_that_ends_by_itself_is_known(place: Path) -> None:
     runtime = runtime_at(place, command=(sys.executable, "-c", "raise SystemExit(5)"))
     await runtime.exited(await runtime.start())
-    with anyio.fail_after(10):
-        while runtime.owned:
-            await anyio.sleep(0.01)
+    await holds(lambda: not runtime.owned)
     assert await runtime.stop(1) == 5
 
 

@@ -26,6 +26,7 @@ from plexsuper.terms import (
     Stage,
     Statistics,
     Verdict,
+    WarmFailure,
 )
 
 MOVIES = SectionRef(id=1, title="Movies")
@@ -227,6 +228,39 @@ RUN: tuple[tuple[float, e.Event], ...] = (
 MISHAPS: tuple[tuple[float, e.Event], ...] = (
     (0, e.RunPlanned(steps=("scan and analyze Movies", "sonic analysis of Music"))),
     (0, e.PlexAttached(url="http://127.0.0.1:32400")),
+    (
+        3590,
+        e.MountSlow(path="/media", latency=4.2, usual=0.3, detail="the backend answers, but late"),
+    ),
+    (
+        3591,
+        e.MountRecovering(
+            path="/media", generation=2, reason="dead", attempt=1, detail="a new mount is made beside the old one"
+        ),
+    ),
+    (
+        3592,
+        e.ConnectionsLimited(
+            limit=4, before=8, resets=3, throttled=0, detail="3 connections were reset: fewer reads at once"
+        ),
+    ),
+    (
+        3593,
+        e.WarmProgressed(
+            section=MOVIES, done=500, total=2106, failed=1, bytes_read=32_000_000, rate=150.0, eta=10.7
+        ),
+    ),
+    (
+        3594,
+        e.WarmFinished(
+            section=MOVIES,
+            read=2105,
+            failed=(WarmFailure(path="/media/Movies/Alien (1979).mkv", reason="Input/output error"),),
+            left=0,
+            bytes_read=137_000_000,
+            seconds=14.2,
+        ),
+    ),
     (3600, e.MountAbandoned(path="/media", detail="lost for 30 min")),
     (3601, e.PlexLost(detail="connection refused")),
     (3602, e.RunInterrupted(signal="SIGTERM")),

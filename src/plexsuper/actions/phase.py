@@ -136,6 +136,12 @@ class _Follower:
         except ServerAway:
             return  # a server that is gone has stopped
 
+    @property
+    def _unseen(self) -> Outcome:
+        """A scan that was not seen is not believed; an analysis may rightly find nothing that it can analyse."""
+        walks = self._request.phase in (Phase.SCAN, Phase.REFRESH)
+        return Outcome.UNSEEN if walks else Outcome.SKIPPED
+
     def _overdue(self, now: float) -> e.SectionPhaseOverdue:
         request = self._request
         return e.SectionPhaseOverdue(section=request.section, phase=request.phase, after=now - self._began)
@@ -157,7 +163,7 @@ class _Follower:
                     )
                 )
             case Unseen():
-                outcome, waited = Outcome.UNSEEN, judgement.after
+                outcome, waited = self._unseen, judgement.after
                 note = f"Plex accepted the request, but nothing of it was seen for {judgement.after:.0f} s"
             case Capped():
                 outcome = Outcome.CAPPED

@@ -12,7 +12,7 @@ from plexsuper.actions.persist import persist
 from plexsuper.clients.ledger import Ledger
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import Preference
-from plexsuper.errors import ServerError
+from plexsuper.errors import ServerError, ServerRefused
 from plexsuper.events import PrefsQuieted, PrefsRestored
 from plexsuper.terms import PrefChange
 
@@ -101,7 +101,11 @@ async def _prove(plex: Plex) -> None:
 async def _stop_butler(plex: Plex) -> tuple[str, ...]:
     """Stop what the butler runs; its permanent row of an idle server has 100 % and is none of it."""
     running = [a for a in await persist(plex.activities) if a.kind == "butler" and a.progress != 100]
-    await persist(plex.stop_all_butler)
+    try:
+        await persist(plex.stop_all_butler)
+    except ServerRefused:
+        if running:
+            raise
     return tuple(activity.title or activity.kind for activity in running)
 
 

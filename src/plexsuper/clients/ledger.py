@@ -39,7 +39,7 @@ class Ledger:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(".tmp")
-            with open(draft, "w", encoding="utf-8", opener=_private) as file:  # noqa: PTH123 - Path.open takes no opener
+            with open(draft, "w", encoding="utf-8", opener=_private) as file:
                 json.dump(dict(values), file, indent=1, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())

@@ -17,6 +17,7 @@ from plexsuper.terms import Scanner
 
 SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"
 
+_POLITE_PATIENCE = 2.0
 _KILL_PATIENCE = 5.0  # a process that waits for a dead mount may never die
 _SWEEPS = 50
 
@@ -92,7 +93,7 @@ class LocalRuntime:
             self._frozen = False
             with anyio.move_on_after(patience):
                 await self._ended([root])
-            if not await self._end_rest(descriptors):
+            if not await self._end_rest(descriptors, polite=root not in self._left(descriptors)):
                 raise ServerAway(
                     f"processes of Plex do not end, not even by SIGKILL (a dead mount?): {self._left(descriptors)}"
                 )
@@ -155,9 +156,10 @@ class LocalRuntime:
             if self._child is not None and pid == self._child.pid:
                 self._child.poll()
 
-    async def _end_rest(self, descriptors: dict[int, int]) -> bool:
-        """End what is left of the family, politely and then not; say whether all has ended."""
-        for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, _KILL_PATIENCE)):
+    async def _end_rest(self, descriptors: dict[int, int], *, polite: bool) -> bool:
+        """End what is left of the family, first *polite* and then not; say whether all has ended."""
+        hard = ((signal.SIGKILL, _KILL_PATIENCE),)
+        for number, patience in ((signal.SIGTERM, _POLITE_PATIENCE), *hard) if polite else hard:
             left = self._left(descriptors)
             if not left:
                 break

@@ -45,11 +45,12 @@ def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
     for table in schema.tables.values():
         trees.append((table.name, "table", table.root))
         trees += [(index.name, "index", index.root) for index in table.indexes]
+    clustered = {table.name for table in schema.tables.values() if table.without_rowid}  # these are index trees
     for tree, (name, kind, root) in enumerate(trees, FIRST_TREE):
         result.names[tree], result.kinds[tree] = name, kind
         damage: Damage = "index" if kind == "index" else "data"
         faults: list[tuple[int, str]] = []
-        result.entries[name] = survey.claim_tree(tree, root, _collect(faults))
+        result.entries[name] = survey.claim_tree(tree, root, _collect(faults), table=kind != "index" and name not in clustered)
         _report(result, name, kind, damage, faults)
     faults = []
     survey.claim_freelist(_collect(faults))

@@ -24,6 +24,8 @@ _LINK = struct.Struct(">I")
 _TRUNK = struct.Struct(">II")
 _COUNT = struct.Struct(">H")
 _BROKEN = 255
+_TABLE_KINDS = (PageKind.TABLE_INTERIOR, PageKind.TABLE_LEAF)
+_INDEX_KINDS = (PageKind.INDEX_INTERIOR, PageKind.INDEX_LEAF)
 
 Complain = Callable[[int, str], None]
 """Takes a page number and what is wrong with it."""
@@ -105,8 +107,12 @@ class Survey:
             for number in range(2, source.page_count + 1, step):
                 self.owner[number + (number == source.lock_page)] = POINTER_MAP
 
-    def claim_tree(self, tree: int, root: int, complain: Complain) -> int:
-        """Claim every page of the tree at *root* for the number *tree*; return how many rows or entries it has."""
+    def claim_tree(self, tree: int, root: int, complain: Complain, *, table: bool) -> int:
+        """Claim every page of the tree at *root* for the number *tree*; return how many rows or entries it has.
+
+        Pages of the wrong kind (a *table*'s in an index, or the reverse) are claimed, but not what they refer to.
+        """
+        kinds = _TABLE_KINDS if table else _INDEX_KINDS
         stack = [root]
         entries = 0
         while stack:
@@ -114,8 +120,8 @@ class Survey:
             if not self._claim(number, tree, complain):
                 continue
             kind = self._kinds[number]
-            if kind in (0, _BROKEN):
-                complain(number, f"page {number} is part of a tree but is no readable b-tree page")
+            if kind not in kinds:
+                complain(number, f"page {number} is part of {'a table' if table else 'an index'} but no readable page of one")
                 continue
             if kind < PageKind.INDEX_LEAF:
                 stack.extend(self._children[number])

@@ -5,6 +5,7 @@ learn which leaves are sound and which rowids belong to the ones that are not.
 """
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -79,7 +80,7 @@ def walk_tree(source: PageSource, root: int, *, table: bool) -> TreeWalk:
     """Visit every page of the tree at *root*, a *table*'s or an index's; nothing is raised for damage."""
     walk = TreeWalk(root)
     seen: set[int] = set()
-    depths: set[int] = set()
+    depths: dict[int, int] = {}
     stack = [(root, MIN_ROWID - 1, MAX_ROWID, 0)]
     while stack:
         number, low, high, depth = stack.pop()
@@ -91,9 +92,8 @@ def walk_tree(source: PageSource, root: int, *, table: bool) -> TreeWalk:
             _check_kind(page, table=table)
             _check_rowids(page, low, high)
             chains = [] if page.kind is PageKind.TABLE_INTERIOR else check_leaf(source, page)
-            if page.kind.is_leaf:
-                depths.add(depth)
-                _check_leaf_place(page, depth, depths)
+            if page.kind.is_leaf and not page.cells and depth:
+                raise Malformed(f"page {number} is an empty leaf")  # noqa: TRY301 - as above
         except Malformed as error:
             walk.faults.append((number, str(error)))
             if table:
@@ -101,11 +101,25 @@ def walk_tree(source: PageSource, root: int, *, table: bool) -> TreeWalk:
             continue
         walk.overflow += chains
         if page.kind.is_leaf:
+            depths[number] = depth
             walk.leaves.append(Leaf(number, low, high))
         else:
             walk.interior.append(number)
             stack.extend(reversed(list(_below(page, low, high, depth + 1))))
+    _judge_depths(walk, depths)
     return walk
+
+
+def _judge_depths(walk: TreeWalk, depths: dict[int, int]) -> None:
+    """All leaves are equally deep; those that are not are the minority."""
+    if len(set(depths.values())) <= 1:
+        return
+    (usual, _), *_ = Counter(depths.values()).most_common(1)
+    for place, leaf in enumerate(walk.leaves):
+        if depths.get(leaf.page, usual) != usual:
+            message = f"page {leaf.page} is a leaf at another depth than the rest"
+            walk.leaves[place] = Leaf(leaf.page, leaf.low, leaf.high, message)
+            walk.faults.append((leaf.page, message))
 
 
 def _below(page: Page, low: int, high: int, depth: int) -> Iterator[tuple[int, int, int, int]]:
@@ -125,13 +139,6 @@ def _check_kind(page: Page, *, table: bool) -> None:
     # Page 1 has 100 bytes less room: what does not fit hangs below it as its only child
     if not page.kind.is_leaf and not page.cells and page.number != 1:
         raise Malformed(f"page {page.number} divides nothing")
-
-
-def _check_leaf_place(page: Page, depth: int, depths: set[int]) -> None:
-    if not page.cells and depth:
-        raise Malformed(f"page {page.number} is an empty leaf")
-    if len(depths) > 1:
-        raise Malformed(f"page {page.number} is a leaf at another depth than the rest")
 
 
 def _check_rowids(page: Page, low: int, high: int) -> None:

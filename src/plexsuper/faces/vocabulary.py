@@ -94,6 +94,12 @@ FAULTS: dict[MountFault, str] = {
     "hung": "it hangs",
     "unreadable": "it cannot be read",
     "wrong_content": "its content is not what it was",
+    "backend_down": "what is behind it does not answer",
+    "auth": "what is behind it refuses the credentials",
+    "data_suspect": "what is behind it has vanished or shrunk",
+    "cache_full": "its cache has no room",
+    "slow": "it is slow",
+    "network_reset": "its connections break",
 }
 
 SHORT: dict[Phase, str] = {

@@ -65,6 +65,19 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             return f"storage {event.path} is back after {duration(event.after)}"
         case e.MountAbandoned():
             return f"storage {event.path} is given up: {event.detail}"
+        case e.MountSlow():
+            usual = f"{duration(event.latency)} instead of {duration(event.usual)}"
+            return f"storage {event.path} is slow, {usual}: {event.detail}"
+        case e.MountRecovering():
+            again = f", try {event.attempt}" if event.attempt > 1 else ""
+            return f"storage {event.path}, {FAULTS[event.reason]}: {event.detail}{again}"
+        case e.ConnectionsLimited():
+            return f"at most {_number(event.limit, 'read')} of the storage at once (was {event.before}): {event.detail}"
+        case e.WarmProgressed():
+            failed = f", {count(event.failed)} failed" if event.failed else ""
+            return f"{event.section.title}: {count(event.done)} of {_number(event.total, 'file')} warm{failed}"
+        case e.WarmFinished():
+            return _warm(event)
         case e.PlexStarted():
             return f"Plex started as process {event.pid}"
         case e.PlexAttached():
@@ -173,6 +186,13 @@ def _statistics(event: e.StatsCollected) -> str:
     in_trash = f"; {count(trashed)} in the trash" if trashed else ""
     doubt = "" if event.reliable else " (not reliable: storage was unstable)"
     return f"library {event.when} the run: {items}{in_trash}{doubt}"
+
+
+def _warm(event: e.WarmFinished) -> str:
+    first = f", first {event.failed[0].path}: {event.failed[0].reason}" if event.failed else ""
+    failed = f"; {_number(len(event.failed), 'file')} failed{first}" if event.failed else ""
+    left = f"; {_number(event.left, 'file')} not reached" if event.left else ""
+    return f"{event.section.title}: {_number(event.read, 'file')} warm after {duration(event.seconds)}{failed}{left}"
 
 
 def _waiting(event: e.PlexWaiting) -> str:

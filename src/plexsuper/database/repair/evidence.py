@@ -52,6 +52,8 @@ def fits(table: Table, values: list[Value]) -> bool:
             return False
         if isinstance(value, int | float) and _keeps_text(column.type):
             return False
+        if isinstance(value, bytes) and column.type and "BLOB" not in column.type.upper():
+            return False
     return True
 
 

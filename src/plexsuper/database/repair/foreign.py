@@ -6,7 +6,7 @@ says otherwise of every one of them. A single row that an index contradicts is n
 
 from plexsuper.database.access import SQLITE_ERRORS
 from plexsuper.database.btree_page import parse_page
-from plexsuper.database.format import Malformed
+from plexsuper.database.format import Cell, Malformed, Page
 from plexsuper.database.pages import PageSource
 from plexsuper.database.repair.evidence import Witnesses, row_of
 from plexsuper.database.schema import Table
@@ -30,12 +30,18 @@ def _foreign(source: PageSource, table: Table, leaf: Leaf, denied: set[int]) -> 
     page = parse_page(source.page(leaf.page), leaf.page, source.usable)
     if page.cells and all(cell.rowid in denied for cell in page.cells):
         return f"page {leaf.page}: no index of {table.name} knows its rows"
-    try:
-        for cell in page.cells:
-            row_of(table, read_chain(source, page, cell)[0])
-    except Malformed as error:
-        return f"page {leaf.page}: {error}"
+    misfits = sum(_misfits(source, table, page, cell) for cell in page.cells)
+    if misfits * 2 > len(page.cells):  # one odd row is no proof
+        return f"page {leaf.page}: {misfits} of {len(page.cells)} rows cannot be rows of {table.name}"
     return ""
+
+
+def _misfits(source: PageSource, table: Table, page: Page, cell: Cell) -> bool:
+    try:
+        row_of(table, read_chain(source, page, cell)[0])
+    except Malformed:
+        return True
+    return False
 
 
 def _denied_rows(witnesses: Witnesses, table: Table) -> set[int]:

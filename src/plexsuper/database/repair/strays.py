@@ -63,7 +63,7 @@ def _sound_indexes(pages: PageFile, schema: Schema, names: set[str]) -> set[str]
     indexes = [index for name in names for index in schema.tables[name].indexes]
     for tree, index in enumerate(indexes, FIRST_TREE):
         faults.clear()
-        survey.claim_tree(tree, index.root, lambda page, _what: faults.append(page))
+        survey.claim_tree(tree, index.root, lambda page, _what: faults.append(page), table=False)
         if not faults:
             sound.add(index.name)
     return sound
@@ -76,11 +76,11 @@ def _strays(pages: PageFile, schema: Schema, walks: dict[str, TreeWalk]) -> list
     def ignore(_page: int, _what: str) -> None:
         """The check has said it."""
 
-    survey.claim_tree(FIRST_TREE, 1, ignore)
-    trees = [index.root for index in schema.indexes.values()]
-    trees += [table.root for table in schema.tables.values() if table.name not in walks]
-    for tree, root in enumerate(trees, FIRST_TREE + 1):
-        survey.claim_tree(tree, root, ignore)
+    survey.claim_tree(FIRST_TREE, 1, ignore, table=True)
+    trees = [(index.root, False) for index in schema.indexes.values()]
+    trees += [(table.root, not table.without_rowid) for table in schema.tables.values() if table.name not in walks]
+    for tree, (root, is_table) in enumerate(trees, FIRST_TREE + 1):
+        survey.claim_tree(tree, root, ignore, table=is_table)
     for tree, walk in enumerate(walks.values(), FIRST_TREE + 1 + len(trees)):
         good = [leaf.page for leaf in walk.leaves if not leaf.fault]
         for number in (*good, *walk.interior):
