@@ -16,9 +16,9 @@ from plexsuper.database.btree_page import kind_of, parse_page
 from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind
 from plexsuper.database.pages import PageSource
 from plexsuper.database.trees import check_leaf, walk_tree
-from plexsuper.simulator.schema import compare_like_nocase
+from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, compare_like_nocase
 
-NAME = "library.db"
+NAME = LIBRARY_DB
 _WORDS = "amber Bridge castle Delta echo Forest garden Harbor island Jungle kettle Lantern 7 12 élan 'quoted'".split()
 
 _TABLES = """
@@ -60,9 +60,12 @@ class Base:
     wal: bytes
     page_size: int
     contents: dict[str, list]
+    sibling: bytes
+    """The other database of the pair: the same declarations, no rows."""
 
     def write(self, directory: Path) -> Path:
         """Put the files into *directory*, replacing what was there."""
+        (directory / BLOBS_DB).write_bytes(self.sibling)
         return write_files(directory, self.data, self.wal)
 
 
@@ -109,9 +112,22 @@ def make_base(
     if not wal:
         data = path.read_bytes()
     write_files(directory, data, tail)
-    base = Base(data, tail, page_size, contents(directory / NAME))
+    base = Base(data, tail, page_size, contents(directory / NAME), _sibling(path))
     path.unlink()
     return base
+
+
+def _sibling(path: Path) -> bytes:
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        triggers = conn.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            conn.execute(f"DROP TRIGGER {name}")
+        for table in ("media_parts", "taggings", "notes", "sqlite_sequence"):
+            conn.execute(f"DELETE FROM {table}")
+        for _, sql in triggers:
+            conn.execute(sql)
+    return path.read_bytes()
 
 
 def _create(conn: sqlite3.Connection) -> None:

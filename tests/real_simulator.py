@@ -108,7 +108,8 @@ def simulator(
         port = probe.getsockname()[1]
     media = home / "media"
     command = [sys.executable, "-m", "plexsuper.simulator", "--data", str(home / "data")]
-    command += ["--media", str(media), "--sections", sections, "--port", str(port), *options]
+    command += ["--media", str(media), "--sections", sections, "--port", str(port)]
+    command += ["--time-scale", "4", *options]
     for knob in knobs:
         command += ["--knob", knob]
     output = home / "output"

@@ -16,7 +16,6 @@ from pathlib import Path
 import anyio
 import pytest
 
-from plexsuper.clients.config_dir import application_dir
 from plexsuper.clients.local import SUPPORT_DIR, LocalRuntime
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.terms import Scanner, ScannerKind
@@ -31,6 +30,7 @@ if ends == "no":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+library = open(os.environ["OPENS"]) if "OPENS" in os.environ else None
 scanner = subprocess.Popen([os.path.join(here, "Plex Media Scanner"), "--scan", "--section", "7"])
 print("PLEX_TOKEN" in os.environ, "PLEX_CLAIM" in os.environ, os.environ.get("@SUPPORT@"))
 print("HttpServer: Listening on port 32400, X-Plex-Token=verysecret99", file=sys.stderr)
@@ -262,9 +262,27 @@ async def test_preferences_that_are_not_there_are_a_reason_to_ask_again(place: P
         await LocalRuntime().preferences_xml()
 
 
-@pytest.mark.parametrize("below", ["", "Plex Media Server", "Library/Application Support/Plex Media Server"])
-def test_the_directory_of_plex_is_found_from_the_one_above_it(tmp_path: Path, below: str) -> None:
-    wanted = tmp_path / below
-    wanted.mkdir(parents=True, exist_ok=True)
-    (wanted / "Preferences.xml").write_text(PREFERENCES)
-    assert application_dir(tmp_path) == wanted
+async def test_a_fresh_server_is_given_the_directory_in_which_it_will_be_looked_for(place: Path) -> None:
+    config = place / "config"
+    runtime = LocalRuntime(
+        config_dir=config, command=(str(place / "Plex Media Server"),), log=place / "server.log"
+    )
+    await started(runtime)
+    log = runtime.log_tail(3)
+    assert f"False False {config / 'Library/Application Support'}" in log
+    assert await runtime.stop(10) == 3
+
+
+async def test_a_server_that_names_no_directory_is_known_by_the_library_it_has_open(place: Path) -> None:
+    ours, other = (
+        place / name / "Plug-in Support" / "Databases" for name in ("support/Plex Media Server", "other")
+    )
+    for directory in (ours, other):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "com.plexapp.plugins.library.db").touch()
+    with foreign(place, OPENS=str(other / "com.plexapp.plugins.library.db")):
+        assert (runtime_at(place).pid, runtime_at(place).scanners()) == (None, ())
+    with foreign(place, OPENS=str(ours / "com.plexapp.plugins.library.db")) as pid:
+        runtime = runtime_at(place)
+        assert runtime.pid == pid
+        assert [scanner.section for scanner in runtime.scanners()] == [7]  # told by its parent

@@ -68,7 +68,7 @@ async def test_one_helper_serves_many_looks_and_dies_with_the_probe(media: Path)
         for _ in range(20):
             await probe.look(DEADLINE)
         assert probe._helper is helper
-    assert not Path(f"/proc/{pid}").exists() or _state(pid) == "Z"
+    assert _state(pid) in {"", "Z"}
 
 
 async def test_the_helper_holds_nothing_but_its_pipe_and_stands_in_the_root(media: Path) -> None:
@@ -206,7 +206,8 @@ async def test_a_helper_that_hangs_for_too_long_is_killed_and_only_then_replaced
         os.kill(pid, signal.SIGSTOP)
         seen = await probe.look(0.05)
         assert isinstance(seen, Failure)
-        assert (probe._helper, seen.reason) == (None, "hung")
+        assert seen.reason == "hung"
+        assert probe._helper is None
         with anyio.fail_after(
             DEADLINE
         ):  # SIGKILL frees it, as it does one whose request nobody has taken yet
@@ -288,8 +289,8 @@ def mounted(source: Path, point: Path) -> Iterator[Rclone]:
     command = [
         "rclone",
         "mount",
-        source,
-        point,
+        str(source),
+        str(point),
         "--config",
         "",
         "--dir-cache-time",
@@ -310,7 +311,10 @@ def mounted(source: Path, point: Path) -> Iterator[Rclone]:
 
 
 def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
 
 
 @pytest.mark.fuse

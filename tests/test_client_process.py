@@ -132,6 +132,8 @@ def test_a_real_process_is_found_with_its_kind_and_section(tmp_path: Path) -> No
 
 def test_a_scanner_that_is_only_a_name_is_found_too() -> None:
     with running("--scan", "--section", "4") as process:
+        while not ProcessTable().argv(process.pid):
+            """The kernel shows no arguments for some microseconds after a start; a poll later they are there."""
         assert mine({process.pid}) == [Scanner(pid=process.pid, kind=ScannerKind.SCAN, section=4)]
 
 

@@ -118,6 +118,20 @@ def test_progress_gets_a_line_every_thirty_seconds_and_at_once_in_a_new_phase():
     ]
 
 
+def test_warming_files_gets_a_line_every_thirty_seconds_too():
+    log = Log(UTC)
+    warm = [
+        e.WarmProgressed(section=MOVIES, done=n, total=9, failed=0, bytes_read=0, rate=None, eta=None)
+        for n in range(3)
+    ]
+    told = [log.line(at(seconds, event)) for seconds, event in zip((0, 1, 30), warm, strict=True)]
+    assert told == [
+        "[18:00:00]   Movies: 0 of 9 files warm",
+        None,
+        "[18:00:30]   Movies: 2 of 9 files warm",
+    ]
+
+
 def test_a_heartbeat_gets_a_line_only_after_thirty_seconds_of_silence():
     log = Log(UTC)
     beat = e.RunHeartbeat(uptime=1, stage="server")

@@ -166,6 +166,16 @@ def test_a_stage_that_was_passed_over_and_one_that_failed_are_seen_in_the_ladder
     assert screen(picture).splitlines()[3] == "✔ - - ✘ storage - - - - - - ▸ restore ·"
 
 
+def test_a_stage_that_was_left_without_a_word_was_done():
+    picture = picture_of(
+        e.StageStarted(stage=Stage.CATALOGUE),
+        e.SectionStarted(section=MOVIES, phases=()),
+        e.StageFinished(stage=Stage.INPUTS, outcome=Outcome.SKIPPED, seconds=0),
+        e.StageStarted(stage=Stage.STATISTICS),
+    )
+    assert screen(picture).splitlines()[3] == "- - - - - - - ✔ ✔ ▸ statistics · ·"
+
+
 def many(done: int, total: int) -> Picture:
     sections = tuple(Section(id=n, title=f"Section {n}", type=SectionType.MOVIE) for n in range(1, total + 1))
     reports = [
@@ -222,6 +232,15 @@ def test_a_phase_shows_only_what_is_known_of_its_progress():
     assert phase(progressed(260, None, None, 0.5, None)) == "▸ ≋ analysis 0:00:01  260  30/min"
     big = progressed(123_456, 1_234_567, 10, 2100, 840)
     assert phase(big) == "▸ ≋ analysis 0:00:01  ━──────────  10 %  123,456 of 1,234,567  2,100/s  ≈ 14 min"
+
+
+def test_one_row_tells_how_far_the_warming_of_files_is():
+    warm = [
+        e.WarmProgressed(section=MOVIES, done=n, total=9, failed=0, bytes_read=0, rate=None, eta=None)
+        for n in range(3)
+    ]
+    rows = screen(picture_of(*warm)).splitlines()
+    assert [row for row in rows if "warm" in row] == ["[18:00:02]   Movies: 2 of 9 files warm"]
 
 
 def test_a_bar_is_full_only_when_all_is_done():

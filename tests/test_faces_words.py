@@ -78,6 +78,11 @@ stop done in 3 s
 run ended after 1 h 13 m: finished, but sections were set aside: 1 of 2 sections was set aside
 plan: scan and analyze Movies, sonic analysis of Music
 Plex already runs at http://127.0.0.1:32400; it will be left running
+storage /media is slow, 4.2 s instead of 0.3 s: the backend answers, but late
+storage /media, its file system is dead: a new mount is made beside the old one
+at most 4 reads of the storage at once (was 8): 3 connections were reset: fewer reads at once
+Movies: 500 of 2,106 files warm, 1 failed
+Movies: 2,105 files warm after 14 s; 1 file failed, first /media/Movies/Alien (1979).mkv: Input/output error
 storage /media is given up: lost for 30 min
 Plex is lost: connection refused
 SIGTERM received: ending cleanly (once more forces)

@@ -33,6 +33,19 @@ def test_a_directory_right_above_the_servers_own_is_a_candidate_too():
     ]
 
 
+@pytest.mark.parametrize("below", ["Plex Media Server", "Library/Application Support/Plex Media Server"])
+@pytest.mark.parametrize("file", ["Preferences.xml", "Plug-in Support/Databases/any.db"])
+def test_of_the_candidates_the_one_that_a_server_has_used_is_found(tmp_path, below, file):
+    used = tmp_path / below / file
+    used.parent.mkdir(parents=True)
+    used.touch()
+    assert PlexPaths.found(tmp_path).root == tmp_path / below
+
+
+def test_before_the_first_start_the_likeliest_directory_is_found(tmp_path):
+    assert PlexPaths.found(tmp_path) == PlexPaths.below(tmp_path)
+
+
 def test_settings_are_looked_for_here_and_then_in_the_xdg_directory():
     assert settings_files({"XDG_CONFIG_HOME": "/x"}) == (
         Path("plexsuper.toml"),

@@ -112,7 +112,11 @@ def test_a_server_that_dies_in_the_middle_of_a_scan_comes_back_with_what_it_had(
         await idle(world)
         assert await count(world, ITEMS) == 20
 
-    in_world(story, *films(20, known=0), knobs=QUIET.but(crash_in_scan=1, crash_at=50, crash_down=20))
+    in_world(
+        story,
+        *films(20, known=0),
+        knobs=QUIET.but(crash_in_scan=1, crash_times=1, crash_at=50, crash_down=20),
+    )
 
 
 def test_a_crash_without_return_has_an_exit_code() -> None:

@@ -175,16 +175,19 @@ def test_a_scan_that_hangs_stalls_is_cancelled_tried_again_and_set_aside(tmp_pat
 
 
 @pytest.mark.lesson("L12")
-def test_an_activity_without_progress_stalls_after_the_computed_time(tmp_path):
+def test_a_scan_without_progress_stalls_after_the_computed_time_and_is_set_aside(tmp_path):
     async def stuck(story: Story) -> None:
-        await story.world.server.until("ready")
+        story.probe.separate = True
+        await story.until(e.ScannersChanged, lambda fact: bool(fact.running))
+        await anyio.sleep(1)
         story.world.tree.hang()
 
-    story = play(
-        BIG, state_dir=tmp_path, knobs=Knobs(), meanwhile=stuck, media={"deadline": 9000, "patience": 9000}
-    )
+    story = play(BIG, state_dir=tmp_path, meanwhile=stuck, knobs=Knobs(analyze_new=False))
     assert story.conclusion is not None
-    assert story.conclusion.exit_code is not ExitCode.DONE
+    assert story.conclusion.exit_code is ExitCode.SET_ASIDE
+    stalls = story.of(e.SectionPhaseStalled)
+    assert [fact.idle for fact in stalls] == [pytest.approx(150, abs=3)] * 3
+    assert "no progress for 150 s" in story.conclusion.reports[0].reason
 
 
 @pytest.mark.lesson("L04")

@@ -1,4 +1,4 @@
-"""Where a Plex server keeps its files, and where plexsuper keeps its own: names only, nothing is opened here."""
+"""Where a Plex server keeps its files, and where plexsuper keeps its own; nothing is opened here."""
 
 import os
 from collections.abc import Mapping
@@ -37,6 +37,13 @@ class PlexPaths:
         """
         return cls.candidates(config_dir)[0]
 
+    @classmethod
+    def found(cls, config_dir: Path) -> "PlexPaths":
+        """Return the candidate that a server has used already (NAS packages differ), else what `below` returns."""
+        places = cls.candidates(config_dir)
+        used = (place for place in places if place.preferences_xml.exists() or place.databases.exists())
+        return next(used, places[0])
+
     @property
     def databases(self) -> Path:
         """The directory of the databases."""
@@ -46,6 +53,11 @@ class PlexPaths:
     def library_db(self) -> Path:
         """The library database: sections, items, media, parts."""
         return self.databases / "com.plexapp.plugins.library.db"
+
+    @property
+    def library_index(self) -> Path:
+        """The index of the library's write-ahead log; it is there while anybody has the database open."""
+        return self.library_db.with_name(f"{self.library_db.name}-shm")
 
     @property
     def blobs_db(self) -> Path:
@@ -61,6 +73,11 @@ class PlexPaths:
     def logs(self) -> Path:
         """The directory of the server's log files."""
         return self.root / "Logs"
+
+    @property
+    def server_log(self) -> Path:
+        """The server's own log."""
+        return self.logs / "Plex Media Server.log"
 
 
 def settings_files(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

@@ -46,7 +46,7 @@ def see(now: Now, event: e.Event) -> Now:
     return after
 
 
-def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - one flat table of facts
+def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat table of facts
     match event:
         case e.RunStarted():
             return replace(now, profile=event.profile)
@@ -90,7 +90,8 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0911, PLR0912 - on
         case e.PrefsRestored():
             return replace(now, quiet=False)
         case e.ActivitiesChanged():
-            return replace(now, open=tuple(a.title or a.kind for a in event.running))
+            busy = (activity for activity in event.running if not activity.permanent)
+            return replace(now, open=tuple(activity.title or activity.kind for activity in busy))
         case e.StatsCollected():
             return replace(now, statistics={**now.statistics, event.when: event})
         case e.RunFinished():

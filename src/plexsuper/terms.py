@@ -119,6 +119,11 @@ class Activity:
     progress: float | None = None
     cancellable: bool = False
 
+    @property
+    def permanent(self) -> bool:
+        """Whether this is the row that an idle server always has: the butler's, at 100 percent."""
+        return self.kind == "butler" and self.progress == 100
+
 
 class ScannerKind(StrEnum):
     """What a `Plex Media Scanner` process is for, told by its arguments (lesson L22)."""

@@ -3,6 +3,7 @@
 The first client is python-plexapi, which works with real servers; what it can use, the simulator serves well.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,7 +138,7 @@ class PlexApi:
         )
         trigger()
         assert done.wait(PATIENCE)
-        listener.stop()
+        listener._ws.sock.sock.shutdown(socket.SHUT_RDWR)  # its own stop() wakes up only after 10 s
         listener.join(PATIENCE)
         return seen
 
@@ -230,7 +231,7 @@ class Own:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     home = tmp_path_factory.mktemp("contract")
     write_media(home / "media")
-    with simulator(home, "--time-scale", "3", knobs=KNOBS) as running:
+    with simulator(home, knobs=KNOBS) as running:
         yield running
         assert running.stop() == 0
 

@@ -4,7 +4,6 @@ from typing import Literal
 
 from plexsuper.clients.library_file import LibrarySource
 from plexsuper.events import DatabaseChecked, StatsCollected
-from plexsuper.terms import SectionRef
 
 
 async def check_database(source: LibrarySource) -> tuple[DatabaseChecked, StatsCollected | None]:
@@ -17,8 +16,7 @@ async def check_database(source: LibrarySource) -> tuple[DatabaseChecked, StatsC
             path=source.name, fresh=True, detail="no library yet: a run from scratch"
         ), None
     sections, statistics = await source.survey()
-    refs = tuple(SectionRef(id=section.id, title=section.title) for section in sections)
-    checked = DatabaseChecked(path=source.name, fresh=False, sections=refs)
+    checked = DatabaseChecked(path=source.name, fresh=False, sections=sections)
     return checked, StatsCollected(when="before", reliable=True, statistics=statistics)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from plexsuper.actions import sonic
 from plexsuper.actions.persist import persist
 from plexsuper.clients.ledger import Ledger
 from plexsuper.clients.plex import Plex
@@ -85,7 +86,17 @@ async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
 
 def _original(now: Mapping[str, Preference], remembered: Mapping[str, str] | None) -> dict[str, str]:
     values = {id_: now[id_].value for id_ in QUIET if id_ in now}
-    return values | {id_: value for id_, value in (remembered or {}).items() if id_ in now}
+    ours = {
+        id_: value
+        for id_, value in (remembered or {}).items()
+        if id_ in now and _is_ours(id_, now[id_].value)
+    }
+    return values | ours
+
+
+def _is_ours(id_: str, value: str) -> bool:
+    """Whether *value* is what a run sets; another one was chosen by somebody else since."""
+    return value == QUIET.get(id_) or (id_, value) == (sonic.PREFERENCE, sonic.WORKING)
 
 
 async def _prove(plex: Plex) -> None:
@@ -99,8 +110,8 @@ async def _prove(plex: Plex) -> None:
 
 
 async def _stop_butler(plex: Plex) -> tuple[str, ...]:
-    """Stop what the butler runs; its permanent row of an idle server has 100 % and is none of it."""
-    running = [a for a in await persist(plex.activities) if a.kind == "butler" and a.progress != 100]
+    """Stop what the butler runs, and return it."""
+    running = [a for a in await persist(plex.activities) if a.kind == "butler" and not a.permanent]
     try:
         await persist(plex.stop_all_butler)
     except ServerRefused:
@@ -117,13 +128,15 @@ async def restore(plex: Plex, ledger: Ledger) -> PrefsRestored:
     for id_, before in remembered.items():
         if id_ not in now or now[id_].value == before:
             continue
-        if now[id_].value == QUIET.get(id_):
+        if _is_ours(id_, now[id_].value):
             changes.append(PrefChange(id=id_, before=now[id_].value, after=before))
         else:
             kept.append(id_)
     await plex.set_preferences({change.id: change.after for change in changes})
     after = await plex.preferences() if changes else now
-    failed = tuple(change.id for change in changes if after[change.id].value != change.after)
+    failed = tuple(
+        change.id for change in changes if change.id not in after or after[change.id].value != change.after
+    )
     if not failed:
         ledger.clear()
     return PrefsRestored(restored=tuple(changes), kept=tuple(kept), failed=failed)

@@ -9,6 +9,8 @@ TASK: Final = "MusicAnalysis"
 """The butler task of sonic analysis; `DeepMediaAnalysis` is another one, for video (lesson L22)."""
 
 PREFERENCE: Final = "MusicAnalysisBehavior"
+WORKING: Final = "scheduled"
+"""The value of the preference for as long as the task runs."""
 
 
 async def start_sonic(plex: Plex) -> None:
@@ -18,7 +20,7 @@ async def start_sonic(plex: Plex) -> None:
     asked for is not known for every version, so it is allowed for as long as the task runs.
     """
     if PREFERENCE in await plex.preferences():
-        await plex.set_preferences({PREFERENCE: "scheduled"})
+        await plex.set_preferences({PREFERENCE: WORKING})
     await plex.start_butler(TASK)
 
 

@@ -8,30 +8,12 @@ import anyio
 import anyio.to_thread
 
 from plexsuper.errors import ServerAway
+from plexsuper.paths import PlexPaths
 from plexsuper.redact import redact
 
-_BELOW_CONFIG = Path("Library/Application Support/Plex Media Server")
 _TRIES = 10
 _BETWEEN = 0.1
 _TAIL = 64 * 1024
-
-
-def candidates(config_dir: Path) -> tuple[Path, ...]:
-    """Return the directories that may hold `Preferences.xml`: *config_dir*, and where Plex puts it below."""
-    return config_dir, config_dir / _BELOW_CONFIG, config_dir / "Plex Media Server"
-
-
-def application_dir(config_dir: Path) -> Path:
-    """Return the one of `candidates` that Plex has used; *config_dir* itself if it has used none yet."""
-    for found in candidates(config_dir):
-        if (found / "Preferences.xml").is_file() or (found / "Plug-in Support").is_dir():
-            return found
-    return config_dir
-
-
-def log_file(directory: Path) -> Path:
-    """Return the server's log below the directory that holds `Preferences.xml`."""
-    return directory / "Logs" / "Plex Media Server.log"
 
 
 async def read_preferences(config_dir: Path) -> dict[str, str]:
@@ -46,7 +28,7 @@ async def read_preferences(config_dir: Path) -> dict[str, str]:
     problem = ""
     for _ in range(_TRIES):
         path = await anyio.to_thread.run_sync(
-            lambda: application_dir(config_dir) / "Preferences.xml", abandon_on_cancel=True
+            lambda: PlexPaths.found(config_dir).preferences_xml, abandon_on_cancel=True
         )
         try:
             text = await anyio.to_thread.run_sync(path.read_bytes, abandon_on_cancel=True)

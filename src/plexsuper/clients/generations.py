@@ -272,7 +272,12 @@ class Generations:
         )
 
     def _digest(self) -> str:
-        parts = (str(self.wish.remote), str(self.wish.config), str(self._rclone), str(sorted(self._options.items())))
+        parts = (
+            str(self.wish.remote),
+            str(self.wish.config),
+            str(self._rclone),
+            str(sorted(self._options.items())),
+        )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

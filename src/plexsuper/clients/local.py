@@ -10,9 +10,11 @@ import anyio
 import anyio.to_thread
 
 from plexsuper.clients.child import Child, clean_environment
-from plexsuper.clients.config_dir import application_dir, candidates, log_file, read_preferences, tail
+from plexsuper.clients.config_dir import read_preferences, tail
 from plexsuper.clients.process import ProcessTable, exited
+from plexsuper.database.files import LIBRARY
 from plexsuper.errors import ServerAway, ServerRefused
+from plexsuper.paths import SERVER, PlexPaths
 from plexsuper.terms import Scanner
 
 SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"
@@ -47,7 +49,9 @@ class LocalRuntime:
         """See `Runtime.pid`."""
         if self._child is not None and not self._child.poll():
             return self._child.pid
-        return next((pid for pid in self._table.servers() if self._is_ours(pid)), None)
+        judged = {pid: self._serves_ours(pid) for pid in self._table.servers()}
+        unknown = (pid for pid, ours in judged.items() if ours is None)
+        return next((pid for pid, ours in judged.items() if ours), next(unknown, None))
 
     @property
     def owned(self) -> bool:
@@ -73,9 +77,8 @@ class LocalRuntime:
 
     def _spawn(self) -> Child:
         env = clean_environment()
-        directory = None if self._config_dir is None else application_dir(self._config_dir)
-        if directory is not None and directory.name == "Plex Media Server":
-            env.setdefault(SUPPORT_DIR, str(directory.parent))
+        if self._config_dir is not None:
+            env[SUPPORT_DIR] = str(PlexPaths.found(self._config_dir).root.parent)
         with ExitStack() as stack:
             output = None if self._log is None else stack.enter_context(_appending(self._log))
             return Child.spawn(self._command, env=env, stdout=output, stderr=output)
@@ -101,7 +104,9 @@ class LocalRuntime:
 
     def scanners(self) -> tuple[Scanner, ...]:
         """See `Runtime.scanners`."""
-        return tuple(scanner for scanner in self._table.scanners() if self._is_ours(scanner.pid))
+        found = self._table.scanners()
+        server = self.pid if found else None
+        return tuple(scanner for scanner in found if self._belongs(scanner.pid, server))
 
     async def exited(self, pid: int) -> None:
         """See `Runtime.exited`."""
@@ -134,8 +139,7 @@ class LocalRuntime:
         """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
         if self._child is not None and self._log is not None and (found := tail(self._log, lines)):
             return found
-        places = () if self._config_dir is None else candidates(self._config_dir)
-        return next((found for place in places if (found := tail(log_file(place), lines))), ())
+        return () if self._config_dir is None else tail(PlexPaths.found(self._config_dir).server_log, lines)
 
     async def preferences_xml(self) -> dict[str, str]:
         """See `Runtime.preferences_xml`."""
@@ -143,12 +147,32 @@ class LocalRuntime:
             raise ServerAway("Preferences.xml cannot be read: plex.config_dir is not set")
         return await read_preferences(self._config_dir)
 
-    def _is_ours(self, pid: int) -> bool:
-        """A server in a container is a process of this host as well: it names another directory."""
-        named = self._table.environ(pid, SUPPORT_DIR)
-        if self._config_dir is None or named is None:
+    def _belongs(self, scanner: int, server: int | None) -> bool:
+        """Whether a scanner is our server's: by the directory it was given, else by its parents."""
+        if (named := self._names_ours(scanner)) is not None:
+            return named
+        return server is not None and server in set(self._table.ancestors(scanner))
+
+    def _serves_ours(self, pid: int) -> bool | None:
+        """Whether a server is the one of our directory; None if nothing of it tells and somebody has our library open."""
+        if (named := self._names_ours(pid)) is not None:
+            return named
+        opened = {Path(name).parent for name in self._table.open_files(pid) if name.endswith(LIBRARY)}
+        if opened:
+            return not opened.isdisjoint(paths.databases for paths in self._places)
+        return None if any(paths.library_index.exists() for paths in self._places) else False
+
+    def _names_ours(self, pid: int) -> bool | None:
+        """Whether the environment of a process names our directory; a container's server names another one."""
+        if self._config_dir is None:
             return True
-        return not {Path(named), Path(named) / "Plex Media Server"}.isdisjoint(candidates(self._config_dir))
+        if (named := self._table.environ(pid, SUPPORT_DIR)) is None:
+            return None
+        return not {Path(named), Path(named) / SERVER}.isdisjoint(paths.root for paths in self._places)
+
+    @property
+    def _places(self) -> tuple[PlexPaths, ...]:
+        return () if self._config_dir is None else PlexPaths.candidates(self._config_dir)
 
     async def _ended(self, pids: Iterable[int]) -> None:
         for pid in pids:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -78,6 +79,25 @@ class ProcessTable:
         found = (v for v in _read(f"/proc/{pid}/environ").split(b"\0") if v.startswith(prefix))
         value = next(found, None)
         return None if value is None else os.fsdecode(value[len(prefix) :])
+
+    def ancestors(self, pid: int) -> Iterator[int]:
+        """Give the parent of *pid*, its parent, and so on."""
+        while (state := _stat(pid)) is not None and state[1] > 0:
+            pid = state[1]
+            yield pid
+
+    def open_files(self, pid: int) -> tuple[str, ...]:
+        """Return the names of what *pid* has open; none if it has ended or is not ours to see.
+
+        Only the names are read, so a file on a dead mount does no harm.
+        """
+        directory = f"/proc/{pid}/fd"
+        found = []
+        with suppress(OSError):
+            for name in os.listdir(directory):  # noqa: PTH208 - 3 times faster
+                with suppress(OSError):  # it was closed meanwhile
+                    found.append(os.readlink(f"{directory}/{name}"))  # noqa: PTH115 - a name, not a path
+        return tuple(found)
 
     async def exited(self, pid: int) -> None:
         """Return when *pid* has ended, within milliseconds; at once if there is no such process.

@@ -39,7 +39,9 @@ class Staging:
             StorageError: another plexsuper has it, or mounting is not allowed here.
         """
         if len(os.fsencode(self.root)) > _LONGEST_SOCKET - len("/gen-9999/rc"):
-            raise StorageError(f"{self._base} is too long a path for a socket: choose a shorter runtime directory")
+            raise StorageError(
+                f"{self._base} is too long a path for a socket: choose a shorter runtime directory"
+            )
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(self._base / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -201,10 +201,8 @@ def _with_real_config_dir(settings: Settings) -> Settings:
     """Replace a config directory below which Plex's own one lies in another place than usual (NAS packages)."""
     if settings.plex.config_dir is None:
         return settings
-    places = PlexPaths.candidates(settings.plex.config_dir)
-    used = (paths for paths in places if paths.preferences_xml.exists() or paths.databases.exists())
-    found = next(used, places[0])
-    if found == places[0]:
+    found = PlexPaths.found(settings.plex.config_dir)
+    if found == settings.plex.paths:
         return settings
     return settings.model_copy(update={"plex": settings.plex.model_copy(update={"config_dir": found.root})})
 

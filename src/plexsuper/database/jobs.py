@@ -166,4 +166,7 @@ def _judge_rtree(conn: sqlite3.Connection, *, name: str) -> Verdict:
         return Verdict([Finding(name, "rtree", "data", explain(error))])
     except SQLITE_ERRORS as error:
         return Verdict([Finding(name, "rtree", "data", explain(error))])
-    return Verdict() if said == "ok" else Verdict([Finding(name, "rtree", "data", str(said))])
+    if said == "ok":
+        return Verdict()
+    first, *more = str(said).splitlines()
+    return Verdict([Finding(name, "rtree", "data", f"{first} (and {len(more)} more)" if more else first)])

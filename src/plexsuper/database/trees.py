@@ -122,6 +122,24 @@ def _judge_depths(walk: TreeWalk, depths: dict[int, int]) -> None:
             walk.faults.append((leaf.page, message))
 
 
+def walk_leaves(source: PageSource, root: int) -> Iterator[int]:
+    """Yield the pages of a table's tree that are no readable interior pages, each once, without judging them."""
+    stack, seen = [root], {root}
+    while stack:
+        number = stack.pop()
+        try:
+            data = source.page(number)
+            page = parse_page(data, number, source.usable) if data[0] != PageKind.TABLE_LEAF else None
+        except Malformed:
+            page = None
+        if page is None or page.kind is not PageKind.TABLE_INTERIOR:
+            yield number
+            continue
+        below = [child for child in reversed(page.children) if child not in seen]
+        seen.update(below)
+        stack.extend(below)
+
+
 def _below(page: Page, low: int, high: int, depth: int) -> Iterator[tuple[int, int, int, int]]:
     for cell in page.cells:
         if page.kind.is_table:

@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from plexsuper.bus import Subscription
-from plexsuper.events import SectionPhaseProgressed
+from plexsuper.events import SectionPhaseProgressed, WarmProgressed
 from plexsuper.faces import marks
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.summary import summary
@@ -71,7 +71,9 @@ class Screen:
     def see(self, envelope: Envelope) -> None:
         """Take *envelope* into the picture; what comes all the time is drawn with the next second."""
         self.picture.see(envelope)
-        waits = envelope.level == "debug" or isinstance(envelope.event, SectionPhaseProgressed)
+        waits = envelope.level == "debug" or isinstance(
+            envelope.event, SectionPhaseProgressed | WarmProgressed
+        )
         self._changed = self._changed or not waits
 
     def refresh(self) -> None:

@@ -32,6 +32,7 @@ class Line:
     ts: datetime
     level: e.Level
     text: str
+    passing: bool = False  # the next one like it takes its place
 
 
 class Picture:
@@ -48,6 +49,7 @@ class Picture:
         self.at: datetime | None = None
         self.planned: tuple[Section, ...] = ()
         self.stages: dict[Stage, Outcome] = {}
+        self.entered: set[Stage] = set()
         self.stage_since: datetime | None = None
         self.section_since: datetime | None = None
         self.phase_since: datetime | None = None
@@ -69,13 +71,18 @@ class Picture:
         self.now, self.run, self.at = envelope.now, envelope.run, envelope.ts
         if self.started is None:
             self.started = envelope.ts
+        if self.now.stage is not None:
+            self.entered.add(self.now.stage)
         self._follow(envelope.event, envelope.ts)
         self._remember(envelope)
 
     def _remember(self, envelope: Envelope) -> None:
         if envelope.level == "debug" or isinstance(envelope.event, _SHOWN):
             return
-        line = Line(ts=envelope.ts, level=envelope.level, text=sentence(envelope.event))
+        passing = isinstance(envelope.event, e.WarmProgressed)
+        line = Line(ts=envelope.ts, level=envelope.level, text=sentence(envelope.event), passing=passing)
+        if passing and self.recent and self.recent[-1].passing:
+            self.recent.pop()
         self.recent.append(line)
         if envelope.level != "info" and not isinstance(envelope.event, _REPORTED):
             self.warnings.append(line)

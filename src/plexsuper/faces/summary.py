@@ -35,7 +35,7 @@ def summary(picture: Picture, places: Mapping[str, str] | None = None, *, width:
     """Return the summary of the run in *picture* for *width* columns; *places* says where its files are."""
     parts: list[RenderableType] = [_verdict(picture)]
     if picture.now.verdict is Verdict.PLANNED:
-        parts += [Text(), Text("A run would", "bold"), *(Text(f"  {plain(s)}") for s in picture.steps)]
+        parts += [Text(), Text("A run would", "bold"), *_plan(picture.steps, width - 2)]
     reports = picture.finished.sections if picture.finished else picture.now.reports
     if reports:
         parts += [Text(), *map(ended, reports)] if width < NARROW else [Text(), _sections(reports)]
@@ -67,6 +67,11 @@ def _verdict(picture: Picture) -> Text:
     if end.detail:
         text.append(f"\n{plain(end.detail)}")
     return text
+
+
+def _plan(steps: tuple[str, ...], width: int) -> Iterator[Text]:
+    for number, step in enumerate(steps, start=1):
+        yield from paragraph(Text(f"{number:3}. "), Text(plain(step)), width, 4)
 
 
 def _sections(reports: tuple[SectionReport, ...]) -> Table:

@@ -38,7 +38,7 @@ class Log:
         match event:
             case e.RunHeartbeat() if self._silent(envelope):
                 return standing(envelope.now)
-            case e.SectionPhaseProgressed() if not self._due(event, envelope):
+            case e.SectionPhaseProgressed() | e.WarmProgressed() if not self._due(event, envelope):
                 return None
             case _:
                 return None if envelope.level == "debug" else sentence(event)
@@ -46,8 +46,8 @@ class Log:
     def _silent(self, envelope: Envelope) -> bool:
         return self._last is not None and (envelope.ts - self._last).total_seconds() >= EVERY
 
-    def _due(self, event: e.SectionPhaseProgressed, envelope: Envelope) -> bool:
-        which = (event.section, event.phase)
+    def _due(self, event: e.SectionPhaseProgressed | e.WarmProgressed, envelope: Envelope) -> bool:
+        which = (event.section, event.phase if isinstance(event, e.SectionPhaseProgressed) else "warm")
         if self._progress is not None:
             last, at = self._progress
             if last == which and (envelope.ts - at).total_seconds() < EVERY:

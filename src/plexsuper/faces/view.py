@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -87,15 +88,23 @@ def _ladder(picture: Picture, width: int) -> Text:
 
 
 def _step(picture: Picture, stage: Stage, *, names: bool) -> Text:
-    if stage is picture.now.stage and stage not in picture.stages:
-        mark, name = marks.RUNNING, STAGES[stage]
-    elif stage in picture.stages:
-        mark = marks.OUTCOMES[picture.stages[stage]]
-        name = STAGES[stage] if names or picture.stages[stage] is not Outcome.DONE else ""
+    outcome = _outcome(picture, stage)
+    if outcome is not None:
+        mark, named = marks.OUTCOMES[outcome], outcome not in {Outcome.DONE, Outcome.SKIPPED}
+    elif stage is picture.now.stage:
+        mark, named = marks.RUNNING, True
     else:
-        mark = marks.OUTCOMES[Outcome.SKIPPED] if _passed(picture, stage) else marks.WAITING
-        name = STAGES[stage] if names else ""
-    return Text(f"{mark.symbol} {name}".rstrip(), mark.style)
+        mark, named = marks.WAITING, False
+    return Text(f"{mark.symbol} {STAGES[stage] if names or named else ''}".rstrip(), mark.style)
+
+
+def _outcome(picture: Picture, stage: Stage) -> Outcome | None:
+    """How *stage* ended; None while it has not. One that was left without a word was done, else passed over."""
+    if stage in picture.stages:
+        return picture.stages[stage]
+    if stage is picture.now.stage or not _passed(picture, stage):
+        return None
+    return Outcome.DONE if stage in picture.entered else Outcome.SKIPPED
 
 
 def _passed(picture: Picture, stage: Stage) -> bool:
@@ -193,8 +202,11 @@ def _events(picture: Picture, width: int, room: int) -> Iterator[Text]:
     yield from rows
 
 
-def _event(line: Line, width: int, room: int, zone: tzinfo | None) -> list[Text]:
+@lru_cache(maxsize=64)  # the same rows come again every second, and wrapping is what costs
+def _event(line: Line, width: int, room: int, zone: tzinfo | None) -> tuple[Text, ...]:
     mark = marks.LEVELS[line.level]
     stamp = Text.assemble((f"[{line.ts.astimezone(zone):%H:%M:%S}] ", "dim"), (f"{mark.symbol} ", mark.style))
     rows = 3 if line.level in {"warning", "error"} else 2 if width < NARROW else 1
-    return paragraph(stamp, Text(line.text, mark.style), width, min(rows, room))
+    return tuple(
+        cut(row, width) for row in paragraph(stamp, Text(line.text, mark.style), width, min(rows, room))
+    )

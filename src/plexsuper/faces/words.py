@@ -36,7 +36,8 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             lost = f"; {count(event.dropped)} lines could not be written" if event.dropped else ""
             return f"alive for {duration(event.uptime)}, in {event.stage}{lost}"
         case e.RunPlanned():
-            return f"plan: {_listed(event.steps, 'nothing to do')}"
+            number = _number(len(event.steps), "step")
+            return f"plan made: {number}, listed at the end" if event.steps else "plan: nothing to do"
         case e.RunInterrupted():
             return f"{event.signal} received: ending cleanly (once more forces)"
         case e.RunFinished():
@@ -75,7 +76,9 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             return f"at most {_number(event.limit, 'read')} of the storage at once (was {event.before}): {event.detail}"
         case e.WarmProgressed():
             failed = f", {count(event.failed)} failed" if event.failed else ""
-            return f"{event.section.title}: {count(event.done)} of {_number(event.total, 'file')} warm{failed}"
+            return (
+                f"{event.section.title}: {count(event.done)} of {_number(event.total, 'file')} warm{failed}"
+            )
         case e.WarmFinished():
             return _warm(event)
         case e.PlexStarted():
@@ -106,7 +109,8 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
         case e.PrefsRestored():
             return _restored(event)
         case e.ActivitiesChanged():
-            return f"Plex is busy with: {_listed((a.title or a.kind for a in event.running), 'nothing')}"
+            busy = (a.title or a.kind for a in event.running if not a.permanent)
+            return f"Plex is busy with: {_listed(busy, 'nothing')}"
         case e.ScannersChanged():
             return f"scanner processes: {_listed((f'{s.kind} {s.pid}' for s in event.running), 'none')}"
         case e.SectionsChanged():

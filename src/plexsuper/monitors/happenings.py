@@ -4,6 +4,7 @@ Plex's activities can begin and end between two polls, and faster than anybody w
 shown may be thinned out, but an activity that ran is always shown once with it and once without it.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,7 @@ class Activities:
         self._now: dict[str, Activity] = {}
         self._shown: dict[str, Activity] | None = None
         self._unshown: dict[str, Activity] = {}
+        self._missed: deque[str] = deque(maxlen=256)  # shown, and gone from a poll before their end was told
         self._poll = Poll()
 
     def note(self, notice: ActivityNotice) -> None:
@@ -33,7 +35,7 @@ class Activities:
         activity, uuid = notice.activity, notice.activity.uuid
         if notice.event == "ended":
             known = self._now.pop(uuid, None)
-            if uuid not in (self._shown or {}):
+            if uuid not in (self._shown or {}) and uuid not in self._missed:
                 self._unshown[uuid] = known or activity
         else:
             self._now[uuid] = _merged(self._now.get(uuid), activity)
@@ -46,10 +48,16 @@ class Activities:
 
     def polled(self, listed: tuple[Activity, ...], poll: Poll) -> None:
         """Take Plex's whole list; what started or ended since it was asked for stands."""
-        found = {activity.uuid: activity for activity in listed if poll.since.get(activity.uuid, True)}
+        found = {
+            activity.uuid: _merged(self._now.get(activity.uuid), activity)
+            for activity in listed
+            if poll.since.get(activity.uuid, True)
+        }
         found |= {uuid: self._now[uuid] for uuid, runs in poll.since.items() if runs and uuid in self._now}
-        ended = self._now.keys() - found.keys() - (self._shown or {}).keys()
-        self._unshown |= {uuid: self._now[uuid] for uuid in ended}
+        ended = self._now.keys() - found.keys()
+        shown = ended & (self._shown or {}).keys()
+        self._missed.extend(shown)
+        self._unshown |= {uuid: self._now[uuid] for uuid in ended - shown}
         self._now = found
 
     def has(self, kind: str) -> bool:
@@ -77,7 +85,7 @@ class Activities:
 
 
 def _merged(before: Activity | None, now: Activity) -> Activity:
-    """Some servers leave the Context out of later notifications of the same activity."""
+    """Some servers leave the Context out of the list, or of later notifications of the same activity."""
     if before is None or now.section is not None:
         return now
     return replace(now, section=before.section)

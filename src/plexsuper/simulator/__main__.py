@@ -82,7 +82,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         given = json.loads(options.knobs.read_text(encoding="utf-8"))
         knobs = Knobs.load(given | dict(pair.split("=", 1) for pair in options.knob))
     if options.restart_at is not None:
-        knobs = knobs.but(crash_in_scan=1, crash_at=options.restart_at)
+        knobs = knobs.but(crash_in_scan=1, crash_times=1, crash_at=options.restart_at)
     sections: tuple[Definition, ...] = ()
     match options.sections:
         case "none":

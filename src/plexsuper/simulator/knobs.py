@@ -131,9 +131,10 @@ class Knobs:
     sockets_refused: Annotated[bool, Fact("T", "notification sockets cannot be opened (503)")] = False
     # --- crashes -------------------------------------------------------------------------------------
     crash_in_scan: Annotated[
-        int, Fact("T", "the server dies in this scan of its first life, counted from 1; 0 never")
+        int, Fact("T", "the server dies in this scan of a life, counted from 1; 0 never")
     ] = 0
     crash_at: Annotated[float, Fact("T", "... when the scan's progress is so many percent")] = 50.0
+    crash_times: Annotated[int, Fact("T", "... in the first so many lives; 0: in every life")] = 0
     crash_down: Annotated[float, Fact("T", "a crashed server is back after so long; -1 never")] = 5.0
 
     @classmethod

@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 HEAD = 65536
@@ -56,8 +57,12 @@ def die_with_parent() -> None:
 
 
 def mtime(path: str) -> int:
-    """Return when a folder was changed."""
-    return int(os.stat(path).st_mtime)  # noqa: PTH116 - pathlib would double the start-up time
+    """Return when a folder was changed, in whole seconds; -1 for "just now".
+
+    In the second of the change another one could follow that leaves the time as it is; so nobody may rely on it.
+    """
+    changed = int(os.stat(path).st_mtime)  # noqa: PTH116 - pathlib would double the start-up time
+    return changed if changed < time.time() - 1 else -1
 
 
 def listing(path: str) -> list[object]:

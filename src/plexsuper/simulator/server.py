@@ -84,8 +84,9 @@ class Server:
             self._end.set()
 
     def _crash_as_ordered(self) -> None:
-        """Do what the crash knobs order: once, not again in each life."""
-        if self.lives == 1:
+        """Do what the crash knobs order, in as many lives as they say."""
+        times = self.place.knobs.crash_times
+        if not times or self.lives <= times:
             self.crash()
 
     async def until(self, state: State) -> None:

@@ -42,7 +42,7 @@ class Tree(Protocol):
     """What a scanner process can do with files. Every method raises `OSError` as the kernel would."""
 
     async def mtime(self, folder: str) -> int:
-        """Return when *folder* was changed."""
+        """Return when *folder* was changed, in Unix seconds; negative when that cannot be relied on."""
         ...
 
     async def listing(self, folder: str) -> Listing:

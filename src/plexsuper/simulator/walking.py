@@ -96,8 +96,7 @@ class Walk:
         path = f"{place.root.rstrip('/')}/{relative}"
         try:
             mtime = await self._tree.mtime(path)
-            unchanged = not self._force and self._folders.get(relative, (0, -1))[1] == mtime
-            listing = None if unchanged else await self._tree.listing(path)
+            listing = None if self._is_unchanged(relative, mtime) else await self._tree.listing(path)
         except OSError as error:
             self._warn(path, error)
             if self._core.knobs.folder_failing == "remove":
@@ -109,7 +108,7 @@ class Walk:
         """Look at a folder, and go down; an unchanged one (no *listing*) is passed over but its folders are not."""
         path = f"{place.root.rstrip('/')}/{relative}".rstrip("/")
         self.harvest.folders += 1
-        if listing is None or (not relative and self._is_unchanged(relative, listing)):
+        if listing is None or (not relative and self._is_unchanged(relative, listing.mtime)):
             folder = self._folders[relative][0]
             count = len(self._core.library.known_in(folder))
             self._core.logs.scanner(
@@ -189,8 +188,9 @@ class Walk:
                 if place.holds(known.file) and not known.trashed:
                     await self._remove(known)
 
-    def _is_unchanged(self, relative: str, listing: Listing) -> bool:
-        return not self._force and self._folders.get(relative, (0, -1))[1] == listing.mtime
+    def _is_unchanged(self, relative: str, mtime: int) -> bool:
+        known = self._folders.get(relative)
+        return not self._force and known is not None and known[1] == mtime >= 0
 
     def _mark(self, place: Place, *, available: bool) -> None:
         if self._core.knobs.available_flips:

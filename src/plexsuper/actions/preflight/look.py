@@ -6,7 +6,7 @@ import anyio
 import anyio.to_thread
 
 from plexsuper.actions.preflight.checks import judge
-from plexsuper.actions.preflight.seen import Seen
+from plexsuper.actions.preflight.seen import SECTIONS, Seen
 from plexsuper.bus import Publish
 from plexsuper.clients.config_dir import read_preferences
 from plexsuper.clients.host import Host, look_at_host
@@ -17,7 +17,7 @@ from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.probe import ContentProbe, Failure, Proof
 from plexsuper.config import Settings
 from plexsuper.definitions import load_definitions
-from plexsuper.errors import DatabaseError, PreflightError, ServerAway, StorageError
+from plexsuper.errors import DatabaseError, PreflightError, ServerAway, SettingsError, StorageError
 from plexsuper.events import PreflightFinding
 from plexsuper.terms import Section, SectionDefinition
 
@@ -141,7 +141,7 @@ async def examine(settings: Settings, *, probe: ContentProbe) -> tuple[Preflight
 
 
 async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish) -> None:
-    """Publish everything that is found; raise `PreflightError` when an error is among it."""
+    """Publish everything that is found; raise what `require_no_error` raises."""
     findings = await examine(settings, probe=probe)
     for finding in findings:
         publish(finding)
@@ -149,10 +149,18 @@ async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish
 
 
 def require_no_error(findings: Sequence[PreflightFinding]) -> None:
-    """Raise `PreflightError` with every error among *findings* and its remedy."""
+    """Raise an error with every error among *findings* and its remedy.
+
+    Raises:
+        SettingsError: nothing is wrong but the names of the wanted sections.
+        PreflightError: anything else is in the way of a run.
+    """
     errors = [finding for finding in findings if finding.severity == "error"]
     if not errors:
         return
     lines = "\n".join(f"  {error.subject}: {error.message}\n    -> {error.remedy}" for error in errors)
     count = "One thing is" if len(errors) == 1 else f"{len(errors)} things are"
-    raise PreflightError(f"{count} in the way of a run; nothing was started:\n\n{lines}")
+    message = f"{count} in the way of a run; nothing was started:\n\n{lines}"
+    if all(error.subject == SECTIONS for error in errors):
+        raise SettingsError(message)
+    raise PreflightError(message)

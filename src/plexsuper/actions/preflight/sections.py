@@ -1,13 +1,13 @@
 """Judge the storage and what is wanted of it: definitions and the sections that were named."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from plexsuper.actions.preflight.seen import Seen, error, ok, warning
+from plexsuper.actions.preflight.seen import SECTIONS, Seen, error, ok, warning
 from plexsuper.clients.probe import Proof
 from plexsuper.config import Settings
 from plexsuper.events import PreflightFinding
+from plexsuper.selection import nearest
 
 
 def check_media(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
@@ -60,9 +60,4 @@ def check_wanted_sections(settings: Settings, seen: Seen) -> Iterator[PreflightF
         return
     for wanted in settings.run.sections:
         if wanted not in names:
-            yield error("sections", f"there is no section {wanted!r}", _nearest(wanted, names))
-
-
-def _nearest(wanted: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(wanted, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+            yield error(SECTIONS, f"there is no section {wanted!r}", nearest(wanted, names))

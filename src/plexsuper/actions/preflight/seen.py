@@ -1,6 +1,7 @@
 """What preflight saw, and the three kinds of findings that come of it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from plexsuper.clients.host import Host
 from plexsuper.clients.plex_values import Identity, ServerNotUp
@@ -8,6 +9,9 @@ from plexsuper.clients.probe import Failure, Proof
 from plexsuper.errors import DatabaseError
 from plexsuper.events import PreflightFinding
 from plexsuper.terms import Section, SectionDefinition
+
+SECTIONS: Final = "sections"
+"""The subject of a finding about what the user asked for, not about what is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,9 @@ def read_remotes(config: Path) -> dict[str, str] | None:
         parser.read_string(text)
     except configparser.Error as error:
         # The library's message quotes lines, and lines hold secrets.
-        raise PreflightError(f"the rclone configuration {config} is damaged: {type(error).__name__}") from None
+        raise PreflightError(
+            f"the rclone configuration {config} is damaged: {type(error).__name__}"
+        ) from None
     return {name: parser[name].get("type", "") for name in parser.sections()}
 
 

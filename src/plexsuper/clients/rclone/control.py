@@ -106,7 +106,9 @@ class Control:
         """Read *length* bytes of *path* from the backend: no cache of the mount or the kernel can answer for it."""
         where = f"/[{self._remote}]/{path}"
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
-        status, body = await self._send("GET", quote(where, safe="/", errors="surrogateescape"), deadline, headers)
+        status, body = await self._send(
+            "GET", quote(where, safe="/", errors="surrogateescape"), deadline, headers
+        )
         if status not in (200, 206):
             raise BackendRefused(_error_in(body) or f"HTTP {status} for {path}")
         return body
@@ -143,8 +145,10 @@ class Control:
                 return answer.status, await answer.read()
         except TimeoutError as error:  # before OSError, which it is a kind of
             raise BackendSilent(f"no answer within {deadline:g} s") from error
+        except aiohttp.ClientPayloadError as error:
+            raise BackendRefused("connection reset: the file's content ended too early") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ControlAway(f"rclone's remote control does not answer: {error or error!r}") from error
+            raise ControlAway(f"rclone's remote control does not answer: {str(error) or repr(error)}") from error
 
 
 @asynccontextmanager

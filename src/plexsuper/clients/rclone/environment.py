@@ -19,7 +19,6 @@ _KEPT: Final = frozenset(
 )
 
 
-def rclone_environment(ours: Mapping[str, str] | None = None, **more: str) -> dict[str, str]:
-    """Return the environment for an rclone child: what is kept of *ours* (default: this process's), and *more*."""
-    source = os.environ if ours is None else ours
-    return {name: value for name, value in source.items() if name in _KEPT} | more
+def rclone_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for an rclone child: what is kept of this process's, and *more*."""
+    return {name: value for name, value in os.environ.items() if name in _KEPT} | dict(more or {})

@@ -5,9 +5,10 @@ import os
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Trouble: TypeAlias = Literal["auth", "cache_full", "throttled", "reset", "unreachable", "gone"]
+from plexsuper.storage_signals import Trouble
+
 
 _LARGEST: Final = 32 * 1024 * 1024
 _KEPT: Final = 40

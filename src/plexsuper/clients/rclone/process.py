@@ -111,8 +111,8 @@ async def start_mount(
         StorageError: it ended, or is not ready *within* so many seconds; with its last words.
     """
     with Readiness() as readiness:
-        env = rclone_environment(NOTIFY_SOCKET=readiness.name, **environment)
-        process = OwnProcess(await anyio.to_thread.run_sync(_spawn, command, env, log))
+        env = rclone_environment({"NOTIFY_SOCKET": readiness.name, **environment})
+        process = OwnProcess(await anyio.to_thread.run_sync(spawn, command, env, log))
         tail = LogTail(str(log))
         ready = False
         try:
@@ -129,7 +129,8 @@ async def start_mount(
     return process, tail
 
 
-def _spawn(command: Sequence[str], env: Mapping[str, str], log: Path) -> Child:
+def spawn(command: Sequence[str], env: Mapping[str, str], log: Path) -> Child:
+    """Start *command* with *log* as its output. Reads the local disk: off the loop. Raises `StorageError`."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return Child.spawn(command, env=env, stdout=descriptor, stderr=descriptor)

@@ -2,9 +2,10 @@
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from plexsuper.database.access import SQLITE_ERRORS
+from plexsuper.database.access import SQLITE_ERRORS, explain
 from plexsuper.database.format import Malformed
 from plexsuper.database.records import Value, decode_record, encode_record
 from plexsuper.database.schema import Index, Table
@@ -12,10 +13,12 @@ from plexsuper.database.table_checks import comparable, quoted
 
 _INTEGER_KEY = re.compile(r"^integer$", re.IGNORECASE)
 _NOTHING = type(None)
+_SMALLEST_NODE = 448
 _OWN_TABLES: dict[str, tuple[type | tuple[type, ...], ...]] = {
     "sqlite_stat1": ((str, _NOTHING), (str, _NOTHING), (str, _NOTHING)),
     "sqlite_sequence": (str, int),
     "_segments": (_NOTHING, bytes),
+    "_stat": (_NOTHING, bytes),
     "_segdir": (int, int, int, int, (int, str), bytes),
     "_docsize": (_NOTHING, bytes),
     "_node": (_NOTHING, bytes),
@@ -63,7 +66,20 @@ def _fits_known(table: Table, values: list[Value]) -> bool:
     shape = _OWN_TABLES.get(part)
     if shape is None or (part.startswith("_") and table.shadow_of is None):
         return True
-    return len(values) == len(shape) and all(map(isinstance, values, shape))
+    if len(values) != len(shape) or not all(map(isinstance, values, shape)):
+        return False
+    blob = values[-1]
+    if part == "_segments":
+        return isinstance(blob, bytes) and not _is_node(blob)
+    if part == "_node":
+        return isinstance(blob, bytes) and _is_node(blob)
+    return part != "_docsize" or (isinstance(blob, bytes) and len(blob) < _SMALLEST_NODE)
+
+
+def _is_node(blob: bytes) -> bool:
+    """Whether *blob* is a node of an R-tree: two bytes of depth, the cell count, cells of at least 16 bytes."""
+    count = int.from_bytes(blob[2:4], "big")
+    return len(blob) >= _SMALLEST_NODE and blob[0] == 0 and blob[1] < 40 and 4 + count * 16 <= len(blob)
 
 
 def _keeps_text(declared: str) -> bool:
@@ -90,18 +106,23 @@ class Witnesses:
         """Ask those indexes of *table* whose trees are *sound*, through *conn* (the table's own tree is not touched)."""
         self.conn = conn
         self._table = table
-        self.indexes = [
-            index
+        candidates = [
+            (index, measure)
             for index in table.indexes
-            if index.name in sound and comparable(index) and not index.partial and self._readable(index)
+            if index.name in sound and comparable(index) and not index.partial and (measure := self._measure(index))
         ]
+        # Indexes know the same rows; those that disagree with most others hold foreign pages
+        agreed = Counter(measure for _, measure in candidates).most_common()
+        most = max((measure for measure, times in agreed if times == agreed[0][1]), default=None)
+        self.indexes = [index for index, measure in candidates if measure == most]
 
-    def _readable(self, index: Index) -> bool:
+    def _measure(self, index: Index) -> tuple[int, float] | None:
         try:
-            self.conn.execute(f"SELECT count(*), total(rowid) FROM {self._source(index)}").fetchone()
-        except SQLITE_ERRORS:
-            return False
-        return True
+            row = self.conn.execute(f"SELECT count(*), total(rowid) FROM {self._source(index)}").fetchone()
+        except SQLITE_ERRORS as error:
+            explain(error)
+            return None
+        return (row[0], row[1]) if row[0] else None  # an empty one may just have been declared again
 
     def _source(self, index: Index) -> str:
         return f"{quoted(self._table.name)} INDEXED BY {quoted(index.name)}"

@@ -15,7 +15,7 @@ from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
 from plexsuper.database.repair.report import RepairReport
-from plexsuper.database.repair.schema_tree import mend_declarations, parse_error, rescue_schema_tree
+from plexsuper.database.repair.schema_tree import make_usable, mend_declarations, parse_error, rescue_schema_tree
 from plexsuper.database.repair.strays import rescue_tables
 from plexsuper.database.repair.surgery import free_the_unowned, rebuild_indexes, schema_of
 from plexsuper.database.repair.virtual import heal, hurt_tables, refresh
@@ -104,7 +104,8 @@ class _Repair:
         with PageFile(self.copy) as pages:
             self.versions = (pages.header.write_version, pages.header.read_version)
         rescue_schema_tree(self.copy, self.report)
-        if "schema" in kinds or parse_error(self.copy):
+        make_usable(self.copy)
+        if "schema" in kinds or "sqlite_schema" in self.report.tables or parse_error(self.copy):
             mend_declarations(self.path, self.copy, self.report)
         if error := parse_error(self.copy):
             raise DatabaseError(

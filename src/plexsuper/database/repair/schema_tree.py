@@ -7,21 +7,23 @@ from contextlib import closing
 from pathlib import Path
 
 from plexsuper.database.access import SQLITE_ERRORS, connect, explain
-from plexsuper.database.btree_page import kind_of
+from plexsuper.database.btree_page import kind_of, parse_page
 from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value
+from plexsuper.database.records import decode_record
 from plexsuper.database.repair.build import page_bytes
 from plexsuper.database.repair.evidence import Witnesses
 from plexsuper.database.repair.pagefile import PageFile
+from plexsuper.database.repair.lost_roots import find_roots, stray_roots
 from plexsuper.database.repair.report import RepairReport
-from plexsuper.database.repair.surgery import open_copy
+from plexsuper.database.repair.schema_shape import is_declaration
+from plexsuper.database.repair.surgery import open_copy, schema_of
 from plexsuper.database.repair.tables import TableRescue
 from plexsuper.database.schema import Column, Schema, SchemaObject, Table, is_text, read_schema
-from plexsuper.database.trees import walk_tree
+from plexsuper.database.survey import Survey
+from plexsuper.database.trees import read_chain, walk_leaves, walk_tree
 from plexsuper.errors import DatabaseError
 
-_TYPES = ("table", "index", "trigger", "view")
 _COLUMNS = [
     Column("type", "text", not_null=False, default=None, pk=0),
     Column("name", "text", not_null=False, default=None, pk=0),
@@ -40,7 +42,7 @@ def rescue_schema_tree(copy: Path, report: RepairReport) -> None:
         strays = [number for number in range(2, pages.page_count + 1) if _is_leaf(pages, number)]
         table = Table("sqlite_schema", 1, None, columns=_COLUMNS)
         with closing(sqlite3.connect(":memory:")) as nothing:
-            rescue = TableRescue(pages, table, Witnesses(nothing, table, set()), strays, _is_declaration)
+            rescue = TableRescue(pages, table, Witnesses(nothing, table, set()), strays, is_declaration)
             report.tables["sqlite_schema"] = rescue.run(walk)
     report.step("page recovery")
 
@@ -52,83 +54,100 @@ def _is_leaf(pages: PageFile, number: int) -> bool:
         return False
 
 
-def _is_declaration(values: list[Value]) -> bool:
-    if len(values) != 5:
-        return False
-    kind, name, table, root, sql = values
-    named = isinstance(name, str) and isinstance(table, str) and isinstance(root, int | None)
-    declared = isinstance(sql, str) and sql.upper().startswith("CREATE ")
-    return kind in _TYPES and named and (declared or (sql is None and kind == "index"))
-
-
 def mend_declarations(path: Path, copy: Path, report: RepairReport) -> None:
     """Replace declarations of *copy* that cannot be parsed, and add lost ones, from a sibling of *path*.
 
     Siblings have the same schema: the library and the blobs database, and Plex's dated copies of both.
 
     Raises:
-        DatabaseError: a declaration is damaged or a table's is lost, and nothing says what it was.
+        DatabaseError: a declaration is damaged or lost, and nothing says what it was or where its rows are.
     """
     donor = next(_donors(path), None)
     known = {(item.type, item.name): item for item in donor.objects} if donor else {}
     with open_copy(copy) as conn:
-        rows = conn.execute("SELECT rowid, type, name, tbl_name, rootpage, sql FROM sqlite_master").fetchall()
-        have = {(kind, name) for _, kind, name, *_ in rows}
-        for rowid, kind, name, table, root, sql in rows:
-            item = SchemaObject(kind, name, table, root or 0, sql)
-            model = known.get((kind, name))
-            if is_text(item) and (model is None or model.sql == sql):
-                continue
-            if model is None:
-                raise DatabaseError(
-                    f"the declaration of {ascii(name)} in {path.name} is damaged and no dated copy beside it has it;"
-                    " restore a snapshot"
-                )
-            conn.execute("UPDATE sqlite_master SET sql = ? WHERE rowid = ?", (model.sql, rowid))
-            report.notes.append(f"the declaration of {name} was taken from a sibling database")
-        _declare_constraints(conn, copy, report)
-        _add_lost(conn, [item for key, item in known.items() if key not in have], path, report)
-        (version,) = conn.execute("PRAGMA schema_version").fetchone()
-        conn.execute(f"PRAGMA schema_version={version + 1}")
-
-
-def _declare_constraints(conn: sqlite3.Connection, copy: Path, report: RepairReport) -> None:
-    """Give the index of a UNIQUE or PRIMARY KEY constraint its row again; the next round fills it."""
-    try:
-        schema = read_schema(conn)
-    except SQLITE_ERRORS as error:
-        explain(error)
-        return
-    for table in schema.tables.values():
-        for name in table.undeclared:
-            with PageFile(copy) as pages:
-                root = pages.append()
-                pages.write(root, page_bytes(pages, root, PageKind.INDEX_LEAF, []))
-            conn.execute(
-                "INSERT INTO sqlite_master(type, name, tbl_name, rootpage) VALUES ('index', ?, ?, ?)",
-                (name, table.name, root),
+        have = _correct(conn, known, path, report)
+    lost = [item for key, item in known.items() if key not in have]
+    roots: dict[str, int] = {}
+    tables = [item for item in lost if item.type == "table" and item.root]
+    if donor is not None and tables:
+        roots = find_roots(copy, schema_of(copy), [donor.tables[item.name] for item in tables])
+        if missing := [item.name for item in tables if item.name not in roots]:
+            raise DatabaseError(
+                f"{path.name} has lost the declarations of {', '.join(missing)}, and their rows cannot be told from others';"
+                " restore a snapshot or one of Plex's dated copies"
             )
-            report.notes.append(f"the index {name} of a constraint of {table.name} was declared again")
-
-
-def _add_lost(conn: sqlite3.Connection, lost: list[SchemaObject], path: Path, report: RepairReport) -> None:
-    if tables := [item.name for item in lost if item.type == "table" and item.root]:
+    if donor is None and "sqlite_schema" in report.tables and stray_roots(copy, schema_of(copy)):
         raise DatabaseError(
-            f"{path.name} has lost the declarations of {', '.join(tables)}, and with them where their rows begin; restore a"
-            " snapshot or one of Plex's dated copies"
+            f"{path.name} has lost the declarations of tables, and no other database beside it tells what they were;"
+            " restore a snapshot or one of Plex's dated copies"
         )
-    for item in lost:
-        if item.type == "index" and item.sql:
-            report.notes.append(f"the declaration of index {item.name} was taken from a sibling database")
-            conn.execute("PRAGMA writable_schema=OFF")
-            conn.execute(item.sql)
-            conn.execute("PRAGMA writable_schema=ON")
-        elif item.type != "index":
-            report.notes.append(f"the declaration of {item.name} was taken from a sibling database")
-            conn.execute(
-                "INSERT INTO sqlite_master(type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, 0, ?)",
-                (item.type, item.name, item.table, item.sql),
+    _add(copy, lost, roots, report)
+    _put_in_order(copy, list(known.values()))
+    _declare_constraints(copy, report)
+
+
+def _correct(
+    conn: sqlite3.Connection, known: dict[tuple[str, str], SchemaObject], path: Path, report: RepairReport
+) -> set[tuple[str, str]]:
+    """Give every declaration the text that its sibling has; return what is declared then."""
+    have = set()
+    by_text = {item.sql: item for item in known.values() if item.sql}
+    rows = conn.execute("SELECT rowid, type, name, tbl_name, rootpage, sql FROM sqlite_master").fetchall()
+    for rowid, kind, name, table, root, sql in rows:
+        item = SchemaObject(kind, name, table, root or 0, sql)
+        model = known.get((kind, name)) or by_text.get(sql, item)
+        if known and model is item and sql is None:
+            conn.execute("DELETE FROM sqlite_master WHERE rowid = ?", (rowid,))  # declared again below
+            continue
+        if model is item and not is_text(item):
+            raise DatabaseError(
+                f"the declaration of {ascii(name)} in {path.name} is damaged and no other database beside it has it;"
+                " restore a snapshot"
             )
+        have.add((model.type, model.name))
+        wanted = (model.type, model.name, model.table, model.sql)
+        if wanted != (kind, name, table, sql):
+            change = "UPDATE sqlite_master SET type = ?, name = ?, tbl_name = ?, sql = ? WHERE rowid = ?"
+            conn.execute(change, (*wanted, rowid))
+            report.notes.append(f"the declaration of {model.name} was taken from a sibling database")
+    return have
+
+
+def _add(copy: Path, lost: list[SchemaObject], roots: dict[str, int], report: RepairReport) -> None:
+    if not lost:
+        return
+    with PageFile(copy) as pages:
+        for item in lost:
+            if item.type == "index":  # empty; the check will say so and the index be filled
+                roots[item.name] = pages.append()
+                empty = page_bytes(pages, roots[item.name], PageKind.INDEX_LEAF, [])
+                pages.write(roots[item.name], empty)
+    with open_copy(copy) as conn:
+        for item in lost:
+            row = (item.type, item.name, item.table, roots.get(item.name, 0), item.sql)
+            conn.execute("INSERT INTO sqlite_master(type, name, tbl_name, rootpage, sql) VALUES (?,?,?,?,?)", row)
+            report.notes.append(f"the declaration of {item.name} was taken from a sibling database")
+
+
+def _put_in_order(copy: Path, order: list[SchemaObject]) -> None:
+    """SQLite reads the declarations in order: a table's must come before those of its indexes."""
+    place = {(item.type, item.name): number for number, item in enumerate(order)}
+    with open_copy(copy) as conn:
+        rows = conn.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid").fetchall()
+        wanted = sorted(rows, key=lambda row: place.get((row[0], row[1]), len(place)))
+        if wanted != rows:
+            conn.execute("DELETE FROM sqlite_master")
+            conn.executemany("INSERT INTO sqlite_master VALUES (?,?,?,?,?)", wanted)
+
+
+def _declare_constraints(copy: Path, report: RepairReport) -> None:
+    """Give the index of a UNIQUE or PRIMARY KEY constraint its row again; the next round fills it."""
+    lost = [
+        SchemaObject("index", name, table.name, 0, None)
+        for table in schema_of(copy).tables.values()
+        for name in table.undeclared
+    ]
+    _add(copy, lost, {}, report)
 
 
 def _donors(path: Path) -> Iterator[Schema]:
@@ -138,6 +157,30 @@ def _donors(path: Path) -> Iterator[Schema]:
         with contextlib.suppress(DatabaseError, Malformed, *SQLITE_ERRORS):
             with PageSource(file), closing(connect(f"file:{file}?mode=ro&immutable=1")) as conn:
                 yield read_schema(conn)
+
+
+def make_usable(copy: Path) -> None:
+    """Let SQLite open *copy*: every root page must exist, and new pages must not come from a broken free page list."""
+    with PageFile(copy) as pages:
+        faults: list[int] = []
+        Survey(pages).claim_freelist(lambda page, _what: faults.append(page))
+        if faults:
+            pages.replace_free_pages(())
+        roots = [root for root in _declared_roots(pages) if root < pages.page_count * 64 + 4096]
+        while pages.page_count < max(roots, default=0):
+            pages.append()
+
+
+def _declared_roots(pages: PageFile) -> Iterator[int]:
+    for leaf in walk_leaves(pages, 1):
+        try:
+            page = parse_page(pages.page(leaf), leaf, pages.usable)
+            for cell in page.cells:
+                values = decode_record(read_chain(pages, page, cell)[0])
+                if is_declaration(values) and isinstance(values[3], int):
+                    yield values[3]
+        except Malformed:
+            continue
 
 
 def parse_error(copy: Path) -> str:

@@ -7,7 +7,7 @@ from plexsuper.database.access import connect
 from plexsuper.database.btree_page import kind_of
 from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.repair.evidence import Witnesses
-from plexsuper.database.repair.foreign import mark_foreign
+from plexsuper.database.repair.foreign import has_foreign_leaf, mark_foreign
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.report import RepairReport, TableRepair
 from plexsuper.database.repair.tables import TableRescue
@@ -34,11 +34,28 @@ def rescue_tables(copy: Path, schema: Schema, names: set[str], report: RepairRep
             walk = mark_foreign(pages, table, walk_tree(pages, table.root, table=True), witnesses[name])
             if walk.faults:
                 walks[name] = walk
+        if walks:  # what is missing here may have been written into another table
+            for name in _hosts(pages, schema, names):
+                table = schema.tables[name]
+                witnesses[name] = Witnesses(conn, table, sound | {index.name for index in table.indexes})
+                walks[name] = mark_foreign(
+                    pages, table, walk_tree(pages, table.root, table=True), witnesses[name]
+                )
+        walks = {name: walk for name, walk in walks.items() if walk.faults}
         strays = _strays(pages, schema, walks)
         for name, walk in walks.items():
             rescue = TableRescue(pages, schema.tables[name], witnesses[name], strays)
             _note(report, name, rescue.run(walk))
     return set(walks)
+
+
+def _hosts(pages: PageFile, schema: Schema, known: set[str]) -> list[str]:
+    """The tables beside *known* that seem to hold leaves of another table."""
+    return [
+        table.name
+        for table in schema.tables.values()
+        if table.name not in known and not table.without_rowid and has_foreign_leaf(pages, table)
+    ]
 
 
 def _note(report: RepairReport, name: str, result: TableRepair) -> None:

@@ -83,47 +83,53 @@ class TableRescue:
     def _adopt(
         self, holes: list[Leaf], known: set[int] | None, have: "_Rowids", rows: dict[int, _Row]
     ) -> None:
+        """Take the rows of stray leaves that lie in a hole of the tree."""
+        found: dict[int, list[_Row]] = {}
         for number in self.strays:
             try:
                 page = parse_page(self.pages.page(number), number, self.pages.usable)
             except Malformed:
                 continue
-            found = dict(self._whole_rows(page))
-            if not found or len(found) < len(page.cells):
+            leaf = dict(self._whole_rows(page))
+            if len(leaf) < len(page.cells):
                 continue
-            taken = 0
-            for rowid, row in found.items():
-                if rowid in have or rowid in rows or not any(hole.low < rowid <= hole.high for hole in holes):
-                    continue
-                if known is None or rowid in known:
-                    rows[rowid] = row
-                    taken += 1
-            self.result.adopted_pages += taken > 0
-        self._distrust(rows)
-
-    def _distrust(self, rows: dict[int, _Row]) -> None:
-        """Drop rows whose values the indexes contradict: old versions in freed pages."""
-        if not rows or not self.witnesses.indexes:
-            return
-        values = self.witnesses.values(rows)
-        for rowid in [rowid for rowid, row in rows.items() if not agrees(row.values, values.get(rowid, {}))]:
-            del rows[rowid]
+            wanted = [
+                rowid
+                for rowid in leaf
+                if rowid not in have
+                and (known is None or rowid in known)
+                and any(hole.low < rowid <= hole.high for hole in holes)
+            ]
+            for rowid in wanted:
+                found.setdefault(rowid, []).append(leaf[rowid])
+            self.result.adopted_pages += bool(wanted)
+        rows.update(self._trusted(found))
 
     def _salvage(
         self, holes: list[Leaf], known: set[int] | None, have: "_Rowids", rows: dict[int, _Row]
     ) -> None:
-        found: dict[int, _Row] = {}
+        """Take the rows of damaged leaves that are whole in themselves."""
+        found: dict[int, list[_Row]] = {}
         for hole in holes:
             before = len(found)
             for rowid, row in self._loose_rows(hole.page):
-                if hole.low < rowid <= hole.high and rowid not in have and rowid not in rows:
-                    found.setdefault(rowid, row)
+                inside = hole.low < rowid <= hole.high and rowid not in have and rowid not in rows
+                if inside and (known is None or rowid in known):
+                    found.setdefault(rowid, []).append(row)
             if len(found) == before and known is None and self._was_leaf(hole.page):
                 self.result.lost_pages = (*self.result.lost_pages, hole.page)[:_MOST_PAGES]
-        if known is not None:
-            found = {rowid: row for rowid, row in found.items() if rowid in known}
-        self._distrust(found)
-        rows.update(found)
+        rows.update(self._trusted(found))
+
+    def _trusted(self, found: dict[int, list[_Row]]) -> dict[int, _Row]:
+        """For each rowid the row that the indexes confirm: a freed page may hold an old version, a stray one another table's."""
+        if not self.witnesses.indexes:
+            return {rowid: rows[0] for rowid, rows in found.items()}
+        values = self.witnesses.values(found)
+        chosen = {
+            rowid: next((row for row in rows if agrees(row.values, values.get(rowid, {}))), None)
+            for rowid, rows in found.items()
+        }
+        return {rowid: row for rowid, row in chosen.items() if row is not None}
 
     def _was_leaf(self, number: int) -> bool:
         try:

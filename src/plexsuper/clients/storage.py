@@ -1,0 +1,267 @@
+"""The media storage as a mount that we make: made, proved by content, shown, replaced and taken away."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import anyio
+
+from plexsuper.clients.canaries import Canaries
+from plexsuper.clients.generations import Generation, Generations
+from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.rclone.binary import Rclone, find_rclone
+from plexsuper.clients.rclone.config import check_remote
+from plexsuper.clients.rclone.control import BackendRefused
+from plexsuper.clients.rclone.flags import MountWish
+from plexsuper.clients.storage_fault import StorageFault, as_fault
+from plexsuper.connection_budget import ConnectionBudget
+from plexsuper.errors import StorageError
+from plexsuper.health import Failure, Proof
+from plexsuper.storage_signals import BackendRefusal, BackendSilence, CanaryFound, CanaryGone, ControlSilence
+
+_NONCE = ".plexsuper-is-anybody-there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounted:
+    """A mount that was proved by content and is shown; `seconds` from the order until then."""
+
+    generation: int
+    entries: int
+    latency: float
+    seconds: float
+    adopted: bool
+    detail: str
+
+
+class Storage:
+    """A remote, mounted at `point` by an rclone of ours.
+
+    Open it (`async with`), `mount()`, watch it, and it is unmounted when the block ends, however it ends. What a
+    killed plexsuper left behind is taken over by `mount()` if it still serves what is wanted, else removed.
+
+    Args:
+        point: The mount point. For a container, its parent is what the container binds.
+        base: A directory of ours on a local disk, with a short path: sockets and staged mounts.
+        wish: What is mounted, and how.
+        named: The rclone that the settings name; empty: find it.
+        connections: How many reads may run at once at best.
+        canaries: Names of files that must be in the remote; without them a few are chosen.
+        deadline: Seconds within which a new mount must prove its content.
+    """
+
+    def __init__(
+        self,
+        *,
+        point: Path,
+        base: Path,
+        wish: MountWish,
+        named: str = "",
+        connections: int = 8,
+        canaries: Sequence[str] = (),
+        deadline: float = 30.0,
+    ) -> None:
+        self.point = point
+        self.wish = wish
+        self.budget = ConnectionBudget.full(connections)
+        self.canaries = Canaries(canaries)
+        self.changed = anyio.Event()
+        self._base = base
+        self._named = named
+        self._deadline = deadline
+        self._entries = 0
+        self._generations: Generations | None = None
+        self._current: Generation | None = None
+        self.rclone: Rclone | None = None
+
+    async def __aenter__(self) -> Self:
+        """Find rclone, look for the remote in its configuration, and guard the mount point.
+
+        Raises:
+            PreflightError: rclone or the remote is missing.
+            StorageError: the mount point cannot be used, or mounting is not allowed.
+        """
+        self.rclone = await find_rclone(self._named)
+        await anyio.to_thread.run_sync(check_remote, self.wish.config, self.wish.remote)
+        generations = Generations(point=self.point, base=self._base, wish=self.wish, rclone=self.rclone)
+        await generations.open()
+        self.point = generations.point
+        self._generations = generations
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.unmount()
+
+    @property
+    def generations(self) -> Generations:
+        """The mounts behind the point."""
+        if self._generations is None:
+            raise StorageError(f"the storage {self.point} is not open")
+        return self._generations
+
+    @property
+    def current(self) -> Generation | None:
+        """The generation that is shown, or was last."""
+        return self._current
+
+    @property
+    def shown(self) -> bool:
+        """Whether who looks at the point sees the current generation."""
+        return self._current is not None and self.generations.shows(self._current)
+
+    async def mount(self) -> Mounted:
+        """Show a mount that is proved by content: one that was left and is good, else a new one.
+
+        Raises:
+            StorageFault: it does not serve content; with the class and the remedy.
+            StorageError: rclone does not mount.
+        """
+        began = anyio.current_time()
+        left = await self.generations.adopt()
+        if left is not None:
+            try:
+                proof = await self._prove(left, self.point)
+            except StorageError:
+                self._current = left  # stays shown until the new one is
+            else:
+                self._turn_to(left)
+                return self._mounted(left, proof, began)
+        return await self.renew()
+
+    async def renew(self, *, drain: float = 0.0, forget_cache: bool = False) -> Mounted:
+        """Make a new mount, prove it, show it, and end the one before, whose open files live *drain* seconds more.
+
+        Until the new one is proved nothing changes for who looks at the point. If cancelled, or when the new one
+        is no good, nothing of it is left. Raises as `mount`.
+        """
+        began = anyio.current_time()
+        old, generations = self._current, self.generations
+        generation = await generations.stage()
+        try:
+            proof = await self._prove(generation, generation.target)
+            generations.show(generation)
+        except BaseException:
+            await generations.end(generation)
+            raise
+        self._turn_to(generation)
+        mounted = self._mounted(generation, proof, began)
+        if old is not None:
+            await generations.end(old, drain=drain, forget_cache=forget_cache)
+        return mounted
+
+    async def show_again(self) -> Mounted:
+        """Show the current generation once more after somebody has unmounted it.
+
+        Raises:
+            StorageFault: it is not there, or does not serve content any more.
+        """
+        began, current = anyio.current_time(), self._current
+        if current is None or current.process.ended():
+            raise StorageFault("dead", "the process that serves the mount has ended")
+        proof = await self._prove(current, current.target)
+        self.generations.show(current)
+        self._turn_to(current)
+        return self._mounted(current, proof, began)
+
+    async def prove(self) -> Proof:
+        """Prove what is shown now, by content and by the backend's own word.
+
+        Raises:
+            StorageFault: it does not serve content.
+        """
+        current = self._current
+        if current is None or not self.shown:
+            raise StorageFault("dead", f"our mount is not at {self.point}")
+        return await self._prove(current, self.point)
+
+    async def unmount(self) -> None:
+        """Take everything away: what is shown first, then the processes, then what is on disk; bounded."""
+        generations, self._generations = self._generations, None
+        if generations is not None:
+            self._current = None
+            await generations.close()
+
+    @property
+    def nonce(self) -> str:
+        """A name at the point that is not there: asking for it asks rclone, and never its backend."""
+        return str(self.point / _NONCE)
+
+    def _turn_to(self, generation: Generation) -> None:
+        self._current = generation
+        changed, self.changed = self.changed, anyio.Event()
+        changed.set()
+
+    def _mounted(self, generation: Generation, proof: Proof, began: float) -> Mounted:
+        how = "taken over" if generation.adopted else "new"
+        return Mounted(
+            generation=generation.number,
+            entries=proof.entries,
+            latency=proof.latency,
+            seconds=anyio.current_time() - began,
+            adopted=generation.adopted,
+            detail=f"generation {generation.number}, {how}, {self.rclone}: {proof.detail}",
+        )
+
+    async def _prove(self, generation: Generation, path: Path) -> Proof:
+        """Let the backend and the mount at *path* speak at the same time."""
+        found: list[Proof | StorageError] = []
+        try:
+            if not self.canaries.names:
+                await self.canaries.choose(generation.control, self._deadline)
+        except StorageError as error:
+            raise as_fault(error) from error
+
+        async def look() -> None:
+            found.append(await self._look(path))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+            fault = _fault_of(await self.canaries.ask(generation.control, self._deadline))
+            if fault is not None:
+                found.insert(0, fault)
+                tasks.cancel_scope.cancel()
+        first = found[0]
+        if isinstance(first, StorageError):
+            raise first
+        self._entries = max(self._entries, first.entries)
+        return first
+
+    async def _look(self, path: Path) -> Proof | StorageFault:
+        async with open_probe(path, samples=self.canaries.names[:2]) as probe:
+            seen = await probe.look(self._deadline)
+        if isinstance(seen, Failure):
+            empty = seen.reason in ("empty", "wrong_content")
+            return StorageFault("data_suspect" if empty else seen.reason, seen.detail)
+        if self._entries >= 2 and seen.entries * 2 <= self._entries:
+            return StorageFault(
+                "data_suspect", f"{seen.entries} names are at the root instead of {self._entries}"
+            )
+        return seen
+
+
+@asynccontextmanager
+async def open_probe(path: Path, samples: Sequence[str] = ()) -> AsyncIterator[ContentProbe]:
+    """Give a probe of the mount at *path* with a helper of its own."""
+    probe = ContentProbe(path, samples=samples, kind="mount")
+    try:
+        yield probe
+    finally:
+        await probe.aclose()
+
+
+def _fault_of(
+    said: CanaryFound | CanaryGone | BackendRefusal | BackendSilence | ControlSilence,
+) -> StorageFault | None:
+    match said:
+        case CanaryFound():
+            return None
+        case CanaryGone(name=name):
+            return StorageFault("data_suspect", f"{name} must be in the remote and is not")
+        case BackendRefusal(message=message):
+            return as_fault(BackendRefused(message))
+        case BackendSilence(waited=waited):
+            return StorageFault("backend_down", f"the backend has not answered for {waited:.0f} s")
+        case ControlSilence(detail=detail):
+            return StorageFault("dead", detail)

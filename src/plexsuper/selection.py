@@ -1,0 +1,44 @@
+"""Which sections a run is about: all of them, or those that the user names by title or id."""
+
+import difflib
+from collections.abc import Sequence
+
+from plexsuper.errors import SettingsError
+from plexsuper.terms import Section
+
+
+def choose(sections: Sequence[Section], wanted: Sequence[str]) -> tuple[Section, ...]:
+    """Return the *wanted* sections (titles or ids) in their order, or all of them by id if none is named.
+
+    Raises:
+        SettingsError: a wanted section does not exist; with the nearest title.
+    """
+    if not wanted:
+        return tuple(sorted(sections, key=lambda section: section.id))
+    chosen: list[Section] = []
+    unknown: list[str] = []
+    titles = [section.title for section in sections]
+    for name in wanted:
+        found = named(name, sections) or _numbered(name, sections)
+        if found is None:
+            unknown.append(f"There is no section {name!r} on this server; {nearest(name, titles)}")
+        elif found not in chosen:
+            chosen.append(found)
+    if unknown:
+        raise SettingsError("\n".join(unknown))
+    return tuple(chosen)
+
+
+def named(title: str, sections: Sequence[Section]) -> Section | None:
+    """Return the section with this very title; Plex may have two of them, then the first."""
+    return next((section for section in sections if section.title == title), None)
+
+
+def nearest(wanted: str, names: Sequence[str]) -> str:
+    """Return a hint for somebody who wrote *wanted* and meant one of *names*."""
+    near = difflib.get_close_matches(wanted, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+
+
+def _numbered(name: str, sections: Sequence[Section]) -> Section | None:
+    return next((section for section in sections if str(section.id) == name), None)

@@ -1,0 +1,207 @@
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from typer.testing import CliRunner
+
+from plexsuper.database.files import BLOBS, LIBRARY
+from plexsuper.database_cli import app
+from plexsuper.errors import ExitCode
+from plexsuper.simulator.schema import connect_as_plex
+from tests.database_library import (
+    files_of,
+    held_open,
+    library_content,
+    library_with_files,
+    reference_library,
+    tree,
+)
+
+
+@pytest.fixture
+def databases(tmp_path):
+    return library_with_files(tmp_path, "/Media/TV/1.mkv", "/Media/TVShows/2.mkv", b"/Media/\xff.mkv")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def run_json(*arguments, code=0):
+    return json.loads(run(*arguments, "--json", code=code).stdout)
+
+
+def test_a_sound_pair_passes_the_check_with_exit_code_0(databases):
+    library, blobs = run_json("check", databases)
+    assert (library["healthy"], blobs["healthy"]) == (True, True)
+    assert (library["path"], blobs["path"]) == (str(databases / LIBRARY), str(databases / BLOBS))
+    assert "sound" in run("check", databases / LIBRARY, "--quick").stdout
+
+
+@pytest.mark.parametrize("name", [LIBRARY, BLOBS])
+def test_a_damaged_database_fails_the_check_with_exit_code_5(tmp_path, name):
+    databases = reference_library(tmp_path)
+    data = bytearray((databases / name).read_bytes())
+    data[200 * 1024 :] = bytes(len(data) - 200 * 1024)
+    (databases / name).write_bytes(data)
+    reports = run_json("check", databases, code=5)
+    assert [report["path"].endswith(name) for report in reports] == [
+        not report["healthy"] for report in reports
+    ]
+    assert "DAMAGED" in run("check", databases, code=ExitCode.DATABASE).stdout
+
+
+def test_repair_leaves_a_sound_database_alone_and_repairs_a_damaged_one(tmp_path):
+    databases = reference_library(tmp_path)
+    before = tree(databases)
+    assert [r["changed"] for r in run_json("repair", databases)] == [False, False]
+    assert tree(databases) == before
+    root = databases / LIBRARY
+    data = bytearray(root.read_bytes())
+    with closing(connect_as_plex(root)) as conn:
+        (page,) = conn.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'index_media_parts_on_size'"
+        ).fetchone()
+    data[(page - 1) * 1024 : page * 1024] = bytes(1024)
+    root.write_bytes(data)
+    damaged = tree(databases)
+    run("repair", databases, "--dry-run", code=5)
+    assert tree(databases) == damaged
+    assert run_json("repair", databases)[0]["changed"]
+    run("check", databases)
+    assert len(files_of(databases)) == 509
+
+
+@pytest.mark.lesson("L06")
+def test_statistics_are_shown_whole_and_by_section(databases):
+    statistics = run_json("stats", databases)
+    assert statistics["total"]["live"] == {
+        "artists": 0, "albums": 0, "tracks": 0, "sonic": 0, "movies": 3, "shows": 0, "seasons": 0, "episodes": 0,
+        "photos": 0, "photo_albums": 0,
+    }  # fmt: skip
+    assert statistics["sections"][0]["title"] == "Films"
+    assert "1 Films (movie): 3 movies, 3 files, 0 not analysed" in run("stats", databases).stdout
+
+
+def test_a_remap_is_shown_done_and_undone(databases, tmp_path):
+    before = library_content(databases)
+    mappings = tmp_path / "path_mappings.json"
+    mappings.write_text(json.dumps({"mappings": [{"old": "/Media/TV", "new": "/data/TV"}]}))
+    shown = run_json("remap", databases, "--mappings", mappings, "--dry-run")
+    assert (shown["applied"], shown["changes"]) == (False, 1)
+    assert shown["sections"] == [
+        {"id": 1, "title": "Films", "files": 1, "samples": [["/Media/TV/1.mkv", "/data/TV/1.mkv"]]}
+    ]
+    assert library_content(databases) == before
+    done = run_json("remap", databases, "--map", "/Media/TV=/data/TV", "--map", "/Media=/m")
+    assert (done["applied"], done["changes"]) == (True, 3)
+    assert files_of(databases) == [b"/data/TV/1.mkv", b"/m/TVShows/2.mkv", b"/m/\xff.mkv"]
+    diff = run_json("diff", done["snapshot"], databases)
+    assert diff["sections"][0]["files"] == {
+        "added": 3,
+        "removed": 3,
+        "trashed": 0,
+        "restored": 0,
+        "changed": 0,
+    }
+    assert r"'/m/\udcff.mkv'" in run("diff", done["snapshot"], databases).stdout
+    run("restore", databases)
+    assert library_content(databases) == before
+
+
+def test_a_remap_is_proved_where_a_media_root_is_given(databases, tmp_path):
+    target = tmp_path / "storage/TV"
+    target.mkdir(parents=True)
+    (target / "1.mkv").touch()
+    arguments = [
+        "remap",
+        databases,
+        "--map",
+        "/Media/TV=/data/TV",
+        "--media-root",
+        f"/data={tmp_path / 'storage'}",
+    ]
+    report = run_json(*arguments)
+    assert report["proofs"] == [{"id": 1, "title": "Films", "sampled": 3, "before": None, "after": 1}]
+    assert report["sections_without_hit"] == []
+
+
+def test_snapshots_exports_and_injections_work_together(databases, tmp_path):
+    before = library_content(databases)
+    snapshot = run_json("snapshot", databases)
+    run("verify", snapshot["path"])
+    archive = tmp_path / "library.tar.zst"
+    assert run_json("export", databases, archive)["size"] == archive.stat().st_size
+    assert run_json("verify", archive)["databases"] == [LIBRARY, BLOBS]
+    target = tmp_path / "new"
+    target.mkdir()
+    run("inject", target, archive, "--dry-run")
+    assert list(target.iterdir()) == []
+    assert run_json("inject", target, archive)["kept"] is None
+    assert library_content(target) == before
+
+
+def test_dry_runs_change_nothing(databases):
+    snapshot = run_json("snapshot", databases)["path"]
+    before = tree(databases.parent)
+    run("snapshot", databases, "--dry-run")
+    run("restore", databases, "--dry-run")
+    run("restore", databases, snapshot, "--dry-run")
+    assert tree(databases.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        pytest.param(["remap", "DB"], 2, "none given", id="no mapping"),
+        pytest.param(["remap", "DB", "--map", "x"], 2, "write OLD=NEW", id="half a mapping"),
+        pytest.param(["remap", "DB", "--map", "a=/b"], 2, "not an absolute path", id="a relative folder"),
+        pytest.param(["remap", "DB", "--mappings", "DB"], 5, "cannot read", id="a directory as mapping file"),
+        pytest.param(
+            ["remap", "DB", "--map", "/a=/b", "--media-root", "x"], 2, "write DIR", id="a relative media root"
+        ),
+        pytest.param(["stats", "/nowhere"], 5, "no library database", id="no database"),
+        pytest.param(["restore", "DB"], 5, "there is no snapshot", id="no snapshot"),
+        pytest.param(["export", "DB", "x.zip"], 2, "name the archive", id="a strange suffix"),
+        pytest.param(["verify", "/nowhere.tar.zst"], 5, "No such file", id="no archive"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_exit_code(databases, arguments, code, complaint):
+    before = tree(databases)
+    filled = [databases if argument == "DB" else argument for argument in arguments]
+    result = run(*filled, code=code)
+    assert complaint in result.stderr
+    assert "Traceback" not in result.output
+    assert run_json(*filled, code=code)["exit_code"] == code
+    assert tree(databases) == before
+
+
+def test_a_library_in_use_is_named(databases):
+    with held_open(databases / LIBRARY) as pid:
+        for command in (["remap", "--map", "/Media=/m"], ["repair"], ["check"]):
+            result = run(command[0], databases, *command[1:], code=5)
+            assert str(pid) in result.stderr
+
+
+def test_progress_goes_to_stderr_and_only_the_result_to_stdout(databases):
+    result = run("snapshot", databases)
+    assert result.stdout.startswith("snapshot ")
+    assert result.stdout.count("\n") == 1
+    assert "checksum" in result.stderr
+
+
+def test_the_command_line_does_not_load_zstd_or_the_page_readers():
+    code = "import sys, plexsuper.database_cli; print([m for m in sys.modules if 'zstd' in m or m.endswith('.repair') or m.endswith('database.check')])"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert result.stdout.strip() == "[]"
