@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -57,7 +58,7 @@ def compare(source: Path, scratch: Path, repeat: int) -> int:
         target = scratch / "new" / "Databases"
         shutil.rmtree(target.parent, ignore_errors=True)
         target.mkdir(parents=True)
-        measure(times, "inject", lambda: inject_archive(ours, target))
+        measure(times, "inject", partial(inject_archive, ours, target))
     middle = {name: median(values) for name, values in times.items()}
     print(f"{size / 1e6:.0f} MB, median of {repeat}")
     for name, seconds in middle.items():

@@ -246,6 +246,8 @@ def judge(path: Path, base: Base) -> Truth:
         return Truth(damaged=True, same=False, only_order_of_icu=False, lines=(repr(error),))
     finally:
         path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        if not base.wal:
+            path.with_name(path.name + "-wal").unlink(missing_ok=True)
 
 
 # --- damage ------------------------------------------------------------------------------------------------------------

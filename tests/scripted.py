@@ -6,7 +6,7 @@ state; the answers themselves are those recorded from real servers. The simulato
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,7 +45,7 @@ class Asked:
 class Scripted:
     """Answers by `METHOD /path`: one answer, or a function that is called each time; unknown paths are refused."""
 
-    answers: dict[str, Answer | Callable[[], Answer]] = field(default_factory=dict)
+    answers: dict[str, Answer | Callable[[], Answer | Awaitable[Answer]]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     sockets: dict[str, "Socket"] = field(default_factory=dict)
     up: bool = True
@@ -64,7 +64,10 @@ class Scripted:
         if not self.up:
             raise NoAnswer(f"{method} {path}: nobody listens", refused=True)
         found = self.answers[f"{method} {path}"]
-        return found if isinstance(found, Answer) else found()
+        if isinstance(found, Answer):
+            return found
+        made = found()
+        return made if isinstance(made, Answer) else await made
 
     @asynccontextmanager
     async def frames(

@@ -16,17 +16,18 @@ import anyio
 from pydantic import SecretStr
 
 from plexsuper import events as e
-from plexsuper.app import agenda, conduct
+from plexsuper.app import conduct
 from plexsuper.bus import Bus
 from plexsuper.clients import http
 from plexsuper.clients.command_line import classify
 from plexsuper.clients.library import LOCATIONS_SQL, SECTIONS_SQL, Library, sections_from_rows
 from plexsuper.clients.plex import Plex
 from plexsuper.config import Settings
-from plexsuper.deeds import Kit
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.health import Failure, Proof
+from plexsuper.kit import Kit, agenda
 from plexsuper.orders import Conclude
+from plexsuper.redact import Redactor
 from plexsuper.simulator.identity import Account, PreferencesFile
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.memory import Shelf, World, simulate_in_memory
@@ -239,7 +240,8 @@ def play(
 
     async def main() -> Story:
         async with simulate_in_memory(shelves, knobs=knobs, account=account, seed=seed) as world:
-            story = Story(world, Bus(), Recorder(run="story"), MemoryProbe(world))
+            redactor = Redactor(wanted.secrets())
+            story = Story(world, Bus(), Recorder(run="story", redactor=redactor), MemoryProbe(world))
 
             def note(fact: e.Event) -> None:
                 story.facts.append(fact)
@@ -256,6 +258,7 @@ def play(
                 probe=story.probe,
                 library=MemoryLibrary(world),
                 definitions=definitions,
+                redactor=redactor,
                 preflight=anyio.lowlevel.checkpoint,
             )
             async with anyio.create_task_group() as tasks:

@@ -35,6 +35,9 @@ OWN = {
 
 ALL = ("scan", "metadata", "analysis", "sonic")
 
+PAUSE = 8.0
+"""The longest time between two things that Plex does for one request."""
+
 LINGER = 40.0
 """Seconds for which a world goes on after the run, so that work which was not waited for shows."""
 
@@ -132,7 +135,7 @@ def findings(story: Story) -> Findings:
             found.faults += [
                 f"{title} {phase}: done at {ended:.2f}, but {job.kind} ran {job.start:.2f} - {job.end:.2f}"
                 for job in mine
-                if job.kind in OWN[phase] and job.end > ended and job.start < _next_cause(story, phase, section, ended)
+                if job.kind in OWN[phase] and job.end > ended and job.start < _next_cause(story, section, ended)
             ]
         if outcome in (Outcome.DONE, Outcome.SKIPPED) and ended > begun:
             last = max((min(job.end, ended) for job in mine if begun < job.end and job.start < ended), default=begun)
@@ -146,12 +149,15 @@ def _size(rng: random.Random) -> int:
 
 def _knobs(rng: random.Random) -> Knobs:
     """Draw every knob that a completion depends on; half of the worlds have trustworthy notifications."""
+    jitter = rng.choice((0.0, rng.uniform(0, 0.4)))
     knobs: dict[str, Any] = {
         **_of_the_start(rng),
         **_of_scans(rng),
         **_of_analyses(rng),
         **_of_notifications(rng),
-        "jitter": rng.choice((0.0, rng.uniform(0, 0.4))),
+        "metadata_gap": rng.uniform(0, PAUSE / (1 + jitter)),
+        "analysis_gap": rng.uniform(0, PAUSE / (1 + jitter)),
+        "jitter": jitter,
         "answer_delay": rng.choice((0.0, 0.0, rng.uniform(0, 1.5))),
         "butler_row": rng.random() < 0.7,
         "butler_every": rng.choice((0.0, rng.uniform(5, 120))),
@@ -194,7 +200,6 @@ def _of_scans(rng: random.Random) -> dict[str, Any]:
         "context_on_ended": rng.random() < 0.5,
         "metadata_seconds": rng.choice((0.05, rng.uniform(0.05, 6))),
         "metadata_parallel": rng.randint(1, 6),
-        "metadata_gap": rng.uniform(0, 8),
         "metadata_after_scan": rng.random() < 0.5,
     }
 
@@ -202,7 +207,6 @@ def _of_scans(rng: random.Random) -> dict[str, Any]:
 def _of_analyses(rng: random.Random) -> dict[str, Any]:
     return {
         "analyze_new": rng.random() < 0.7,
-        "analysis_gap": rng.uniform(0, 8),
         "analysis_seconds": rng.choice((0.02, rng.uniform(0.02, 3))),
         "analysis_batch": rng.randint(1, 20),
         "analysis_activity": rng.choice(("library.refresh.items", "media.generate.bif", "")),
@@ -251,18 +255,10 @@ def _phases(story: Story) -> Iterator[tuple[str, Phase, Outcome, float, float]]:
                 yield title, report.phase, report.outcome, begun.get((title, report.phase), at), at
 
 
-def _next_cause(story: Story, phase: Phase, section: int, after: float) -> float:
-    """Return when somebody asked for the same kind of work again: what starts from then on has another cause."""
-    match phase:
-        case Phase.SCAN | Phase.REFRESH:
-            causes = story.world.truth.of("scan.asked", section=section)
-        case Phase.ANALYZE:
-            causes = [
-                *story.world.truth.of("butler.started", task="UpgradeMediaAnalysis"),
-                *story.world.truth.of("scan.asked", section=section),
-            ]
-        case Phase.SONIC:
-            causes = story.world.truth.of("butler.started", task="MusicAnalysis")
+def _next_cause(story: Story, section: int, after: float) -> float:
+    """Return when somebody asked for more work: what starts from then on has another cause."""
+    truth = story.world.truth
+    causes = [*truth.of("scan.asked", section=section), *truth.of("butler.started", by_itself=True)]
     return min((entry["mono"] for entry in causes if entry["mono"] > after), default=float("inf"))
 
 
@@ -271,6 +267,7 @@ def _overlaps(story: Story, jobs: tuple[Job, ...]) -> list[str]:
     titles = {number: title for title, number in story.world.sections.items()}
     begun: dict[int, float] = {}
     spans = []
+    sonic = [(begun, ended) for _, phase, _, begun, ended in _phases(story) if phase is Phase.SONIC]
     for fact, at in zip(story.facts, story.times, strict=True):
         match fact:
             case e.SectionStarted():
@@ -284,4 +281,6 @@ def _overlaps(story: Story, jobs: tuple[Job, ...]) -> list[str]:
         for section, start, end in spans
         for job in jobs
         if job.section != section and job.start < end and job.end > start and job.start > quiet
+        # the sonic task is one for all music sections
+        and not (job.kind == "sonic" and any(begun <= job.start and job.end <= ended for begun, ended in sonic))
     ]

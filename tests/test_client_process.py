@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,8 +133,10 @@ def test_a_real_process_is_found_with_its_kind_and_section(tmp_path: Path) -> No
 
 def test_a_scanner_that_is_only_a_name_is_found_too() -> None:
     with running("--scan", "--section", "4") as process:
-        while not ProcessTable().argv(process.pid):
-            """The kernel shows no arguments for some microseconds after a start; a poll later they are there."""
+        while not ProcessTable().argv(
+            process.pid
+        ):  # the kernel shows none for some microseconds after a start
+            time.sleep(0)
         assert mine({process.pid}) == [Scanner(pid=process.pid, kind=ScannerKind.SCAN, section=4)]
 
 

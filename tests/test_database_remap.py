@@ -16,11 +16,13 @@ from plexsuper.database.proof import MediaRoot, parse_media_root
 from plexsuper.database.remap import remap_databases
 from plexsuper.database.remap_plan import plan_remap
 from plexsuper.database.remap_write import apply_remap
-from plexsuper.database.snapshot import restore_snapshot
+from plexsuper.database.snapshot import restore_snapshot, verify_snapshot
+from plexsuper.database.store import list_snapshots, workshop
 from plexsuper.errors import DatabaseError, SettingsError, StorageError
 from plexsuper.simulator.schema import connect_as_plex
 from tests.database_library import (
     ask,
+    crash_before_step,
     files_of,
     held_open,
     kill_at_random,
@@ -454,6 +456,55 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_library(databases):
     assert (True, False) in outcomes  # else nothing was interrupted
     assert remap_databases(databases, make_mappings([("/Media", "/data")])).applied
     assert not list((databases.parent / "Databases.snapshots").glob(".stage-*"))
+
+
+def test_a_crash_at_any_step_leaves_the_old_or_the_new_library_and_only_whole_snapshots(tmp_path):
+    databases = library_with_files(tmp_path, "/a/1", "/b/2")
+    mappings = make_mappings([("/a", "/b"), ("/b", "/a")])
+    seen = set()
+    for step in range(1, 90):
+        finished = crash_before_step(step, lambda: remap_databases(databases, mappings))
+        now = tuple(files_of(databases))
+        assert now in ((b"/a/1", b"/b/2"), (b"/b/1", b"/a/2")), step
+        seen.add(now)
+        with workshop(databases):
+            for snapshot in list_snapshots(databases):
+                verify_snapshot(snapshot)
+                assert files_of(snapshot) == [b"/a/1", b"/b/2"], step
+            assert (databases / LIBRARY).stat().st_nlink == 1, step
+        assert tuple(files_of(databases)) == now, step
+        if now[0] == b"/b/1":
+            restore_snapshot(list_snapshots(databases)[0], databases)
+        if finished:
+            break
+    assert finished
+    assert len(seen) == 2
+    assert not list((databases.parent / "Databases.snapshots").glob(".stage-*"))
+
+
+def test_a_database_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "library.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA encoding='UTF-16le'")
+        for table, columns in {
+            "library_sections": "id, name, section_type", "section_locations": "id, library_section_id, root_path",
+            "media_items": "id, library_section_id", "media_parts": "id, media_item_id, deleted_at, file", "media_streams": "url",
+        }.items():  # fmt: skip
+            conn.execute(f"CREATE TABLE {table} ({columns})")
+    with pytest.raises(DatabaseError, match="not stored as UTF-8"):
+        remap_databases(path, make_mappings([("/a", "/b")]), dry_run=True)
+
+
+def test_a_database_of_a_too_old_plex_is_refused(tmp_path):
+    path = tmp_path / "library.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("CREATE TABLE library_sections (id, name)")
+    before = tree(tmp_path)
+    with pytest.raises(
+        DatabaseError, match="no table section_locations: not a Plex library database, or of a Plex too old"
+    ):
+        remap_databases(path, make_mappings([("/a", "/b")]))
+    assert tree(tmp_path).keys() - before.keys() <= {f"{tmp_path.name}.snapshots/.lock"}
 
 
 def test_the_library_keeps_its_owner_and_mode(databases):

@@ -159,9 +159,13 @@ def test_a_run_that_ended_before_its_sections_says_why_and_shows_no_empty_table(
 
 def test_a_plan_is_shown_step_by_step():
     end = e.RunFinished(verdict=Verdict.PLANNED, exit_code=0, duration=2, sections=())
-    plan = e.RunPlanned(steps=("scan Movies", "analyze Movies"))
+    long = "take Movies through: deep scan, analysis, metadata refresh, sonic analysis (if the server has Plex Pass)"
+    plan = e.RunPlanned(steps=("prove by content that the media storage /media is there", long))
     assert as_text(picture_of(plan, end)) == (
-        "\n ✔ planned, nothing was changed after 2 s · exit code 0\n\n A run would\n   scan Movies\n   analyze Movies\n\n"
+        "\n ✔ planned, nothing was changed after 2 s · exit code 0\n\n A run would\n"
+        "   1. prove by content that the media storage /media is there\n"
+        "   2. take Movies through: deep scan, analysis, metadata refresh, sonic\n"
+        "      analysis (if the server has Plex Pass)\n\n"
     )
 
 

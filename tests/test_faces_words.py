@@ -76,7 +76,7 @@ stop: saying goodbye to Plex
 Plex stopped with exit code 0
 stop done in 3 s
 run ended after 1 h 13 m: finished, but sections were set aside: 1 of 2 sections was set aside
-plan: scan and analyze Movies, sonic analysis of Music
+plan made: 2 steps, listed at the end
 Plex already runs at http://127.0.0.1:32400; it will be left running
 storage /media is slow, 4.2 s instead of 0.3 s: the backend answers, but late
 storage /media, its file system is dead: a new mount is made beside the old one

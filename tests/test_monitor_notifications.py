@@ -184,8 +184,9 @@ def test_a_poll_that_was_answered_before_the_end_does_not_bring_an_activity_back
         await anyio.sleep(4.0)
         listed = server.list_activities()
 
-        def slow() -> Any:
+        async def slow() -> Any:
             server.socket.activity("ended", "a", META)
+            await anyio.sleep(0.1)
             return listed
 
         server.script.answers["GET /activities"] = slow

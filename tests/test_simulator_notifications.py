@@ -45,7 +45,7 @@ def test_a_scan_tells_its_course(path: str) -> None:
     async def story(world: World) -> None:
         frames = await listen_to(world, "GET", "/library/sections/1/refresh")
         kinds = [frame["type"] for frame in frames]
-        assert set(kinds) == {"activity", "timeline", "status"}
+        assert set(kinds) == {"activity", "timeline", "status", "backgroundProcessingQueue"}
         assert all(frame["size"] == 1 for frame in frames)
         scan = [
             frame["ActivityNotification"][0]

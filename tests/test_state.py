@@ -87,6 +87,13 @@ def test_what_plex_has_open_is_named_by_title_else_by_kind_and_ends_with_the_ser
     assert after(BUSY, e.PlexStopped(exit_code=0, wal_empty=None)).open == ()
 
 
+def test_the_row_that_an_idle_butler_always_has_is_nothing_open():
+    butler = Activity(uuid="b", kind="butler", title="Butler tasks", progress=100)
+    working = Activity(uuid="b", kind="butler", title="Butler tasks", progress=40)
+    assert after(e.ActivitiesChanged(running=(butler, Activity(uuid="2", kind="x")))).open == ("x",)
+    assert after(e.ActivitiesChanged(running=(working,))).open == ("Butler tasks",)
+
+
 def test_progress_lasts_as_long_as_its_phase():
     assert after(*SCANNING, PROGRESS).progress == PROGRESS
     assert after(*SCANNING, PROGRESS, SCANNED).progress is None

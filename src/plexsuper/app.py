@@ -24,10 +24,11 @@ from plexsuper.clients.versions import versions
 from plexsuper.config import Settings
 from plexsuper.coordinator import Coordinator
 from plexsuper.course import Agenda
-from plexsuper.deeds import Kit, RunDeeds
+from plexsuper.deeds import RunDeeds
 from plexsuper.definitions import load_definitions
 from plexsuper.errors import ExitCode
 from plexsuper.faces.face import Face
+from plexsuper.kit import Kit, agenda
 from plexsuper.orders import Conclude
 from plexsuper.plan import Plan
 from plexsuper.redact import Redactor
@@ -44,13 +45,14 @@ async def run(settings: Settings, face: Face) -> int:
     The first SIGINT, SIGTERM or SIGHUP ends the run cleanly, a second one at once.
     """
     bus: Bus[e.Event] = Bus()
-    recorder = Recorder(run=new_run_id(), redactor=Redactor(settings.secrets()))
+    redactor = Redactor(settings.secrets())
+    recorder = Recorder(run=new_run_id(), redactor=redactor)
     bus.tap(recorder.record)
     began = time.monotonic()
     with recorder.envelopes.subscribe(Envelope) as envelopes:
         async with anyio.create_task_group() as faces:
             faces.start_soon(face.show, envelopes)
-            async with _equip(settings, bus, recorder) as kit, anyio.create_task_group() as tasks:
+            async with _equip(settings, bus, recorder, redactor) as kit, anyio.create_task_group() as tasks:
                 await tasks.start(_listen, bus.publish)
                 conclusion = await conduct(kit, agenda(settings), dropped=face.dropped)
                 tasks.cancel_scope.cancel()
@@ -70,25 +72,15 @@ async def conduct(kit: Kit, wanted: Agenda, *, dropped: Callable[[], int] = lamb
     return conclusion
 
 
-def agenda(settings: Settings) -> Agenda:
-    """Return what *settings* want of a run."""
-    return Agenda(
-        dry_run=settings.run.dry_run,
-        scan_only=not settings.run.analyze,
-        refresh=settings.run.refresh,
-        sonic=settings.run.sonic_wanted,
-        retries=settings.run.retries,
-        can_restart=bool(settings.plex.command),
-    )
-
-
 def new_run_id() -> str:
     """Return the id of a new run: its start in UTC and a few random digits, so that ids sort by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 @asynccontextmanager
-async def _equip(settings: Settings, bus: Bus[e.Event], recorder: Recorder) -> AsyncIterator[Kit]:
+async def _equip(
+    settings: Settings, bus: Bus[e.Event], recorder: Recorder, redactor: Redactor
+) -> AsyncIterator[Kit]:
     """Open everything that must outlive the tasks of the run, and close it after them."""
     async with AsyncExitStack() as stack:
         paths = settings.plex.paths
@@ -108,6 +100,7 @@ async def _equip(settings: Settings, bus: Bus[e.Event], recorder: Recorder) -> A
             ),
             probe=probe,
             library=None if paths is None else LibraryFile(paths.library_db),
+            redactor=redactor,
             definitions=() if definitions is None else load_definitions(definitions),
             preflight=lambda: preflight(settings, probe=probe, publish=bus.publish),
         )

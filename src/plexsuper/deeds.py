@@ -1,7 +1,6 @@
-"""Everything one run can be told to do, with the things it does it with: the stages, the phases, the monitors."""
+"""Everything one run can be told to do: the stages, the phases, the monitors."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Never
 
@@ -9,7 +8,7 @@ import anyio
 
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
-from plexsuper.actions.catalogue import choose, create_missing
+from plexsuper.actions.catalogue import create_missing
 from plexsuper.actions.database import check_database, collect
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
@@ -18,42 +17,23 @@ from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.actions.sonic import silence_sonic, start_sonic, stop_sonic
-from plexsuper.actions.storage import Probe, missing_locations, prove_storage
+from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
-from plexsuper.bus import Bus
 from plexsuper.clients.ledger import Ledger
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.runtime import Runtime
-from plexsuper.config import Settings
 from plexsuper.errors import ServerError
 from plexsuper.evidence import Evidence, counted
+from plexsuper.kit import Kit, outset, patience
 from plexsuper.monitors.mount import watch_mount
 from plexsuper.monitors.notifications import watch_notifications
 from plexsuper.monitors.progress import watch_progress
 from plexsuper.monitors.scanner import watch_scanners
 from plexsuper.monitors.server import watch_server
 from plexsuper.orders import Monitor, RunPhase
-from plexsuper.settle import Patience
-from plexsuper.state import Now
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionDefinition, Stage
+from plexsuper.planned import planned_steps
+from plexsuper.selection import choose
+from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
 
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
-    """What a run works with; the seams behind which a story puts an embedded Plex without sockets."""
-
-    settings: Settings
-    bus: Bus[e.Event]
-    now: Callable[[], Now]
-    plex: Plex
-    runtime: Runtime
-    probe: Probe
-    library: LibrarySource | None
-    definitions: tuple[SectionDefinition, ...] = ()
-    preflight: Callable[[], Awaitable[None]]
 
 
 class RunDeeds:
@@ -92,13 +72,16 @@ class RunDeeds:
         return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
 
     async def _check_database(self) -> Outcome:
-        if self._kit.library is None:
-            return Outcome.SKIPPED
-        checked, statistics = await check_database(self._kit.library)
-        self._kit.bus.publish(checked)
-        if statistics is not None:
-            self._kit.bus.publish(statistics)
-        return Outcome.DONE
+        kit, sections = self._kit, None
+        if kit.library is not None:
+            checked, statistics = await check_database(kit.library)
+            kit.bus.publish(checked)
+            if statistics is not None:
+                kit.bus.publish(statistics)
+            sections = checked.sections
+        if kit.settings.run.dry_run:
+            kit.bus.publish(e.RunPlanned(steps=planned_steps(outset(kit, sections))))
+        return Outcome.SKIPPED if kit.library is None else Outcome.DONE
 
     async def _prove_storage(self) -> Outcome:
         media = self._kit.settings.media
@@ -124,6 +107,7 @@ class RunDeeds:
         search = TokenSearch(
             given=settings.plex.token,
             claim=settings.plex.claim,
+            learn=self._kit.redactor.learn,
             preferences_xml=self._kit.runtime.preferences_xml,
             every=settings.timing.token_every,
             patience=settings.timing.token_patience,
@@ -193,7 +177,7 @@ class RunDeeds:
             section=order.section,
             phase=phase,
             attempt=order.attempt,
-            patience=_patience(kit.settings, about),
+            patience=patience(kit.settings, about),
             ask=ask,
             call_off=call_off,
             look=partial(self._look, about.id),
@@ -290,15 +274,3 @@ _BY_HAND: Final = (
     "Start plexsuper again with Plex running: it restores what it remembers; or set autoEmptyTrash and the "
     "scheduled tasks in Plex's settings by hand"
 )
-
-
-def _patience(settings: Settings, section: Section) -> Patience:
-    timing = settings.timing
-    return Patience(
-        quiet=timing.quiet_window,
-        quiet_max=timing.quiet_window_max,
-        unseen=timing.unseen_patience,
-        stall=timing.stall_after,
-        budget=timing.budget(section.type),
-        cap=timing.cap,
-    )

@@ -101,7 +101,7 @@ RUN: tuple[tuple[float, e.Event], ...] = (
     ),
     (0.2, e.StageFinished(stage=Stage.PREFLIGHT, outcome=Outcome.DONE, seconds=0.2)),
     (0.2, e.StageStarted(stage=Stage.DATABASE)),
-    (0.3, e.DatabaseChecked(path="/config/library.db", fresh=False, sections=(_MOVIES,))),
+    (0.3, e.DatabaseChecked(path="/config/library.db", fresh=False, sections=(_MOVIES, _MUSIC))),
     (0.4, e.StatsCollected(when="before", reliable=True, statistics=_statistics(2100, 0))),
     (0.4, e.StageFinished(stage=Stage.DATABASE, outcome=Outcome.DONE, seconds=0.2)),
     (0.4, e.StageStarted(stage=Stage.STORAGE)),
@@ -226,7 +226,12 @@ RUN: tuple[tuple[float, e.Event], ...] = (
 """The run: seconds since its start, and what happened."""
 
 MISHAPS: tuple[tuple[float, e.Event], ...] = (
-    (0, e.RunPlanned(steps=("take Movies through: scan, analysis", "put every setting of Plex back as it was"))),
+    (
+        0,
+        e.RunPlanned(
+            steps=("take Movies through: scan, analysis", "put every setting of Plex back as it was")
+        ),
+    ),
     (0, e.PlexAttached(url="http://127.0.0.1:32400")),
     (
         3590,
@@ -235,7 +240,11 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
     (
         3591,
         e.MountRecovering(
-            path="/media", generation=2, reason="dead", attempt=1, detail="a new mount is made beside the old one"
+            path="/media",
+            generation=2,
+            reason="dead",
+            attempt=1,
+            detail="a new mount is made beside the old one",
         ),
     ),
     (

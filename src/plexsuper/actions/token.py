@@ -23,12 +23,13 @@ _ATTRIBUTE: Final = "PlexOnlineToken"
 class TokenSearch:
     """Where a token may come from: `given` in the settings, else the server's own preferences file.
 
-    A `claim` is used when the server is unclaimed. `every` and `patience` are seconds between tries and for all of them (lesson L16).
+    A `claim` is used when the server is unclaimed. `learn` is told each token before anything is said about it. `every` and `patience` are seconds between tries and for all of them (lesson L16).
     """
 
     given: SecretStr | None
     claim: SecretStr | None
     preferences_xml: Callable[[], Awaitable[Mapping[str, str]]]
+    learn: Callable[[str], None]
     every: float
     patience: float
 
@@ -54,6 +55,7 @@ async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
         attempt += 1
         token, saw = await _look(search)
         if token is not None:
+            search.learn(token.get_secret_value())
             plex.token = token
             publish(await _proved(plex, _FILE))
             return

@@ -24,6 +24,7 @@ from plexsuper.clients.generation_record import GenerationRecord
 from plexsuper.clients.guard import guard, real_point, relax
 from plexsuper.clients.mount_syscalls import attach, can_move_beneath, clone, detach
 from plexsuper.clients.mounts import Mount, read_mounts
+from plexsuper.clients.propagation import share, unshare
 from plexsuper.clients.rclone.binary import Rclone
 from plexsuper.clients.rclone.control import Address, Control, open_control
 from plexsuper.clients.rclone.flags import MountWish, command_line, mount_options
@@ -69,14 +70,18 @@ class Generations:
         base: A directory of ours for sockets and staged mounts, on a local disk, with a short path.
         wish: What is mounted.
         rclone: What mounts it.
+        share: Let containers see the mounts that bind the point's parent directory (`rslave`).
     """
 
-    def __init__(self, *, point: Path, base: Path, wish: MountWish, rclone: Rclone) -> None:
+    def __init__(
+        self, *, point: Path, base: Path, wish: MountWish, rclone: Rclone, share: bool = False
+    ) -> None:
         self.point = point
         self.wish = wish
         self._rclone = rclone
         self._options = mount_options(wish, rclone)
         self._staging = Staging(base)
+        self._share = share
         self._beneath = can_move_beneath()
         self.alive: list[Generation] = []
 
@@ -94,6 +99,8 @@ class Generations:
         self._staging.open()
         if not self.attached():
             guard(self.point)
+        if self._share and share(self.point.parent):
+            self._staging.remember_share()
 
     async def stage(self) -> Generation:
         """Start an rclone whose mount nobody sees yet. If cancelled, nothing of it is left.
@@ -248,6 +255,8 @@ class Generations:
             await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:
+        if self._staging.shared:
+            unshare(self.point.parent)
         relax(self.point)
         self._staging.sweep()
         self._staging.close()

@@ -70,6 +70,15 @@ class Staging:
         os.close(self._lock)
         self._lock = -1
 
+    @property
+    def shared(self) -> bool:
+        """Whether we, or who was here before, made the mount point's parent a shared mount."""
+        return (self._base / "shared").exists()
+
+    def remember_share(self) -> None:
+        """Note that the mount point's parent was made a shared mount, to be taken back at the end."""
+        (self._base / "shared").touch()
+
     def directories(self) -> list[Path]:
         """Return what there is of generations, oldest first."""
         return sorted(self.root.glob("gen-*"), key=_number)

@@ -50,6 +50,7 @@ class Storage:
         connections: How many reads may run at once at best.
         canaries: Names of files that must be in the remote; without them a few are chosen.
         deadline: Seconds within which a new mount must prove its content.
+        share: Let containers see the mount that bind the point's parent directory.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Storage:
         connections: int = 8,
         canaries: Sequence[str] = (),
         deadline: float = 30.0,
+        share: bool = False,
     ) -> None:
         self.point = point
         self.wish = wish
@@ -71,6 +73,7 @@ class Storage:
         self._base = base
         self._named = named
         self._deadline = deadline
+        self._share = share
         self._entries = 0
         self._generations: Generations | None = None
         self._current: Generation | None = None
@@ -85,7 +88,9 @@ class Storage:
         """
         self.rclone = await find_rclone(self._named)
         await anyio.to_thread.run_sync(check_remote, self.wish.config, self.wish.remote)
-        generations = Generations(point=self.point, base=self._base, wish=self.wish, rclone=self.rclone)
+        generations = Generations(
+            point=self.point, base=self._base, wish=self.wish, rclone=self.rclone, share=self._share
+        )
         await generations.open()
         self.point = generations.point
         self._generations = generations

@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from plexsuper.database.files import find_holders, has_wal, os_errors
+from plexsuper.database.access import readable_uri
+from plexsuper.database.files import find_holders, os_errors
+from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 
@@ -13,30 +15,35 @@ from plexsuper.errors import DatabaseError
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the database at *path* for reading, whether Plex runs or not, and close it.
 
-    A database that nobody has open is read as immutable: then SQLite needs no files beside it, so it works in
-    a read-only directory and leaves nothing there that Plex's user could not open. Text that is not UTF-8
-    comes with surrogate escapes (as `os.fsdecode` gives it).
+    A database that nobody has open is read without a file of SQLite's beside it (see `readable_uri`), so it works in a
+    read-only directory and leaves nothing there that Plex's user could not open. Text that is not UTF-8 comes
+    with surrogate escapes (as `os.fsdecode` gives it).
 
     Raises:
-        DatabaseError: it cannot be opened or read, or it changed while it was read as immutable.
+        DatabaseError: it cannot be opened or read, or it changed while it was read as if nobody had it open.
     """
-    with os_errors(f"cannot read {path}"):
-        before = _stamp(path)
-        still = not has_wal(path) and not find_holders(path)
-    with sqlite_errors(path):
-        conn = connect(path, "mode=ro&immutable=1" if still else "mode=ro")
-        try:
+    with ExitStack() as stack:
+        with os_errors(f"cannot read {path}"):
+            before = _stamps(path)
+            still = not find_holders(path)
+            uri = f"{path.resolve().as_uri()}?mode=ro"
+            if still:
+                uri = stack.enter_context(readable_uri(path, read_wal(wal_path(path))))
+        with sqlite_errors(path), closing(open_uri(uri)) as conn:
             yield conn
-        finally:
-            conn.close()
     with os_errors(f"cannot read {path}"):
-        if still and (_stamp(path) != before or has_wal(path)):
+        if still and _stamps(path) != before:
             raise DatabaseError(f"{path} was changed while it was read: is Plex starting? Ask again")
 
 
 def connect(path: Path, query: str) -> sqlite3.Connection:
     """Open *path* with the URI parameters *query*, in autocommit mode; raise `sqlite3.Error`."""
-    conn = sqlite3.connect(f"{path.resolve().as_uri()}?{query}", uri=True, isolation_level=None)
+    return open_uri(f"{path.resolve().as_uri()}?{query}")
+
+
+def open_uri(uri: str) -> sqlite3.Connection:
+    """Open *uri* in autocommit mode; raise `sqlite3.Error`."""
+    conn = sqlite3.connect(uri, uri=True, isolation_level=None)
     conn.text_factory = decode
     try:
         conn.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opening alone reads nothing
@@ -98,6 +105,6 @@ def require_columns(conn: sqlite3.Connection, needed: Mapping[str, Sequence[str]
             )
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def _stamps(path: Path) -> list[tuple[int, int, int]]:
+    files = [file for file in (path, wal_path(path)) if file == path or file.exists()]
+    return [(s.st_ino, s.st_size, s.st_mtime_ns) for s in (file.stat() for file in files)]

@@ -11,6 +11,7 @@ from plexsuper.database.mapping import MappingSet, PathMapping
 from plexsuper.database.places import FILES, ROOTS, STREAMS, Place, find_values, text_columns
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.remap_files import file_sql, find_file_collisions, holds_files
+from plexsuper.errors import DatabaseError
 
 _NEEDED = {
     "library_sections": ("id", "name"),
@@ -87,6 +88,10 @@ def plan_remap(
         sqlite3.Error: it cannot be read.
     """
     require_columns(conn, _NEEDED)
+    if conn.execute("PRAGMA encoding").fetchone()[0] != "UTF-8":
+        raise DatabaseError(
+            "the database is not stored as UTF-8, as Plex makes it: its paths cannot be changed"
+        )
     sql = file_sql(mappings)
     file_rows = conn.execute(
         f"SELECT count(*) FROM media_parts WHERE {sql.condition}", sql.parameters

@@ -180,4 +180,5 @@ def _is_short(data: bytes, start: int, kind: PageKind, limit: int) -> bool:
     """Whether the record at *start* surely does not overflow, told from the first two bytes of its length."""
     at = start if kind.is_leaf else start + 4
     high, low = data[at], data[at + 1]
-    return high < 0x80 or (low < 0x80 and ((high & 0x7F) << 7 | low) <= limit)
+    length = high if high < 0x80 else (high & 0x7F) << 7 | low
+    return (high < 0x80 or low < 0x80) and length <= limit

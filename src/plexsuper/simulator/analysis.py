@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 import anyio
@@ -18,6 +19,8 @@ from plexsuper.simulator.processes import (
     chapters_argv,
     credits_argv,
     deep_argv,
+    detection_argv,
+    previews_argv,
 )
 from plexsuper.simulator.tree import Tree
 
@@ -63,7 +66,33 @@ LOUDNESS = Kind(
     setting="LoudnessAnalysisBehavior",
     sections=(SectionType.ARTIST,),
 )
-AFTER_ADDING = (CHAPTERS, CREDITS, LOUDNESS)
+PREVIEWS = Kind("previews", previews_argv, "", "preview_seconds", "media.generate.bif", "GenerateBIFBehavior")
+INTROS = Kind(
+    "intros",
+    partial(detection_argv, "intro"),
+    "Intros",
+    "detection_seconds",
+    "media.generate.intros",
+    "GenerateIntroMarkerBehavior",
+    (SectionType.SHOW,),
+)
+VOICES = Kind(
+    "voices",
+    partial(detection_argv, "voiceActivity"),
+    "Voice Activity",
+    "detection_seconds",
+    "media.generate.voice.activity",
+    "GenerateVADBehavior",
+)
+ADS = Kind(
+    "ads",
+    partial(detection_argv, "addetect"),
+    "Ads",
+    "detection_seconds",
+    setting="GenerateAdMarkerBehavior",
+)
+AFTER_ADDING = (PREVIEWS, CHAPTERS, INTROS, CREDITS, VOICES, ADS, LOUDNESS)
+"""What a behaviour of "asap" adds to the media analysis of a new item."""
 
 
 class Analyses:
@@ -140,6 +169,7 @@ class Analyses:
         await core.clock.sleep(core.vary(getattr(core.knobs, kind.seconds)))
         if error:
             core.logs.scanner(f"Exception analyzing media file '{leaf.file}'", level="ERROR", kind=kind.log)
+            core.done.setdefault(kind.name, set()).add(leaf.item)  # recorded: it is not tried again by itself
         else:
             self._mark(kind, leaf)
         return error

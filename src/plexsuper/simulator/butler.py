@@ -9,8 +9,22 @@ from dataclasses import dataclass
 import anyio
 
 from plexsuper.simulator.activities import Activity
-from plexsuper.simulator.analysis import CHAPTERS, CREDITS, DEEP, LOUDNESS, MEDIA, Analyses, Kind
+from plexsuper.simulator.analysis import (
+    ADS,
+    CHAPTERS,
+    CREDITS,
+    DEEP,
+    INTROS,
+    LOUDNESS,
+    MEDIA,
+    PREVIEWS,
+    VOICES,
+    Analyses,
+    Kind,
+)
+from plexsuper.simulator.backups import back_up
 from plexsuper.simulator.core import Core
+from plexsuper.simulator.metadata import Metadata
 from plexsuper.simulator.render import Element
 from plexsuper.simulator.scanning import Scans
 from plexsuper.simulator.sonic import Sonic
@@ -57,14 +71,19 @@ _ANALYSES: dict[str, Kind] = {
     "ButlerTaskGenerateCreditsMarkers": CREDITS,
     "LoudnessAnalysis": LOUDNESS,
     "UpgradeMediaAnalysis": MEDIA,
+    "GenerateMediaIndexFiles": PREVIEWS,
+    "ButlerTaskGenerateIntroMarkers": INTROS,
+    "ButlerTaskGenerateVoiceActivity": VOICES,
+    "ButlerTaskGenerateAdMarkers": ADS,
 }
 
 
 class Butler:
     """Runs tasks, each at most once at a time."""
 
-    def __init__(self, core: Core, scans: Scans, analyses: Analyses) -> None:
+    def __init__(self, core: Core, scans: Scans, analyses: Analyses, metadata: Metadata) -> None:
         self._core = core
+        self._metadata = metadata
         self._scans = scans
         self._analyses = analyses
         self._sonic = Sonic(core)
@@ -138,7 +157,7 @@ class Butler:
     def _has_backlog(self, task: Task) -> bool:
         if task.name in self._running:
             return False
-        if task.name == "RefreshLibraries":
+        if task.name in {"RefreshLibraries", "RefreshPeriodicMetadata"}:
             return True
         if task.name == "MusicAnalysis":
             return bool(self._sonic.backlog())
@@ -167,8 +186,21 @@ class Butler:
         elif task.name == "RefreshLibraries":
             for section in core.library.sections():
                 self._scans.ask(section.id)
+        elif task.name == "RefreshPeriodicMetadata":
+            self._refresh_metadata(limit)
+        elif task.name == "BackupDatabase":
+            await core.clock.sleep(core.vary(core.knobs.butler_seconds))
+            back_up(core)
         elif kind := _ANALYSES.get(task.name):
             for section, leaf in self._analyses.backlog(kind)[:limit]:
                 await self._analyses.run(kind, section, [leaf])
         else:
             await core.clock.sleep(core.vary(core.knobs.butler_seconds))
+
+    def _refresh_metadata(self, limit: int | None) -> None:
+        """Refresh the metadata of some items; as far as known, not of all at once."""
+        core = self._core
+        for section in core.library.sections():
+            leaves = core.library.leaves(section.id)
+            for leaf in core.rng.sample(leaves, min(len(leaves), limit or core.knobs.butler_items)):
+                self._metadata.refresh(section, leaf.item)

@@ -46,6 +46,7 @@ class Holdings(LibraryWriter):
     ) -> None:
         super().__init__(conn, now=now)
         self.conn = conn
+        self.blobs = blobs
         self.trash = Trash(conn, now=now)
         self.marks = AnalysisMarks(conn, blobs, now=now)
 
@@ -60,9 +61,7 @@ class Holdings(LibraryWriter):
     def visited(self, section: int, relative: str, mtime: int) -> None:
         """Remember that a folder was listed when its time was *mtime*."""
         folder = self.folder(section, relative)
-        self.conn.execute(
-            "UPDATE directories SET updated_at = ? WHERE id = ?", (mtime, folder)
-        )
+        self.conn.execute("UPDATE directories SET updated_at = ? WHERE id = ?", (mtime, folder))
 
     def known_in(self, folder: int) -> list[Known]:
         """Return the files that the library knows directly in a folder."""

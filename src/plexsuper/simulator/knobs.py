@@ -111,6 +111,8 @@ class Knobs:
     analysis_failures: Annotated[float, Fact("C", "share of files whose first open fails, not retried")] = 0.0
     chapter_seconds: Annotated[float, Fact("D", "chapter thumbnails of one item")] = 0.4
     credits_seconds: Annotated[float, Fact("D", "credits detection of one item")] = 0.8
+    preview_seconds: Annotated[float, Fact("D", "preview thumbnails of one item")] = 1.0
+    detection_seconds: Annotated[float, Fact("D", "detection of intros, voices or ads in one item")] = 0.6
     deep_seconds: Annotated[float, Fact("D", "deep analysis of one item")] = 1.0
     # --- sonic ---------------------------------------------------------------------------------------
     sonic_seconds: Annotated[float, Fact("D", "sonic analysis of one track")] = 0.5

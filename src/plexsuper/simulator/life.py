@@ -125,8 +125,8 @@ def _put_together(
     analyses = Analyses(core)
     metadata = Metadata(core, analyses)
     scans = Scans(core, metadata)
-    butler = Butler(core, scans, analyses)
-    for work in (metadata.work, scans.work, butler.work):
+    butler = Butler(core, scans, analyses, metadata)
+    for work in (metadata.work, scans.work, scans.by_schedule, butler.work):
         tasks.start_soon(work)
     return Life(
         core=core,

@@ -18,6 +18,7 @@ class _Due:
     section: Section
     item: int
     at: float
+    new: bool
 
 
 class Metadata:
@@ -44,6 +45,10 @@ class Metadata:
         else:
             self._enqueue(section, item)
 
+    def refresh(self, section: Section, item: int) -> None:
+        """Fetch the metadata of an item that is known already."""
+        self._enqueue(section, item, new=False)
+
     def scan_ended(self, section: int) -> None:
         """Release the items that waited for the end of a scan."""
         for item in self._held.pop(section, []):
@@ -55,9 +60,9 @@ class Metadata:
             for _ in range(max(1, self._core.knobs.metadata_parallel)):
                 tasks.start_soon(self._worker)
 
-    def _enqueue(self, section: Section, item: int) -> None:
+    def _enqueue(self, section: Section, item: int, *, new: bool = True) -> None:
         gap = self._core.vary(self._core.knobs.metadata_gap)
-        self._due.append(_Due(section, item, self._core.clock.elapsed() + gap))
+        self._due.append(_Due(section, item, self._core.clock.elapsed() + gap, new))
         self._news.set()
         self._news = anyio.Event()
 
@@ -69,7 +74,8 @@ class Metadata:
             due = self._due.popleft()
             await self._core.clock.sleep(max(0.0, due.at - self._core.clock.elapsed()))
             await self._update(due)
-            self._core.tasks.start_soon(self._analyses.new_item, due.section, due.item)
+            if due.new:
+                self._core.tasks.start_soon(self._analyses.new_item, due.section, due.item)
 
     async def _update(self, due: _Due) -> None:
         core = self._core

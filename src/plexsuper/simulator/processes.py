@@ -64,6 +64,16 @@ def credits_argv(items: Sequence[int]) -> tuple[str, ...]:
     return (SCANNER, "--generate", "--credits-only", "--item", names, "--log-file-suffix", "Credits")
 
 
+def previews_argv(items: Sequence[int]) -> tuple[str, ...]:
+    """Return the arguments of a scanner that makes preview thumbnails."""
+    return (SCANNER, "--generate", "--item", ",".join(map(str, items)))
+
+
+def detection_argv(action: str, items: Sequence[int]) -> tuple[str, ...]:
+    """Return the arguments of a detection (`intro`, `voiceActivity`, `addetect`); their order is not confirmed."""
+    return (SCANNER, "--server-action", action, "--item", ",".join(map(str, items)))
+
+
 def sonic_argv() -> tuple[str, ...]:
     """Return the arguments of a sonic analysis (not confirmed by any real server)."""
     return (SCANNER, "--server-action", "sonic")

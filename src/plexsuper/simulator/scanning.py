@@ -14,6 +14,8 @@ from plexsuper.simulator.processes import ScannerDied, scan_argv
 from plexsuper.simulator.truth import Entry
 from plexsuper.simulator.walking import Harvest, Walk
 
+_SCHEDULE = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -55,14 +57,19 @@ class Scans:
             self._core.logs.server(
                 f"'{path}' was not inside any known section location, skipping.", level="ERROR"
             )
-            return
-        if wish not in self._waiting:
+            self._forget(wish, "not inside any location")
+        elif wish in self._waiting:
+            self._forget(wish, "waits already")
+        else:
             self._waiting.append(wish)
             self._news.set()
 
     def cancel(self, section: int | None) -> None:
         """Stop the scans of a section, or of all; those that wait are forgotten."""
-        self._waiting = deque(wish for wish in self._waiting if section not in {None, wish.section})
+        for wish in tuple(self._waiting):
+            if section in {None, wish.section}:
+                self._waiting.remove(wish)
+                self._forget(wish, "cancelled")
         for run in self._running:
             if section in {None, run.wish.section}:
                 self._stop(run)
@@ -97,6 +104,21 @@ class Scans:
                 self._running.append(run)
                 tasks.start_soon(self._run, run)
 
+    async def by_schedule(self) -> None:
+        """Scan everything now and then, if that is set; for ever."""
+        core, last = self._core, self._core.clock.elapsed()
+        while True:
+            await core.clock.sleep(_SCHEDULE)
+            every = float(core.preferences.text("ScheduledLibraryUpdateInterval"))
+            if core.clock.elapsed() - last >= every:
+                last = core.clock.elapsed()
+                if core.preferences.on("ScheduledLibraryUpdatesEnabled"):
+                    for section in core.library.sections():
+                        self.ask(section.id)
+
+    def _forget(self, wish: Wish, why: str) -> None:
+        self._core.truth.record("scan.forgotten", section=wish.section, path=wish.path, why=why)
+
     def _next(self) -> Wish | None:
         if len(self._running) >= self._core.knobs.parallel_scans:
             return None
@@ -119,6 +141,9 @@ class Scans:
             self._running.remove(run)
             self._news.set()
         self._core.notifications.status("Library scan complete")
+        self._core.notifications.send(
+            "backgroundProcessingQueue", {"queueID": 1, "event": "queueRegenerated"}
+        )
 
     async def _scan(self, run: Run, section: Section) -> None:
         core = self._core
@@ -152,7 +177,7 @@ class Scans:
         core = self._core
         if run.wish.force:
             for leaf in core.library.leaves(section.id):
-                self._metadata.found(section, leaf.item)
+                self._metadata.refresh(section, leaf.item)
         moved = harvest.changed or core.knobs.quiet_scan_moves_scanned_at
         if moved and not run.cancelled:
             with transaction(core.library.conn):

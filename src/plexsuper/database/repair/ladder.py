@@ -16,7 +16,7 @@ from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
 from plexsuper.database.repair.report import RepairReport
 from plexsuper.database.repair.schema_tree import make_usable, mend_declarations, parse_error, rescue_schema_tree
-from plexsuper.database.repair.strays import rescue_tables
+from plexsuper.database.repair.strays import hosts_of_foreign_leaves, rescue_tables
 from plexsuper.database.repair.surgery import free_the_unowned, rebuild_indexes, schema_of
 from plexsuper.database.repair.virtual import heal, hurt_tables, refresh
 from plexsuper.database.repair.workshop import apply_log, make_whole, workshop
@@ -140,7 +140,10 @@ class _Repair:
         tables = {finding.object for finding in checked.findings if finding.kind == "table"} & schema.tables.keys()
         indexes = {finding.object for finding in checked.findings if finding.kind == "index"} & schema.indexes.keys()
         broken = {finding.object for finding in checked.findings if finding.kind == "rtree"}
-        suspects = _suspects(checked, schema) - self.proved
+        suspects = _suspects(checked, schema)
+        if any(finding.kind == "freelist" for finding in checked.findings):
+            suspects |= hosts_of_foreign_leaves(self.copy, schema)  # whose own leaves belong to nothing then
+        suspects -= self.proved
         self.proved |= suspects
         rescued = set()
         if tables | suspects:

@@ -58,6 +58,12 @@ def _hosts(pages: PageFile, schema: Schema, known: set[str]) -> list[str]:
     ]
 
 
+def hosts_of_foreign_leaves(copy: Path, schema: Schema) -> set[str]:
+    """The tables that seem to hold leaves of another table, or a copy of one."""
+    with PageFile(copy) as pages:
+        return set(_hosts(pages, schema, set()))
+
+
 def _note(report: RepairReport, name: str, result: TableRepair) -> None:
     earlier = report.tables.get(name)
     if earlier is not None:  # a second round: what the first one rebuilt is an ordinary row by now

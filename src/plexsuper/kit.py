@@ -1,0 +1,79 @@
+"""What a run works with, and what its settings mean to those who do the work."""
+
+import shlex
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from plexsuper import events as e
+from plexsuper.actions.storage import Probe
+from plexsuper.bus import Bus
+from plexsuper.clients.library_file import LibrarySource
+from plexsuper.clients.plex import Plex
+from plexsuper.clients.runtime import Runtime
+from plexsuper.config import Settings
+from plexsuper.course import Agenda
+from plexsuper.planned import Outset
+from plexsuper.redact import Redactor
+from plexsuper.settle import Patience
+from plexsuper.state import Now
+from plexsuper.terms import Section, SectionDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What a run works with; the seams behind which a story puts an embedded Plex without sockets.
+
+    `redactor` is that of the event stream: it learns the secrets that are found on the way.
+    """
+
+    settings: Settings
+    bus: Bus[e.Event]
+    now: Callable[[], Now]
+    plex: Plex
+    runtime: Runtime
+    probe: Probe
+    library: LibrarySource | None
+    redactor: Redactor = field(default_factory=Redactor)
+    definitions: tuple[SectionDefinition, ...] = ()
+    preflight: Callable[[], Awaitable[None]]
+
+
+def agenda(settings: Settings) -> Agenda:
+    """Return what *settings* want of a run."""
+    return Agenda(
+        dry_run=settings.run.dry_run,
+        scan_only=not settings.run.analyze,
+        refresh=settings.run.refresh,
+        sonic=settings.run.sonic_wanted,
+        retries=settings.run.retries,
+        can_restart=bool(settings.plex.command),
+    )
+
+
+def outset(kit: Kit, sections: tuple[Section, ...] | None) -> Outset:
+    """Return what a dry run knows when it ends; *sections* are None without a library database."""
+    settings = kit.settings
+    return Outset(
+        agenda=agenda(settings),
+        deep=settings.run.deep,
+        media=str(settings.media.path),
+        url=settings.plex.url,
+        command=shlex.join(settings.plex.command),
+        claims=settings.plex.claim is not None,
+        sections=sections,
+        definitions=kit.definitions,
+        wanted=settings.run.sections,
+    )
+
+
+def patience(settings: Settings, section: Section) -> Patience:
+    """Return how long a phase of *section* is waited for."""
+    timing = settings.timing
+    return Patience(
+        quiet=timing.quiet_window,
+        quiet_max=timing.quiet_window_max,
+        unseen=timing.unseen_patience,
+        stall=timing.stall_after,
+        budget=timing.budget(section.type),
+        cap=timing.cap,
+    )
