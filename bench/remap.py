@@ -7,8 +7,6 @@ the same rows. Each time starts from a fresh copy of the library and ends when t
 `SET file = file || ''` on the rows that change, in place, with the log and settings Plex uses. Exit code 1: a goal was missed.
 """
 
-
-
 import argparse
 import shutil
 import sqlite3

@@ -45,7 +45,11 @@ def _many(first: int, count: int, jobs: int) -> int:
                 idle[wait.phase].append(wait.idle)
     for seed, faults in failed.items():
         print(f"seed {seed}: {faults[0]:.160}" + (f"  (and {len(faults) - 1} more)" if faults[1:] else ""))
-    kinds = Counter("early ending" if ": done at" in fault else "other" for faults in failed.values() for fault in sorted(faults, key=lambda f: ": done at" not in f)[:1])
+    kinds = Counter(
+        "early ending" if ": done at" in fault else "other"
+        for faults in failed.values()
+        for fault in sorted(faults, key=lambda f: ": done at" not in f)[:1]
+    )
     print(f"{count} runs, {sum(map(len, idle.values()))} waits, {time.perf_counter() - began:.0f} s")
     print(f"early endings: {kinds['early ending']} runs; other faults: {kinds['other']} runs")
     print(f"{'dead time, s':14} {'waits':>6} {'median':>7} {'p90':>7} {'max':>7}")
@@ -68,7 +72,10 @@ def _replay(seed: int) -> int:
     print(drawn.shelves, drawn.account, f"refresh={drawn.refresh}")
     lines = [(at, f"      {fact!r:.300}") for fact, at in zip(story.facts, story.times, strict=True)]
     lines += [
-        (entry["mono"], "PLEX  " + " ".join(f"{k}={v}" for k, v in entry.items() if k not in {"mono", "ts", "at"}))
+        (
+            entry["mono"],
+            "PLEX  " + " ".join(f"{k}={v}" for k, v in entry.items() if k not in {"mono", "ts", "at"}),
+        )
         for entry in story.world.truth.entries
     ]
     for at, line in sorted(lines, key=lambda line: line[0]):

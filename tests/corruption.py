@@ -19,7 +19,7 @@ from plexsuper.database.trees import check_leaf, walk_tree
 from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, compare_like_nocase
 
 NAME = LIBRARY_DB
-_WORDS = "amber Bridge castle Delta echo Forest garden Harbor island Jungle kettle Lantern 7 12 élan 'quoted'".split()
+_WORDS = ["amber", "Bridge", "castle", "Delta", "echo", "Forest", "garden", "Harbor", "island", "Jungle", "kettle", "Lantern", "7", "12", "élan", "'quoted'"]
 
 _TABLES = """
 CREATE TABLE metadata_items(id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, library_section_id integer, parent_id integer,
@@ -434,12 +434,21 @@ def rows_by_leaf(path: Path) -> list[tuple[str, int, tuple[int, ...], list[tuple
     found = []
     everything = contents(path)
     with PageSource(path) as source, closing(connect_truly(path)) as conn:
-        tables = conn.execute("SELECT name, rootpage FROM sqlite_master WHERE type='table' AND rootpage>0").fetchall()
+        tables = conn.execute(
+            "SELECT name, rootpage FROM sqlite_master WHERE type='table' AND rootpage>0"
+        ).fetchall()
         for table, root in tables:
             rows = {row[0]: row for row in everything[table]}
             for leaf in walk_tree(source, root, table=True).leaves:
                 page = parse_page(source.page(leaf.page), leaf.page, source.usable)
-                found.append((table, leaf.page, tuple(check_leaf(source, page)), [rows[cell.rowid] for cell in page.cells]))
+                found.append(
+                    (
+                        table,
+                        leaf.page,
+                        tuple(check_leaf(source, page)),
+                        [rows[cell.rowid] for cell in page.cells],
+                    )
+                )
     return found
 
 

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.simulator.reference import build_reference
@@ -79,7 +80,7 @@ def files_of(databases: Path) -> list[bytes]:
     ]
 
 
-def ask(path: Path, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+def ask(path: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Return the answer of the database at *path*, opened so that nothing of it changes."""
     query = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
     with closing(sqlite3.connect(f"{path.as_uri()}?{query}", uri=True)) as conn:

@@ -105,3 +105,15 @@ def films(count: int, *, known: int | None = None) -> Sequence[Shelf]:
     """Return one section with *count* films, all of them known unless *known* says otherwise."""
     known = count if known is None else known
     return (Shelf("Movies", SectionType.MOVIE, known=known, new=count - known),)
+
+
+async def scan_and_wait(world: World, *query: tuple[str, str], section: int = 1) -> None:
+    """Scan a section and wait until everything is over."""
+    await ask(world, "GET", f"/library/sections/{section}/refresh", *query)
+    await idle(world)
+
+
+def last_scan(world: World) -> dict[str, object]:
+    """Return what the last scan did."""
+    entry = world.truth.of("scan.ended")[-1]
+    return {key: entry.get(key) for key in ("outcome", "added", "removed", "restored")}

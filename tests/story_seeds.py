@@ -135,7 +135,7 @@ def findings(story: Story) -> Findings:
             found.faults += [
                 f"{title} {phase}: done at {ended:.2f}, but {job.kind} ran {job.start:.2f} - {job.end:.2f}"
                 for job in mine
-                if job.kind in OWN[phase] and job.end > ended and job.start < _next_cause(story, section, ended)
+                if job.kind in OWN[phase] and job.end > ended + 1e-3 and job.start < _next_cause(story, section, ended)
             ]
         if outcome in (Outcome.DONE, Outcome.SKIPPED) and ended > begun:
             last = max((min(job.end, ended) for job in mine if begun < job.end and job.start < ended), default=begun)
@@ -280,7 +280,7 @@ def _overlaps(story: Story, jobs: tuple[Job, ...]) -> list[str]:
         f" ({start:.2f} - {end:.2f})"
         for section, start, end in spans
         for job in jobs
-        if job.section != section and job.start < end and job.end > start and job.start > quiet
+        if job.section != section and job.start < end - 1e-3 and job.end > start + 1e-3 and job.start > quiet
         # the sonic task is one for all music sections
         and not (job.kind == "sonic" and any(begun <= job.start and job.end <= ended for begun, ended in sonic))
     ]

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import random
@@ -6,10 +7,12 @@ import sys
 import tarfile
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from backports import zstd
 
+from plexsuper.database import inject
 from plexsuper.database.archive import export_archive
 from plexsuper.database.check import check_database
 from plexsuper.database.files import BLOBS, LIBRARY
@@ -111,6 +114,7 @@ def test_injecting_replaces_both_and_keeps_the_old_ones(tmp_path, target):
     old = library_content(other)
     kept = inject_archive(archive, other).kept
     assert files_of(other) == [b"/Media/a.mkv"]
+    assert kept is not None
     assert library_content(kept) == old
 
 
@@ -145,7 +149,29 @@ def test_bundles_travel_with_their_links_and_odd_names(tmp_path, target):
     assert (bundle / "_combined/p1").readlink() == Path("../_stored/posters/p1")
     assert (root / "Media/localhost/\udcff'x").read_bytes() == b"odd name"
     assert not (root / "Metadata/old").exists()
+    assert kept is not None
     assert (kept / "Metadata/old").read_bytes() == b"old"
+
+
+def test_bundles_are_put_in_place_where_the_kernel_cannot_exchange(tmp_path, target, monkeypatch):
+    databases = library_with_files(tmp_path / "src", "/Media/1.mkv")
+    support(databases)
+    archive = export_archive(databases, tmp_path / "all.tar.zst", bundles=True).path
+    (target.parent.parent / "Media").mkdir()
+    (target.parent.parent / "Media/old").write_bytes(b"old")
+    monkeypatch.setattr(inject, "exchange", lambda _one, _two: False)
+    kept = inject_archive(archive, target).kept
+    assert kept is not None
+    assert tree(kept) == {"Media/old": hashlib.sha256(b"old").hexdigest()}
+    assert "localhost/\udcff'x" in tree(target.parent.parent / "Media")
+
+
+def test_the_configuration_directory_of_a_fresh_server_is_understood(tmp_path, target):
+    archive = export_archive(
+        library_with_files(tmp_path / "src", "/Media/1.mkv"), tmp_path / "a.tar.zst"
+    ).path
+    inject_archive(archive, target.parent.parent)
+    assert files_of(target) == [b"/Media/1.mkv"]
 
 
 def test_bundles_may_stay_out(tmp_path, target):
@@ -201,7 +227,9 @@ def test_an_archive_that_was_put_together_again_differs_from_its_manifest(tmp_pa
         writing(evil) as tar,
     ):
         for member in source:
-            data = source.extractfile(member).read()
+            content = source.extractfile(member)
+            assert content is not None
+            data = content.read()
             add(tar, member.name, data.replace(b"/Media/1.mkv", b"/Media/2.mkv"))
     with pytest.raises(DatabaseError, match="content differs from its manifest"):
         verify_archive(evil)
@@ -214,6 +242,7 @@ def test_an_archive_of_the_old_tool_is_read(tmp_path, target):
     subprocess.run(["tar", "-czf", archive, "-C", tmp_path / "src", "Plug-in Support"], check=True)
     content = verify_archive(archive, check=sound)
     assert (content.manifest, content.databases) == (None, (LIBRARY, BLOBS))
+    assert content.statistics is not None
     assert content.statistics.total.live.movies == 1
     inject_archive(archive, target, check=sound)
     assert library_content(target) == library_content(databases)
@@ -233,7 +262,7 @@ def test_an_archive_with_a_log_is_injected_with_what_the_log_holds(tmp_path, tar
 
 LINK, OUT, OUTSIDE = tarfile.SYMTYPE, "link that leads out", "write outside its directory"
 ODD = "a link, a device or a sparse file"
-HOSTILE = {
+HOSTILE: dict[str, tuple[str, list[tuple[str, bytes, dict[str, Any]]]]] = {
     "climbing": (OUTSIDE, [("../../evil", b"x", {})]),
     "absolute": (OUTSIDE, [("/tmp/evil", b"x", {})]),
     "hidden climb": (OUTSIDE, [("Metadata/a/../../../evil", b"x", {})]),
@@ -247,8 +276,12 @@ HOSTILE = {
     "link through a link": (
         OUT,
         [
-            ("Metadata/b/c/l", b"", {"type": LINK, "linkname": "../.."}),
-            ("Metadata/b/c/m", b"", {"type": LINK, "linkname": "l/../../../x"}),
+            (
+                "Metadata/b/c/d/l",
+                b"",
+                {"type": LINK, "linkname": "../../.."},
+            ),  # Metadata itself: harmless alone
+            ("Metadata/b/c/d/m", b"", {"type": LINK, "linkname": "l/../../x"}),
         ],
     ),
     "file through a link": (
@@ -417,6 +450,8 @@ def test_a_database_that_changes_during_the_export_fails_it(tmp_path):
 EXPORT = """
 import sys
 from pathlib import Path
+from typing import Any
+from plexsuper.database import inject
 from plexsuper.database.archive import export_archive
 print("go", flush=True)
 export_archive(Path(sys.argv[1]), Path(sys.argv[2]), level=19)
@@ -442,6 +477,7 @@ def test_a_kill_at_any_moment_leaves_no_archive_or_a_whole_one(tmp_path):
 PEAK = """
 import sys
 from pathlib import Path
+from typing import Any
 from plexsuper.database.inject import verify_archive
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -61,7 +61,7 @@ def listing(directory: Path) -> dict[str, bytes]:
 
 def damage_page(path: Path, number: int, content: bytes = b"\xff" * 64) -> None:
     with PageSource(path) as source, path.open("r+b") as file:
-        file.seek((number - 1) * source.page_size + 200)
+        file.seek(number * source.page_size - len(content))  # cells grow from the end
         file.write(content)
 
 
@@ -85,7 +85,11 @@ def test_rows_are_counted_table_by_table(databases):
     report = check_database(databases / LIBRARY_DB)
     with closing(sqlite3.connect(f"file:{databases / LIBRARY_DB}?mode=ro&immutable=1", uri=True)) as conn:
         for table in ("media_parts", "metadata_items", "taggings", "schema_migrations"):
-            assert report.rows[table] == conn.execute(f"SELECT count(*) FROM {table} NOT INDEXED").fetchone()[0] > 0
+            assert (
+                report.rows[table]
+                == conn.execute(f"SELECT count(*) FROM {table} NOT INDEXED").fetchone()[0]
+                > 0
+            )
     assert report.orphans["media_parts.media_item_id"] == 0
 
 
@@ -144,7 +148,9 @@ conn.execute("UPDATE media_parts SET size = size + 1 WHERE id = 1")
 print("open", flush=True)
 sys.stdin.read()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as plex:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as plex:
         assert plex.stdout.readline() == b"open\n"
         with pytest.raises(DatabaseError, match=f"is open in process {plex.pid}; stop Plex"):
             check_database(path)
@@ -171,10 +177,14 @@ def test_what_is_no_database_does_not_pass(tmp_path, content):
 
 def test_a_damaged_index_is_named_and_told_from_data(databases):
     path = databases / LIBRARY_DB
-    damage_page(path, root_of(path, "index_media_parts_on_file"))
+    damage_page(path, root_of(path, "index_media_parts_on_file"), b"\xff" * 900)
     report = check_database(path)
-    assert {(finding.object, finding.damage) for finding in report.findings} == {("index_media_parts_on_file", "index")}
-    assert root_of(path, "index_media_parts_on_file") in {page for finding in report.findings for page in finding.pages}
+    assert {(finding.object, finding.damage) for finding in report.findings} == {
+        ("index_media_parts_on_file", "index")
+    }
+    assert root_of(path, "index_media_parts_on_file") in {
+        page for finding in report.findings for page in finding.pages
+    }
 
 
 def test_a_damaged_table_is_named_as_data(databases):
@@ -190,7 +200,9 @@ def test_an_entry_that_differs_from_its_row_is_found_in_an_index_with_plexs_coll
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         # Without the index in the way, stock SQLite changes the row and not the entry
         conn.execute("PRAGMA writable_schema=ON")
-        (sql, root) = conn.execute("SELECT sql, rootpage FROM sqlite_master WHERE name='index_title_sort_icu'").fetchone()
+        (sql, root) = conn.execute(
+            "SELECT sql, rootpage FROM sqlite_master WHERE name='index_title_sort_icu'"
+        ).fetchone()
         conn.execute("DELETE FROM sqlite_master WHERE name = 'index_title_sort_icu'")
         conn.execute("DELETE FROM sqlite_master WHERE type = 'trigger'")
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
@@ -198,7 +210,8 @@ def test_an_entry_that_differs_from_its_row_is_found_in_an_index_with_plexs_coll
         conn.execute("UPDATE metadata_items SET title_sort = 'Somewhere else' WHERE id = 20")
         conn.execute("PRAGMA writable_schema=ON")
         conn.execute(
-            "INSERT INTO sqlite_master VALUES ('index', 'index_title_sort_icu', 'metadata_items', ?, ?)", (root, sql)
+            "INSERT INTO sqlite_master VALUES ('index', 'index_title_sort_icu', 'metadata_items', ?, ?)",
+            (root, sql),
         )
     findings = check_database(path).findings
     assert [finding.message for finding in findings] == [

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsuper.database.diff import Change, ChangeCounts, _Row, diff_databases, merge
+from plexsuper.database.changes import Change, ChangeCounts, Entry
+from plexsuper.database.diff import _Row, diff_databases, merge
 from plexsuper.database.files import LIBRARY
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.schema import connect_as_plex
@@ -16,7 +17,7 @@ from tests.database_library import add_film, library_with_files, reference_libra
 @pytest.fixture
 def pair(tmp_path):
     """Two equal libraries of four films."""
-    paths = ["/m/1.mkv", "/m/2.mkv", b"/m/\xff.mkv", "/m/4.mkv"]
+    paths: list[str | bytes] = ["/m/1.mkv", "/m/2.mkv", b"/m/\xff.mkv", "/m/4.mkv"]
     return tuple(library_with_files(tmp_path / side, *paths) / LIBRARY for side in "ab")
 
 
@@ -100,6 +101,7 @@ def test_a_title_names_its_parents(tmp_path):
     change(new, "DELETE FROM media_parts WHERE file LIKE '/Media/TV/%'")
     (entry,) = diff_databases(old, new).entries
     show, season, episode = entry.title.split(" · ")
+    assert entry.path is not None
     assert entry.path.startswith(f"/Media/TV/{show}/")
     assert season == "Season 1"
     assert episode in entry.path
@@ -110,7 +112,7 @@ def test_a_title_names_its_parents(tmp_path):
 def test_the_list_is_bounded_but_the_counts_and_the_stream_are_not(tmp_path):
     old = library_with_files(tmp_path / "a", *(f"/m/{n:03}.mkv" for n in range(50))) / LIBRARY
     new = library_with_files(tmp_path / "b") / LIBRARY
-    seen = []
+    seen: list[Entry] = []
     diff = diff_databases(old, new, limit=10, on_entry=seen.append)
     assert not diff.complete
     assert len(diff.entries) == 20

@@ -34,7 +34,9 @@ def _base(directory: Path, seed: int, page_size: int, wal: bool) -> Base:
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory):
     root = tmp_path_factory.mktemp("bases")
-    return lambda seed, page_size=512, wal=False: _base(root / f"{seed}-{page_size}-{wal}", seed, page_size, wal)
+    return lambda seed, page_size=512, wal=False: _base(
+        root / f"{seed}-{page_size}-{wal}", seed, page_size, wal
+    )
 
 
 def _damage_shows_only_to_us(what: str) -> bool:

@@ -56,6 +56,7 @@ def busy_plex(databases):
     """Have another process write 20 films a transaction, as fast as it can."""
     arguments = [sys.executable, "-c", WRITER, str(databases / LIBRARY), str(Path.cwd())]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
         assert child.stdout.readline() == b"writing\n"
         try:
             yield child
@@ -78,6 +79,7 @@ def test_a_snapshot_holds_both_databases_checksums_and_statistics(tmp_path):
     assert sorted(p.name for p in snapshot.path.iterdir()) == sorted([LIBRARY, BLOBS, "manifest.json"])
     assert [f.name for f in snapshot.manifest.files] == [LIBRARY, BLOBS]
     assert snapshot.manifest.method in {"copy", "reflink"}
+    assert snapshot.manifest.statistics is not None
     assert snapshot.manifest.statistics.total.live == Kinds(8, 39, 457, 62, 2, 2, 2, 2, 28, 2)
     assert (
         verify_snapshot(snapshot.path, check=sound)
@@ -348,6 +350,38 @@ def small_filesystem(path, options):
         yield
     finally:
         subprocess.run(["umount", path], check=True)
+
+
+@contextmanager
+def reflink_filesystem(tmp_path):
+    maker = next(filter(shutil.which, ("mkfs.btrfs", "mkfs.xfs")), None)
+    if maker is None:
+        pytest.skip("needs mkfs.btrfs or mkfs.xfs for a filesystem with reflinks")
+    image, mount = tmp_path / "image", tmp_path / "mount"
+    mount.mkdir()
+    image.touch()
+    os.truncate(image, 400 << 20)
+    subprocess.run([maker, "-q", image], check=True, capture_output=True)
+    if subprocess.run(["mount", "-o", "loop", image, mount], capture_output=True, check=False).returncode:
+        pytest.skip("cannot mount a loop device here")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
+def test_where_the_filesystem_shares_extents_a_snapshot_shares_them(tmp_path):
+    with reflink_filesystem(tmp_path) as mount:
+        databases = reference_library(mount, scale=0.01)
+        snapshot = take_snapshot(databases)
+        assert snapshot.manifest.method == "reflink"
+        verify_snapshot(snapshot.path, check=sound)
+        with closing(sqlite3.connect(databases / LIBRARY)) as conn:
+            conn.execute("UPDATE media_parts SET size = 0")
+            conn.commit()
+        verify_snapshot(snapshot.path)
+        restore_snapshot(snapshot.path, databases, check=sound)
+        assert library_content(databases) == library_content(snapshot.path)
 
 
 def test_no_space_is_told_before_anything_is_written(tmp_path):

@@ -94,13 +94,15 @@ def test_rows_of_no_real_section_are_never_counted(conn):
     assert sampling.read_counts(conn) == (Count(section=1, metadata_type=1, live=1, trashed=0),)
 
 
-def test_only_a_media_analysis_version_above_zero_is_analysed(conn):
+def test_only_a_live_item_with_an_analysis_version_above_zero_is_analysed(conn):
     add_sections(conn, (1, "Films", 1))
     for number, version in enumerate((6, 0, -1, None), 1):
         add_film(conn, number, f"/m/{number}")
         conn.execute("UPDATE media_items SET media_analysis_version = ? WHERE id = ?", (version, number))
+    add_film(conn, 5, "/m/5")
+    conn.execute("UPDATE media_items SET deleted_at = 1 WHERE id IN (4, 5)")
     figures = read_statistics(conn).total
-    assert (figures.analysed, figures.unanalysed) == (1, 3)
+    assert (figures.analysed, figures.unanalysed) == (1, 2)
 
 
 @pytest.mark.lesson("L36")
@@ -163,6 +165,16 @@ def test_statistics_are_read_while_plex_writes_and_leave_nothing_behind(tmp_path
     with reading(databases / LIBRARY) as conn:
         assert read_statistics(conn).total.live == Kinds(movies=2)
     assert len(list(databases.iterdir())) == 2
+
+
+def test_a_database_that_changes_while_it_is_read_as_stopped_is_an_error(tmp_path):
+    path = library_with_files(tmp_path, "/m/1") / LIBRARY
+    with (
+        pytest.raises(DatabaseError, match="was changed while it was read"),
+        reading(path),
+        closing(connect_as_plex(path)) as plex,
+    ):
+        add_film(plex, 2, "/m/2")
 
 
 def test_statistics_travel_through_pydantic():

@@ -288,6 +288,14 @@ def test_a_stage_under_which_plex_went_away_is_repeated_after_the_server_is_back
     assert last(*facts) == (AFTER, RunStage(Stage.SERVER))
 
 
+@pytest.mark.parametrize("stage", [Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE])
+def test_a_stage_that_would_wait_for_plex_is_cancelled_so_that_plex_is_started_again(stage: Stage):
+    before = [fact for fact in UP_TO_QUIET if list(Stage).index(fact.stage) < list(Stage).index(stage)]
+    _, steps = play(*before, PLEX_LOST, cancelled(stage), done(Stage.SERVER))
+    assert steps[-3:-1] == [(CancelDeed("Plex was lost"),), (AFTER, RunStage(Stage.SERVER))]
+    assert steps[-1] == (RunStage(Stage.TOKEN),)
+
+
 @pytest.mark.parametrize("outcome", [Outcome.STALLED, Outcome.UNSEEN, Outcome.FAILED])
 def test_a_phase_is_tried_three_times_then_the_section_is_set_aside(outcome: Outcome):
     failure = ended(FILMS_REF, Phase.SCAN, outcome, note="no luck")

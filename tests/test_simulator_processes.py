@@ -227,6 +227,20 @@ def test_the_command_line_names_every_wrong_knob(tmp_path: Path) -> None:
     assert "butler_row = true  [A] an idle server lists one activity of type butler" in listed.stdout
 
 
+def test_event_source_clients_hear_of_a_scan(tmp_path: Path) -> None:
+    write_media(tmp_path / "media")
+    with simulator(tmp_path, knobs=NO_ANALYSIS) as server:
+        request = Request(
+            f"{server.url}/:/eventsource/notifications?filters=activity", headers={"X-Plex-Token": TOKEN}
+        )
+        with urlopen(request, timeout=PATIENCE) as stream:
+            assert stream.headers["Content-Type"] == "text/event-stream"
+            assert [stream.readline() for _ in range(3)] == [b"event: ping\n", b"data: {}\n", b"\n"]
+            call(server, "GET", "/library/sections/1/refresh")
+            assert stream.readline() == b"event: activity\n"
+            assert stream.readline().startswith(b'data: {"ActivityNotification":{"event":"started","uuid":"')
+
+
 def test_arguments_are_padded_to_the_byte() -> None:
     assert padding(["p", "-x"], ["Plex", "--scan"]) == "x" * 6
     assert padding(["p", "-x"], ["p", "-x"]) is None

@@ -12,7 +12,7 @@ import typer
 
 from plexsuper.database.connection import reading
 from plexsuper.database.diff import diff_databases
-from plexsuper.database.files import locate_pair, os_errors
+from plexsuper.database.files import locate_pair
 from plexsuper.database.mapping import make_mappings, parse_json, parse_pair
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.proof import parse_media_root
@@ -22,7 +22,7 @@ from plexsuper.database.statistics import read_statistics
 from plexsuper.database.store import list_snapshots
 from plexsuper.database_output import emit, outcome, print_text, progress_line, write_json
 from plexsuper.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
-from plexsuper.errors import DatabaseError, ExitCode
+from plexsuper.errors import DatabaseError, ExitCode, SettingsError
 
 app = typer.Typer(
     name="db", help="Check, repair, copy and change a Plex library database.", no_args_is_help=True
@@ -113,8 +113,10 @@ def remap(
     with outcome(as_json=as_json), progress_line() as progress:
         chosen = [parse_pair(pair) for pair in pairs or []]
         if mappings is not None:
-            with os_errors(f"cannot read {mappings}"):
+            try:
                 chosen += parse_json(mappings.read_bytes())
+            except OSError as error:
+                raise SettingsError(f"cannot read the mappings in {mappings}: {error.strerror}") from error
         report = remap_databases(
             file,
             make_mappings(chosen),

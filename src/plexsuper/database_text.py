@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from plexsuper.database.diff import ChangeCounts, LibraryDiff
+from plexsuper.database.changes import ChangeCounts, LibraryDiff
 from plexsuper.database.remap import RemapReport
 from plexsuper.database.statistics import Figures, LibraryStatistics
 from plexsuper.database_output import say

@@ -16,7 +16,7 @@ from plexsuper.actions.quiet import restore, silence
 from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.server import bring_up, stop_server
-from plexsuper.actions.sonic import silence_sonic, start_sonic, stop_sonic
+from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.clients.ledger import Ledger
@@ -42,6 +42,7 @@ class RunDeeds:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._sections: dict[int, Section] = {}
+        self._fresh: set[int] = set()
         self._machine = ""
         self._attached = False
 
@@ -178,20 +179,28 @@ class RunDeeds:
             phase=phase,
             attempt=order.attempt,
             patience=patience(kit.settings, about),
+            fresh=about.id in self._fresh,
+            forced=self._forced(order),
             ask=ask,
             call_off=call_off,
             look=partial(self._look, about.id),
         )
         report = await carry_out(request, kit.bus)
+        if report.added != 0:  # not counted is not 0
+            self._fresh.add(about.id)
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
-            await persist(partial(silence_sonic, kit.plex))
+            await persist(partial(stop_sonic, kit.plex))  # it goes on with the music of other sections
         return report
+
+    def _forced(self, order: RunPhase) -> bool:
+        deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)
+        return deep or order.phase is Phase.REFRESH
 
     def _verbs(self, order: RunPhase) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
         plex, section = self._kit.plex, order.section.id
         match order.phase:
             case Phase.SCAN:
-                deep = self._kit.settings.run.deep or order.thorough
+                deep = self._forced(order)
                 return partial(start_scan, plex, section, deep=deep), partial(stop_scan, plex, section)
             case Phase.ANALYZE:
                 return partial(start_analysis, plex, section), partial(stop_analysis, plex, section)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from plexsuper.config import Settings
 from plexsuper.faces.face import Format, open_face
 from plexsuper.paths import PlexPaths
 from plexsuper.simulator.media import make_media_tree, make_sparse_files
+from plexsuper.simulator.real import free_port
 from plexsuper.simulator.reference import build_reference
 
 TIME_SCALE: Final = 8.0
@@ -80,7 +80,7 @@ def _reference(place: Path) -> Settings:
 
 
 def _settings(place: Path, media: Path, config: Path, definitions: Path | None = None) -> Settings:
-    port = _free_port()
+    port = free_port()
     simulator = [sys.executable, "-m", "plexsuper.simulator", "--data", str(config), "--port", str(port)]
     tables: dict[str, Any] = {
         "profile": "local_quick",
@@ -96,10 +96,3 @@ def _settings(place: Path, media: Path, config: Path, definitions: Path | None =
         "timing": {"quiet_window": 1.0},  # the pauses of this Plex are shorter, too
     }
     return Settings(**tables)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-    return number

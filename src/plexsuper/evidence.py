@@ -47,11 +47,17 @@ _ACTIVITIES: dict[Phase, tuple[str, ...]] = {
 _SCANNERS: dict[Phase, frozenset[ScannerKind]] = {
     Phase.SCAN: frozenset({ScannerKind.SCAN}),
     Phase.ANALYZE: frozenset({ScannerKind.ANALYZE, ScannerKind.GENERATE}),
-    Phase.REFRESH: frozenset({ScannerKind.SCAN, ScannerKind.REFRESH, ScannerKind.MATCH}),
+    # Plex analyses anew what it refreshed, and nothing that follows would wait for that.
+    Phase.REFRESH: frozenset(
+        {ScannerKind.SCAN, ScannerKind.REFRESH, ScannerKind.MATCH, ScannerKind.ANALYZE}
+    ),
     Phase.SONIC: frozenset({ScannerKind.SONIC}),
 }
 
-_METADATA = ("library.update.item", "library.refresh.items")
+_WALK = "library.update.section"
+
+_AGENTLESS = ".none"
+"""How the agents of photos and home videos end: there is nobody to ask for metadata."""
 
 _WALKS = (Phase.SCAN, Phase.REFRESH)
 
@@ -69,7 +75,9 @@ class Picture:
     """What is known of one phase of one section.
 
     `scanned_at` is the section's value before the request, `counts` its counts then; None if they could not
-    be read: then `complete` stays false, because a missing read is never the number 0 (lesson L01).
+    be read: then `complete` stays false, because a missing read is never the number 0 (lesson L01). `fresh`: a
+    scan of this run has added files, which Plex analyses by itself after a pause. `forced`: Plex works on every
+    item anew, not only on those that the phase adds.
     """
 
     def __init__(
@@ -79,16 +87,20 @@ class Picture:
         phase: Phase,
         scanned_at: int | None = None,
         counts: LibraryCounted | None = None,
+        fresh: bool = False,
+        forced: bool = False,
     ) -> None:
         self._section = section
         self._phase = phase
         self._scanned_at = scanned_at
-        self._counts = counts
+        self._before = self._counts = counts
+        self._fresh = fresh
+        self._forced = forced
         self._open: dict[str, tuple[str, ...]] = {}
         self._activities: tuple[Activity, ...] = ()
         self._items: ItemsChanged | None = None
-        self._metadata_seen = False
-        self._grew = False
+        self._finished = 0
+        self._agentless = False
         self.seen = False
 
     @property
@@ -98,13 +110,45 @@ class Picture:
 
     @property
     def pending(self) -> int:
-        """Items that Plex announced in this section and has not finished."""
-        return 0 if self._items is None else self._items.pending
+        """Items that Plex announced in this section and has not finished; without an agent none ever is."""
+        return 0 if self._items is None or self._agentless else self._items.pending
+
+    @property
+    def walking(self) -> bool:
+        """Whether the scan itself runs; what it found is worked on afterwards."""
+        scan = any(activity.kind == _WALK for activity in self._activities)
+        return scan or bool(self._open.get("section") or self._open.get("scanners"))
+
+    @property
+    def grown(self) -> int | None:
+        """How many files the phase has added so far; None when they could not be counted (lesson L01)."""
+        if self._before is None or self._counts is None:
+            return None
+        return self._counts.media - self._before.media
 
     @property
     def follow_up_expected(self) -> bool:
-        """Whether a scan added rows and the metadata work that follows it has not been seen yet."""
-        return self._phase is Phase.SCAN and self._grew and not self._metadata_seen
+        """Whether Plex may be about to start something by itself of which there is no sign yet.
+
+        A scan is followed by metadata work on what it added, unless every added file was announced and is
+        finished; a refresh by that and by an analysis; and what a scan added may just be about to be analysed
+        when its analysis is asked for.
+        """
+        match self._phase:
+            case Phase.SCAN:
+                return not self._agentless and not self._all_finished
+            case Phase.REFRESH:
+                return True
+            case Phase.ANALYZE:
+                return self._fresh and (self._before is None or self._before.analyzed < self._before.media)
+            case Phase.SONIC:
+                return False
+
+    @property
+    def _all_finished(self) -> bool:
+        if self._counts is None or self.grown is None or self.pending:
+            return False
+        return self._finished >= (self._counts.media if self._forced else self.grown)
 
     @property
     def complete(self) -> bool:
@@ -140,7 +184,6 @@ class Picture:
         moved = ours != self._activities
         self._activities = ours
         self._open["activities"] = tuple(activity.title or activity.kind for activity in ours)
-        self._metadata_seen = self._metadata_seen or any(a.kind.startswith(_METADATA) for a in ours)
         self.seen = self.seen or bool(ours)
         return moved
 
@@ -168,6 +211,7 @@ class Picture:
         for section in fact.sections:
             if section.id != self._section or self._phase not in _WALKS:
                 continue
+            self._agentless = section.agent.endswith(_AGENTLESS)
             flag = ("section is refreshing",) if section.refreshing else ()
             stamped = section.scanned_at is not None and section.scanned_at != self._scanned_at
             moved = stamped or flag != self._open.get("section", ())
@@ -180,7 +224,8 @@ class Picture:
         if fact.section != self._section or self._phase not in _WALKS:
             return False
         before, self._items = self._items, fact
-        self._metadata_seen = self._metadata_seen or (before is not None and fact.finished > before.finished)
+        if before is not None:  # the first fact of a phase counts what earlier phases finished, too
+            self._finished += max(0, fact.finished - before.finished)
         return fact != before
 
     def _note_counts(self, fact: LibraryCounted) -> bool:
@@ -189,7 +234,6 @@ class Picture:
         before, self._counts = self._counts, fact
         if before is None or before == fact:
             return False
-        self._grew = self._grew or fact.items > before.items
         analyzed = self._phase is Phase.ANALYZE and fact.analyzed != before.analyzed
         sonic = self._phase is Phase.SONIC and fact.sonic != before.sonic
         self.seen = self.seen or analyzed or sonic

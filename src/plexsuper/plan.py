@@ -49,6 +49,8 @@ _BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
 _CLEAN_UP = {Stage.RESTORE: Stage.QUIET, Stage.STOP: Stage.SERVER}
 """Clean-up stages, each with the stage it undoes."""
 _SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
+_ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
+"""Stages that can do nothing while Plex is away, and would wait for it instead of starting it again."""
 
 _MONITORS = {
     Stage.SERVER: Watch((Monitor.MOUNT, Monitor.SERVER)),
@@ -177,7 +179,7 @@ class Plan:
             return plan._restarting() if fact.stage is Stage.STOP else plan
         if fact.stage in _CLEAN_UP:
             plan = replace(plan, done=plan.done | {fact.stage})
-        elif Stage.SERVER not in plan.done and fact.stage in (Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE):
+        elif Stage.SERVER not in plan.done and fact.stage in _ASK_PLEX:
             return plan  # Plex went away under this stage: start it again, then repeat the stage
         return plan._end(ExitCode(fact.exit_code), fact.detail)
 
@@ -205,7 +207,7 @@ class Plan:
             reason = self.ending.detail or self.ending.verdict.value
         elif isinstance(self.deed, Phase) and not self.storage:
             reason = "storage was lost"
-        elif isinstance(self.deed, Phase) and Stage.SERVER not in self.done:
+        elif (isinstance(self.deed, Phase) or self.deed in _ASK_PLEX) and Stage.SERVER not in self.done:
             reason = "Plex was lost"
         if not reason:
             return self, ()

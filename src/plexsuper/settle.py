@@ -17,9 +17,9 @@ from plexsuper.terms import Phase
 class Patience:
     """How long a phase may take to do what; all in seconds, each named by what it bounds.
 
-    `quiet` is the shortest quiet time that settles, `quiet_max` the longest that is ever asked for. Rows that
-    a scan added are followed by metadata work: until that is seen, `follow_up` is waited for it; announced
-    items that do not move for so long stop counting (items without an agent are never finished).
+    `quiet` is the shortest quiet time that settles, `quiet_max` the longest that a pause seen in this phase leads
+    to. What Plex does by itself after what was asked for (see `Picture.follow_up_expected`) shows within
+    `follow_up`; announced items that do not move for so long stop counting.
     """
 
     quiet: float = 2.0
@@ -85,15 +85,21 @@ class Settler:
         self._quiet_since = asked_at
         self._written_at = asked_at
         self._moved_at = asked_at
+        self._walked_at = asked_at
         self._longest_gap = 0.0
 
     @property
     def window(self) -> float:
         """The quiet time that settles this phase, as far as it is known now."""
-        wanted = max(self._patience.quiet, 1.5 * self._longest_gap)
-        if self._picture.follow_up_expected:
-            wanted = max(wanted, self._patience.follow_up)
-        return min(wanted, self._patience.quiet_max)
+        return min(max(self._patience.quiet, 1.5 * self._longest_gap), self._patience.quiet_max)
+
+    @property
+    def _not_before(self) -> float:
+        """Until then quiet proves nothing: what follows by itself has not had the time to show."""
+        if not self._picture.follow_up_expected:
+            return self._asked_at
+        since = {Phase.SCAN: self._walked_at, Phase.REFRESH: self._quiet_since}.get(self._phase, self._asked_at)
+        return since + self._patience.follow_up
 
     def overdue(self, at: float) -> bool:
         """Whether the phase is past its budget at time *at*."""
@@ -101,13 +107,15 @@ class Settler:
 
     def note(self, fact: Evidence, at: float) -> None:
         """Take one fact that became known at time *at*."""
-        busy_before = self._busy(at)
-        seen_before = self._picture.seen
+        busy_before, walking_before = self._busy(at), self._picture.walking
+        seen_before, grown_before = self._picture.seen, self._picture.grown
         move = self._picture.note(fact)
         if move is Move.WRITE:
             self._written_at = at
         if move in (Move.PROGRESS, Move.ROWS):
             self._moved_at = at
+        if walking_before or self._picture.walking or self._picture.grown != grown_before:
+            self._walked_at = at
         started = not busy_before and (self._busy(at) or move is Move.ROWS)
         if started and seen_before:
             self._longest_gap = max(self._longest_gap, at - self._quiet_since)
@@ -143,10 +151,12 @@ class Settler:
         # A silence of announced items that ran out is quiet too, from the moment the last one moved.
         quiet = at - self._quiet_since
         written = at - max(self._written_at, self._quiet_since)
-        if quiet >= self.window and (written >= self.window or quiet >= self._patience.quiet_max):
+        calm = quiet >= self.window and (written >= self.window or quiet >= self._patience.quiet_max)
+        if calm and at >= self._not_before:
             return Settled(waited=quiet, seen=self._picture.seen)
         by_window = max(self._quiet_since, self._written_at) + self.window
-        return Waiting(until=max(min(by_window, self._quiet_since + self._patience.quiet_max), at + _SOON))
+        until = max(min(by_window, self._quiet_since + self._patience.quiet_max), self._not_before)
+        return Waiting(until=max(until, at + _SOON))
 
     def _busy(self, at: float) -> bool:
         if self._phase is Phase.SONIC and self._picture.complete:

@@ -143,7 +143,7 @@ def _backend(marks: Marks, limits: Limits, now: float) -> Iterator[Diagnosis]:
             if lasted >= allowed / 2:
                 evidence = (
                     f"no answer for {lasted:.0f} s, where {marks.latency:.2g} s are usual",
-                    _resets(marks, now),
+                    _told(marks, now),
                 )
                 yield Diagnosis("backend_down", lasted >= allowed, "the backend does not answer", evidence)
         case "refused" | "reset":
@@ -199,15 +199,17 @@ def _late(late: Run, marks: Marks, limits: Limits, now: float) -> Iterator[Diagn
     lasted, allowed = now - late.since, max(limits.unread, 20 * marks.latency)
     if lasted >= allowed / 2:
         fault: MountFault = "network_reset" if marks.ache("reset", now) is not None else "unreadable"
-        evidence = (f"a file is being read for {lasted:.0f} s", _resets(marks, now))
+        evidence = (f"a file is being read for {lasted:.0f} s", _told(marks, now))
         yield Diagnosis(
             fault, lasted >= allowed, "files cannot be read, although the backend answers", evidence
         )
 
 
-def _resets(marks: Marks, now: float) -> str:
-    ache = marks.ache("reset", now)
-    return "" if ache is None else f"{ache.count} connections were reset in the last minute"
+def _told(marks: Marks, now: float) -> str:
+    resets, throttled = marks.ache("reset", now), marks.ache("throttled", now)
+    parts = [] if resets is None else [f"{resets.count} connections broke in the last minute"]
+    parts += [] if throttled is None else [f"the provider said {throttled.count} times that we are too fast"]
+    return ", ".join(parts)
 
 
 def silence_allowed(marks: Marks, limits: Limits) -> float:

@@ -98,14 +98,17 @@ class Marks:
             case s.BackendRefusal(message=message, trouble=trouble):
                 return self._backend(_says(trouble), now, message)
             case s.BackendSilence(waited=waited):
-                known = self if self.backend_says == "silent" else replace(self, backend=None)
-                run = _since(known.backend, now - waited)
-                return replace(known, backend=run, backend_says="silent", backend_good=0)
+                if self.backend is not None and self.backend_says != "silent":
+                    return self  # what it said before it fell silent is known, and tells more
+                run = _since(self.backend, now - waited)
+                return replace(self, backend=run, backend_says="silent", backend_good=0)
             case s.ControlSilence(detail=detail):
                 return replace(self, control=_more(self.control, now, detail))
             case s.RangeRead():
                 return replace(self, broken_ranges=None, range_trouble=None)
             case s.RangeBroken(message=message, trouble=trouble):
+                if trouble in ("auth", "gone"):
+                    return self  # the canary is asked more often, and tells that better
                 runs = _more(self.broken_ranges, now, message)
                 return replace(self, broken_ranges=runs, range_trouble=trouble)
             case s.TroubleSeen():
@@ -152,8 +155,10 @@ class Marks:
         )
 
     def _backend(self, says: BackendSays, now: float, said: str) -> "Marks":
-        run = self.backend if self.backend_says == says else None
-        return replace(self, backend=_more(run, now, said), backend_says=says, control=None, backend_good=0)
+        before = self.backend
+        if before is None or self.backend_says != says:
+            before = Run(since=now if before is None else before.since, count=0)
+        return replace(self, backend=before.again(said), backend_says=says, control=None, backend_good=0)
 
     def _ached(self, seen: s.TroubleSeen, now: float) -> "Marks":
         before = self.ache(seen.trouble, now)

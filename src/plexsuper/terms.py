@@ -201,13 +201,17 @@ class PrefChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseReport:
-    """What became of one phase of a section; `seconds` is its wall time, `waited` the quiet time at its end."""
+    """What became of one phase of a section; `seconds` is its wall time, `waited` the quiet time at its end.
+
+    `added` is how many files it added to the section; None when they were not counted.
+    """
 
     phase: Phase
     outcome: Outcome
     seconds: float
     waited: float = 0.0
     attempts: int = 1
+    added: int | None = None
     note: str = ""
 
 

@@ -5,7 +5,7 @@ directly, so that a missed notification can never end a phase too early.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -23,6 +23,7 @@ GOODBYE: Final = 2.0
 """Seconds within which a cancelled phase tells Plex to stop and sees that it did."""
 
 _RETRY_LOOK: Final = 1.0
+_LOOK_AGAIN: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,15 @@ class Request:
     """One phase as it is asked for.
 
     `ask` starts it, `call_off` tells Plex to stop it, and `look` reads everything that counts as evidence
-    directly, raising `ServerAway` when that is not possible now.
+    directly, raising `ServerAway` when that is not possible now. `fresh` and `forced` are those of `Picture`.
     """
 
     section: SectionRef
     phase: Phase
     attempt: int
     patience: Patience
+    fresh: bool = False
+    forced: bool = False
     ask: Callable[[], Awaitable[None]]
     call_off: Callable[[], Awaitable[None]]
     look: Callable[[], Awaitable[tuple[Evidence, ...]]]
@@ -83,7 +86,7 @@ class _Follower:
                 with anyio.move_on_after(GOODBYE, shield=True):
                     await self._call_off(picture, evidence)
                 raise
-        return self._report(judgement)
+        return replace(self._report(judgement), added=picture.grown)
 
     async def _follow(
         self, settler: Settler, evidence: Subscription[Evidence], before: tuple[Evidence, ...]
@@ -129,10 +132,13 @@ class _Follower:
         try:
             with anyio.move_on_after(GOODBYE):
                 await self._request.call_off()
-                for fact in await self._request.look():
-                    picture.note(fact)
-                while picture.open:
-                    picture.note(await anext(evidence))
+                while True:
+                    for fact in (*evidence.take(), *await self._request.look()):
+                        picture.note(fact)
+                    if not picture.open:
+                        return
+                    with anyio.move_on_after(_LOOK_AGAIN):  # the monitors may look later than we can wait
+                        picture.note(await anext(evidence))
         except ServerAway:
             return  # a server that is gone has stopped
 
@@ -185,4 +191,11 @@ def _picture(request: Request, before: tuple[Evidence, ...]) -> Picture:
                 counts = fact
             case _:
                 continue
-    return Picture(section=request.section.id, phase=request.phase, scanned_at=scanned_at, counts=counts)
+    return Picture(
+        section=request.section.id,
+        phase=request.phase,
+        scanned_at=scanned_at,
+        counts=counts,
+        fresh=request.fresh,
+        forced=request.forced,
+    )

@@ -73,7 +73,7 @@ class Canaries:
         """Read a piece of a file from the backend; None when there is none, or rclone is not there to be asked."""
         if not self._entries:
             return None
-        entry = self._entries[0]
+        entry = max(self._entries, key=lambda entry: entry.size)
         blocks = max(1, entry.size // _BLOCK)
         self._block = (
             self._block * 31 + 7

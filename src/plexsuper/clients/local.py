@@ -168,7 +168,8 @@ class LocalRuntime:
             return True
         if (named := self._table.environ(pid, SUPPORT_DIR)) is None:
             return None
-        return not {Path(named), Path(named) / SERVER}.isdisjoint(paths.root for paths in self._places)
+        theirs = {os.path.realpath(path) for path in (named, f"{named}/{SERVER}")}
+        return not theirs.isdisjoint(os.path.realpath(paths.root) for paths in self._places)
 
     @property
     def _places(self) -> tuple[PlexPaths, ...]:

@@ -19,7 +19,14 @@ from plexsuper.clients.storage_fault import StorageFault, as_fault
 from plexsuper.connection_budget import ConnectionBudget
 from plexsuper.errors import StorageError
 from plexsuper.health import Failure, Proof
-from plexsuper.storage_signals import BackendRefusal, BackendSilence, CanaryFound, CanaryGone, ControlSilence
+from plexsuper.storage_signals import (
+    BackendRefusal,
+    BackendSilence,
+    CanaryFound,
+    CanaryGone,
+    ControlSilence,
+    RangeBroken,
+)
 
 _NONCE = ".plexsuper-is-anybody-there"
 
@@ -138,23 +145,25 @@ class Storage:
     async def renew(self, *, drain: float = 0.0, forget_cache: bool = False) -> Mounted:
         """Make a new mount, prove it, show it, and end the one before, whose open files live *drain* seconds more.
 
-        Until the new one is proved nothing changes for who looks at the point. If cancelled, or when the new one
-        is no good, nothing of it is left. Raises as `mount`.
+        Until the new one is proved nothing changes for who looks at the point; with *forget_cache* the cache of
+        the old one must make room first, so only the backend's word counts until then. If cancelled, or when the
+        new one is no good, nothing of it is left. Raises as `mount`.
         """
         began = anyio.current_time()
         old, generations = self._current, self.generations
         generation = await generations.stage()
         try:
-            proof = await self._prove(generation, generation.target)
+            proof = await self._prove(generation, generation.target, unread=forget_cache)
             generations.show(generation)
         except BaseException:
             await generations.end(generation)
             raise
         self._turn_to(generation)
-        mounted = self._mounted(generation, proof, began)
         if old is not None:
             await generations.end(old, drain=drain, forget_cache=forget_cache)
-        return mounted
+        if forget_cache:
+            proof = await self._prove(generation, self.point)
+        return self._mounted(generation, proof, began)
 
     async def show_again(self) -> Mounted:
         """Show the current generation once more after somebody has unmounted it.
@@ -171,7 +180,7 @@ class Storage:
         return self._mounted(current, proof, began)
 
     async def prove(self) -> Proof:
-        """Prove what is shown now, by content and by the backend's own word.
+        """Prove what is shown now, by content, by the backend's own word, and by a piece read past all caches.
 
         Raises:
             StorageFault: it does not serve content.
@@ -179,7 +188,11 @@ class Storage:
         current = self._current
         if current is None or not self.shown:
             raise StorageFault("dead", f"our mount is not at {self.point}")
-        return await self._prove(current, self.point)
+        proof = await self._prove(current, self.point)
+        block = await self.canaries.read_block(current.control, self._deadline)
+        if isinstance(block, RangeBroken):
+            raise as_fault(BackendRefused(block.message))
+        return proof
 
     async def unmount(self) -> None:
         """Take everything away: what is shown first, then the processes, then what is on disk; bounded."""
@@ -209,8 +222,8 @@ class Storage:
             detail=f"generation {generation.number}, {how}, {self.rclone}: {proof.detail}",
         )
 
-    async def _prove(self, generation: Generation, path: Path) -> Proof:
-        """Let the backend and the mount at *path* speak at the same time."""
+    async def _prove(self, generation: Generation, path: Path, *, unread: bool = False) -> Proof:
+        """Let the backend and the mount at *path* speak at the same time; *unread*: list, but read no file."""
         found: list[Proof | StorageError] = []
         try:
             if not self.canaries.names:
@@ -219,7 +232,10 @@ class Storage:
             raise as_fault(error) from error
 
         async def look() -> None:
-            found.append(await self._look(path))
+            names = self.canaries.names[:2]
+            found.append(
+                await self._look(path, [name.partition("/")[0] for name in names] if unread else names)
+            )
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look)
@@ -233,8 +249,8 @@ class Storage:
         self._entries = max(self._entries, first.entries)
         return first
 
-    async def _look(self, path: Path) -> Proof | StorageFault:
-        async with open_probe(path, samples=self.canaries.names[:2]) as probe:
+    async def _look(self, path: Path, samples: Sequence[str]) -> Proof | StorageFault:
+        async with open_probe(path, samples=samples) as probe:
             seen = await probe.look(self._deadline)
         if isinstance(seen, Failure):
             empty = seen.reason in ("empty", "wrong_content")

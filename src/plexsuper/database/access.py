@@ -17,19 +17,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from plexsuper.database.private import private_directory
 from plexsuper.database.wal import Wal, wal_path
 from plexsuper.errors import DatabaseError
 
 SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged database raises: `sqlite3` fails to decode SQLite's message when it quotes damaged text."""
 
-_NOT_DAMAGE = ("interrupted", "out of memory", "disk I/O error", "database or disk is full", "database is locked")
+_NOT_DAMAGE = (
+    "interrupted",
+    "out of memory",
+    "disk I/O error",
+    "database or disk is full",
+    "database is locked",
+)
 
 _FLOCK = struct.Struct("@hhqqi0q")
 _LOCK_BYTES = (0x40000000, 512)
 """Where SQLite takes its locks; a connection in WAL mode holds one of them for as long as it is open."""
 
-PRIVATE_PREFIX = ".plexsuper-"
 _BUILT_IN = {"BINARY", "NOCASE", "RTRIM"}
 
 
@@ -77,6 +83,11 @@ def explain(error: Exception) -> str:
     return said
 
 
+def immutable_uri(path: Path) -> str:
+    """The URI of a database that has no log and that nobody changes: SQLite needs no file beside it."""
+    return f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+
+
 @contextlib.contextmanager
 def readable_uri(path: Path, wal: Wal | None) -> Iterator[str]:
     """Yield the URI by which SQLite reads the database at *path*, as last committed, without side effects.
@@ -85,24 +96,23 @@ def readable_uri(path: Path, wal: Wal | None) -> Iterator[str]:
         DatabaseError: there is a `-wal`, and neither a link nor a copy of the database can be made to read it through.
     """
     if wal is None or not wal.committed:
-        yield f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        yield immutable_uri(path)
         return
-    private = _private_directory(path)
-    try:
+    with _beside_or_elsewhere(path) as private:
         twin = private / path.name
         _link_or_copy(path, twin)
         shutil.copyfile(wal_path(path), wal_path(twin))
         yield f"file:{quote(str(twin))}?mode=ro"
-    finally:
-        shutil.rmtree(private)
 
 
-def _private_directory(path: Path) -> Path:
+@contextlib.contextmanager
+def _beside_or_elsewhere(path: Path) -> Iterator[Path]:
     # Beside the database a hard link is possible; a read-only directory leaves only a copy elsewhere
-    try:
-        return Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX + "view-", dir=path.absolute().parent))
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX + "view-"))
+    home, purpose = path.absolute().parent, f"view-{path.name}"
+    if not os.access(home, os.W_OK):
+        home = Path(tempfile.gettempdir())
+    with private_directory(home, purpose, alone=False) as directory:
+        yield directory
 
 
 def _link_or_copy(path: Path, twin: Path) -> None:

@@ -112,7 +112,9 @@ class _Examination:
     def _examine(self, uri: str, conn: sqlite3.Connection) -> None:
         schema = read_schema(conn)
         if broken := [item.name for item in schema.objects if not is_text(item)]:
-            message = f"the declarations of {len(broken)} objects are damaged: {', '.join(map(ascii, broken[:5]))}"
+            message = (
+                f"the declarations of {len(broken)} objects are damaged: {', '.join(map(ascii, broken[:5]))}"
+            )
             self.findings.append(Finding("sqlite_schema", "schema", "data", message))
             return
         for table in schema.tables.values():
@@ -131,7 +133,7 @@ class _Examination:
         if own is not None:
             self.findings += name_the_damaged(self.source, schema, own, self.complaints)
         self.unjudged += beyond_stock_sqlite(schema)
-        if self.plex_sqlite and self.full:
+        if self.plex_sqlite and self.full and not self.findings:  # it has nothing to add to damage
             self._ask_plex(uri, schema)
 
     def _share(
@@ -182,6 +184,8 @@ class _Examination:
             if name in indexes:
                 self.findings.append(Finding(name, "index", "index", f"Plex SQLite: {line}"))
             else:
-                self.findings.append(Finding(self.source.path.name, "pages", "structure", f"Plex SQLite: {line}"))
+                self.findings.append(
+                    Finding(self.source.path.name, "pages", "structure", f"Plex SQLite: {line}")
+                )
         custom = {index.name for index in indexes.values() if index.custom_collation}
         self.unjudged = [item for item in self.unjudged if item.object not in custom]

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from plexsuper.database.access import connect
 
@@ -63,7 +63,7 @@ class Crew(Generic[T]):
             for future in ended:
                 yield future.result()
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         for conn in self._connections:
             conn.interrupt()
         self._pool.shutdown(cancel_futures=True)

@@ -5,6 +5,8 @@ their rowids, and two titles that begin with plain letters and differ within the
 every ICU locale; stray pages and shuffled cells break that.
 """
 
+# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+
 import re
 import sqlite3
 import struct
@@ -146,7 +148,11 @@ class OrderWatch:
         if key is None is self._key and isinstance(rowid, int) and isinstance(self._rowid, int):
             in_order = self._rowid < rowid
             self._rowid = rowid
-            return "" if in_order else f"index {self._name}: row {rowid} is out of order among those without text"
+            return (
+                ""
+                if in_order
+                else f"index {self._name}: row {rowid} is out of order among those without text"
+            )
         if key == self._key and type(key) is type(self._key):
             if isinstance(rowid, int) and isinstance(self._rowid, int) and rowid <= self._rowid:
                 wrong = f"index {self._name}: row {rowid!r} stands behind row {self._rowid!r} of the same key"

@@ -31,9 +31,9 @@ def name_the_damaged(
 
 
 def _walk(source: PageSource, table: Table, suspects: set[str]) -> Iterator[Finding]:
-    trees: list[tuple[str, Kind, Damage, int]] = [] if table.without_rowid else [
-        (table.name, "table", "data", table.root)
-    ]
+    trees: list[tuple[str, Kind, Damage, int]] = (
+        [] if table.without_rowid else [(table.name, "table", "data", table.root)]
+    )
     trees += [(index.name, "index", "index", index.root) for index in table.indexes]
     first = [tree for tree in trees if tree[0] in suspects]
     rest = [tree for tree in trees if tree[0] not in suspects]

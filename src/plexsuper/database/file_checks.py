@@ -13,7 +13,9 @@ def judge_file(source: PageSource) -> Iterator[Finding]:
     if wal and wal.fault:
         yield Finding(wal.path.name, "wal", "structure", wal.fault)
     if wal and committed and wal.page_size != source.page_size:
-        message = f"the write-ahead log has pages of {wal.page_size} bytes, the database of {source.page_size}"
+        message = (
+            f"the write-ahead log has pages of {wal.page_size} bytes, the database of {source.page_size}"
+        )
         yield Finding(wal.path.name, "wal", "structure", message)
     if committed:
         # The end of the file may still be in the log: each page is looked for there when it is read
@@ -23,12 +25,16 @@ def judge_file(source: PageSource) -> Iterator[Finding]:
     elif header.counts_pages and source.size < header.page_count * source.page_size:
         yield _cut_off(source, header.page_count)
     if header.schema_format == 0 and source.page_count > 1:
-        yield Finding("header", "header", "structure", "the header has no schema format although there are tables")
+        yield Finding(
+            "header", "header", "structure", "the header has no schema format although there are tables"
+        )
 
 
 def _cut_off(source: PageSource, pages: int) -> Finding:
     whole = source.size // source.page_size
-    message = f"the file ends after {whole} of {pages} pages ({source.size} of {pages * source.page_size} bytes)"
+    message = (
+        f"the file ends after {whole} of {pages} pages ({source.size} of {pages * source.page_size} bytes)"
+    )
     return Finding("header", "pages", "data", message, tuple(range(whole + 1, min(pages, whole + 20) + 1)))
 
 

@@ -11,6 +11,7 @@ from plexsuper.database.connection import reading
 from plexsuper.database.copying import fold_log
 from plexsuper.database.files import (
     BLOBS,
+    CONFIG_DATABASES,
     DATABASES,
     LIBRARY,
     DatabasePair,
@@ -87,10 +88,10 @@ def inject_archive(
             for old, name in zip((LIBRARY, BLOBS), names, strict=True)
             if old in content.databases
         }
-        old_trees = _swap_trees(stage, directory, content.trees)
+        trees = _staged_trees(stage, directory, content.trees)
         swap_in(directory, staged, keep)
-        for path in old_trees:
-            path.rename(keep / path.name)
+        for path in trees:
+            _swap_tree(path, directory.parent.parent / path.name, keep / path.name)
         if not any(keep.iterdir()):
             keep.rmdir()
     return Injection(content=content, kept=keep if keep.exists() else None)
@@ -100,7 +101,9 @@ def _target(databases: Path) -> tuple[Path, tuple[str, str]]:
     try:
         pair = locate_pair(databases)
     except DatabaseError:
-        directory = databases.parent if databases.suffix == ".db" else databases
+        given = databases.parent if databases.suffix == ".db" else databases
+        places = (given / CONFIG_DATABASES, given / DATABASES, given)
+        directory = next((place for place in places if place.is_dir()), given)
         if not directory.is_dir():
             raise DatabaseError(
                 f"{directory} is not a directory: create it with the owner Plex runs as"
@@ -129,29 +132,28 @@ def _unpack(
     )
 
 
-def _swap_trees(stage: Path, directory: Path, trees: tuple[str, ...]) -> list[Path]:
-    """Put the unpacked bundle directories in place, one rename each; return where the old ones are now."""
-    old = []
+def _staged_trees(stage: Path, directory: Path, names: tuple[str, ...]) -> list[Path]:
+    """Return the unpacked bundle directories, which now belong to the owner of the databases."""
+    trees = [path for path in (stage / "bundles" / name for name in names) if path.is_dir()]
+    if trees and directory.parts[-2:] != DATABASES.parts:
+        raise DatabaseError(f"{directory} is not Plex's `{DATABASES}`: inject without the bundles")
     owner = directory.stat()
-    for name in trees:
-        new = stage / "bundles" / name
-        if not new.is_dir():
-            continue
-        if directory.parts[-2:] != DATABASES.parts:
-            raise DatabaseError(f"{directory} is not Plex's `{DATABASES}`: inject without the bundles")
-        for path in _everything(new):
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-        target = directory.parent.parent / name
-        if not target.exists():
+    for path in (path for tree in trees for path in _everything(tree)):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return trees
+
+
+def _swap_tree(new: Path, target: Path, keep: Path) -> None:
+    """Put the directory *new* at *target*; what was there is at *keep* from the same moment on."""
+    if not target.exists():
+        new.rename(target)
+    else:
+        new.rename(keep)
+        if not exchange(keep, target):
+            keep.rename(new)
+            target.rename(keep)
             new.rename(target)
-        elif exchange(new, target):
-            old.append(new)
-        else:
-            target.rename(new.with_name(f"{name}.old"))
-            new.rename(target)
-            old.append(new.with_name(f"{name}.old"))
-        sync_file(target.parent)
-    return old
+    sync_file(target.parent)
 
 
 def _everything(directory: Path) -> Iterator[Path]:

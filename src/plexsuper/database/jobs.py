@@ -1,5 +1,7 @@
 """The pieces of work a check consists of, each for one connection, none needing another's result."""
 
+# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -161,7 +163,9 @@ def _judge_rtree(conn: sqlite3.Connection, *, name: str) -> Verdict:
     try:
         (said,) = conn.execute("SELECT rtreecheck('main', ?)", (name,)).fetchone()
     except sqlite3.OperationalError as error:
-        if "no such" in explain(error):  # this SQLite has no R-tree module; the tables below it are judged as tables
+        if "no such" in explain(
+            error
+        ):  # this SQLite has no R-tree module; the tables below it are judged as tables
             return Verdict()
         return Verdict([Finding(name, "rtree", "data", explain(error))])
     except SQLITE_ERRORS as error:

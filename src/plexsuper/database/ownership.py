@@ -45,17 +45,22 @@ def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
     for table in schema.tables.values():
         trees.append((table.name, "table", table.root))
         trees += [(index.name, "index", index.root) for index in table.indexes]
-    clustered = {table.name for table in schema.tables.values() if table.without_rowid}  # these are index trees
+    clustered = {
+        table.name for table in schema.tables.values() if table.without_rowid
+    }  # these are index trees
     for tree, (name, kind, root) in enumerate(trees, FIRST_TREE):
         result.names[tree], result.kinds[tree] = name, kind
         damage: Damage = "index" if kind == "index" else "data"
         faults: list[tuple[int, str]] = []
-        result.entries[name] = survey.claim_tree(tree, root, _collect(faults), table=kind != "index" and name not in clustered)
+        result.entries[name] = survey.claim_tree(
+            tree, root, _collect(faults), table=kind != "index" and name not in clustered
+        )
         _report(result, name, kind, damage, faults)
     faults = []
     survey.claim_freelist(_collect(faults))
     _report(result, "free page list", "freelist", "structure", faults)
-    if unused := survey.unused():
+    # Below an unreadable page hang pages that nothing refers to any more: that is no fault of the list
+    if not result.findings and (unused := survey.unused()):
         message = f"{len(unused)} pages belong to nothing: {_listed(unused)}"
         result.findings.append(
             Finding("free page list", "freelist", "structure", message, tuple(unused[:_MOST]))

@@ -22,7 +22,9 @@ def run_plex_sqlite(command: Sequence[str], database: str, sql: str, *, read_onl
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DatabaseError(f"cannot run Plex SQLite ({command[0]}): {error}; leave it out to go on without") from error
+        raise DatabaseError(
+            f"cannot run Plex SQLite ({command[0]}): {error}; leave it out to go on without"
+        ) from error
     if done.returncode or done.stderr.strip():
         said = done.stderr.strip() or f"exit code {done.returncode}"
         raise DatabaseError(f"Plex SQLite failed on {database}: {said}")

@@ -7,12 +7,14 @@ to `…_from_rows`. Ask on one persistent read-only connection.
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from plexsuper.database.connection import sqlite_errors
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SONIC_MARK
 
-Row = tuple[int | None, ...]
+Row: TypeAlias = Any
+"""A row as any driver gives it: it can be unpacked."""
 
 DATA_VERSION_SQL = "PRAGMA data_version"
 """One number that changes when *another* connection has committed: 8 us, so ask this first."""
@@ -118,7 +120,7 @@ def assert_plan(conn: sqlite3.Connection) -> bool:
     return plan_from_rows(plan)
 
 
-def plan_from_rows(rows: Iterable[tuple[object, ...]]) -> bool:
+def plan_from_rows(rows: Iterable[Row]) -> bool:
     """Say whether the answer to `EXPLAIN QUERY PLAN` searches the index on `changed_at`."""
     return any(f"USING INDEX {CHANGED_INDEX} (changed_at>?)" in str(row[3]) for row in rows)
 
@@ -132,7 +134,7 @@ def number_from_rows(rows: Iterable[Row]) -> int:
     """Return the one number of *rows*; raise `DatabaseError` when there is none (never 0 instead)."""
     for row in rows:
         if row[0] is not None:
-            return row[0]
+            return int(row[0])
     raise DatabaseError("the library database gave no answer to a question that always has one")
 
 

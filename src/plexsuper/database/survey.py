@@ -121,7 +121,10 @@ class Survey:
                 continue
             kind = self._kinds[number]
             if kind not in kinds:
-                complain(number, f"page {number} is part of {'a table' if table else 'an index'} but no readable page of one")
+                complain(
+                    number,
+                    f"page {number} is part of {'a table' if table else 'an index'} but no readable page of one",
+                )
                 continue
             if kind < PageKind.INDEX_LEAF:
                 stack.extend(self._children[number])

@@ -58,7 +58,9 @@ def read_chain(source: PageSource, page: Page, cell: Cell) -> tuple[bytes, list[
         parts.append(data[4 : 4 + min(left, source.usable - 4)])
         left -= source.usable - 4
     if link and pages:
-        raise Malformed(f"page {page.number}: the overflow chain of a record does not end at page {pages[-1]}")
+        raise Malformed(
+            f"page {page.number}: the overflow chain of a record does not end at page {pages[-1]}"
+        )
     return b"".join(parts), pages
 
 

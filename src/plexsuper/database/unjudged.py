@@ -19,7 +19,9 @@ def beyond_stock_sqlite(schema: Schema) -> Iterator[Unjudged]:
                 " with the table, its order only as far as the alphabet goes",
             )
         elif collation:
-            yield Unjudged(index.name, f"it needs {collation}, which only Plex has; only its pages were judged")
+            yield Unjudged(
+                index.name, f"it needs {collation}, which only Plex has; only its pages were judged"
+            )
     for item in schema.virtual:
         if item.module in _FULL_TEXT:
             yield Unjudged(
@@ -29,5 +31,6 @@ def beyond_stock_sqlite(schema: Schema) -> Iterator[Unjudged]:
             )
         elif item.module != "rtree":
             yield Unjudged(
-                item.name, f"stock SQLite has no module {item.module}; its shadow tables were checked as tables"
+                item.name,
+                f"stock SQLite has no module {item.module}; its shadow tables were checked as tables",
             )

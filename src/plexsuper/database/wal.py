@@ -122,7 +122,9 @@ def _judge_rest(fd: int, wal: Wal, valid: int, salts: list[int]) -> None:
         offset += step
     wal.torn = valid - wal.committed
     if lost:
-        wal.fault = f"frame {valid + 1} of the write-ahead log is damaged; {lost} commits after it cannot be read"
+        wal.fault = (
+            f"frame {valid + 1} of the write-ahead log is damaged; {lost} commits after it cannot be read"
+        )
 
 
 def _checksum(data: bytes, order: str, sum0: int, sum1: int) -> tuple[int, int]:

@@ -92,6 +92,8 @@ class _Judge:
                 self._publish(fact)
 
     def _spend(self, seen: TroubleSeen, now: float) -> None:
+        if self._health.fault == "cache_full":
+            return  # downloads that break off for want of room are not the network's doing
         resets = seen.count if seen.trouble in ("reset", "unreachable") else 0
         throttled = seen.count if seen.trouble == "throttled" else 0
         self._storage.budget, fact = self._storage.budget.troubled(now, resets=resets, throttled=throttled)

@@ -37,6 +37,9 @@ _LONG: Final = 180.0
 _CONFIRM: Final = 0.5
 _LOOK: Final = 1.0
 _ANSWER: Final = 0.5
+_SHARE: Final = 20
+"""Connections that break are trouble when they are at least one in so many."""
+
 _AGAIN: Final = 0.1
 _NOT_EVERY: Final = 5.0
 
@@ -217,7 +220,9 @@ class Senses:
 
         if throttled := more(429, 503):
             self._feed(TroubleSeen("throttled", throttled, f"HTTP 429 or 503, {throttled} times"))
-        if broken := more(0):
+        # Files that are closed before an answer came are counted as broken too: those are few among many.
+        broken, all_of_them = more(0), more(*counted)
+        if broken and broken * _SHARE >= all_of_them:
             self._feed(TroubleSeen("reset", broken, f"{broken} requests broke off"))
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,11 @@ from plexsuper.simulator import scanner_child
 from plexsuper.simulator.definitions import Definition, guess_sections, read_definitions
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs, describe
-from plexsuper.simulator.layout import SERVER
-from plexsuper.simulator.real import Setup, simulate
+from plexsuper.simulator.layout import SERVER, SUPPORT_DIR, Layout
+from plexsuper.simulator.real import Setup, run_first_time, simulate
 
 _HANDED_OVER = "PLEXSUPER_SIMULATOR_ARGV"
+_DAMAGED = "Error: Unable to set up server: sqlite3_statement_backend::loadOne: {} (N4soci10soci_errorE)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,13 +37,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.list_knobs:
         sys.stdout.write(describe() + "\n")
         return 0
+    if options.first_run:
+        run_first_time(_setup(options))
+        return 0
     if handed is None and not options.plain and Path("/proc/self/mem").exists():
-        _become_plex(sys.argv[1:] if argv is None else argv)
+        _become_plex(sys.argv[1:] if argv is None else argv, Layout(options.data.resolve()))
     try:
         return anyio.run(_run, _setup(options))
-    except PlexsuperError as error:
-        sys.stderr.write(f"plexsuper.simulator: {error}\n")
-        return int(error.exit_code)
+    except (PlexsuperError, sqlite3.DatabaseError, BaseExceptionGroup) as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> int:
+    """Say why the server ended; a damaged database in the words of Plex."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if "malformed" in str(error) or isinstance(error, sqlite3.DatabaseError):
+        sys.stderr.write(f"{_DAMAGED.format(str(error).rpartition(': ')[2])}\n")
+        return 255
+    if not isinstance(error, PlexsuperError):
+        raise error
+    sys.stderr.write(f"plexsuper.simulator: {error}\n")
+    return int(error.exit_code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--time-scale", type=float, default=1.0, help="how many times faster than real")
     parser.add_argument(
         "--plain", action="store_true", help="keep the own command line, do not look like Plex"
+    )
+    parser.add_argument(
+        "--service",
+        action="store_true",
+        help="scripts of a container start it and print the container's lines",
+    )
+    parser.add_argument(
+        "--first-run", action="store_true", help="do what the container does before the first start, and end"
     )
     parser.add_argument("--list-knobs", action="store_true")
     return parser
@@ -106,6 +131,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         account=account,
         seed=options.seed,
         scale=options.time_scale,
+        service=options.service,
     )
 
 
@@ -125,12 +151,13 @@ async def _run(setup: Setup) -> int:
     return code
 
 
-def _become_plex(argv: Sequence[str]) -> NoReturn:
+def _become_plex(argv: Sequence[str], layout: Layout) -> NoReturn:
     own = ["p", "-m", "plexsuper.simulator"]
     pad = scanner_child.padding(own, [SERVER])
     environment = {
         **os.environ,
         _HANDED_OVER: json.dumps(list(argv)),
+        SUPPORT_DIR: str(layout.support.parent),
         # Under a false name Python cannot find its own parts: tell it where they are
         "PYTHONHOME": sys.base_prefix,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

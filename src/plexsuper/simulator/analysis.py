@@ -122,15 +122,16 @@ class Analyses:
         """Analyse one item, whether it is analysed already or not."""
         await self.run(MEDIA, section, self._core.library.leaf_of(item))
 
-    def backlog(self, kind: Kind) -> list[tuple[Section, Leaf]]:
-        """Return the files that a kind of analysis has not been done for."""
+    def backlog(self, kind: Kind, limit: int | None = None) -> list[tuple[Section, Leaf]]:
+        """Return the files that a kind of analysis has not been done for, at least *limit* if there are so many."""
         core = self._core
         done = core.done.setdefault(kind.name, set())
+        rows = None if limit is None else limit + len(done)
         return [
             (section, leaf)
             for section in core.library.sections()
             if section.type in kind.sections
-            for leaf in core.library.leaves(section.id, unanalysed=kind is MEDIA)
+            for leaf in core.library.leaves(section.id, unanalysed=kind is MEDIA, limit=rows)
             if leaf.item not in done
         ]
 

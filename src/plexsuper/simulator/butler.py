@@ -77,6 +77,8 @@ _ANALYSES: dict[str, Kind] = {
     "ButlerTaskGenerateAdMarkers": ADS,
 }
 
+_SAMPLE = 1000
+
 
 class Butler:
     """Runs tasks, each at most once at a time."""
@@ -160,9 +162,9 @@ class Butler:
         if task.name in {"RefreshLibraries", "RefreshPeriodicMetadata"}:
             return True
         if task.name == "MusicAnalysis":
-            return bool(self._sonic.backlog())
+            return bool(self._sonic.backlog(1))
         kind = _ANALYSES.get(task.name)
-        return bool(kind and self._analyses.backlog(kind))
+        return bool(kind and self._analyses.backlog(kind, 1))
 
     async def _run(self, task: Task, limit: int | None) -> None:
         core = self._core
@@ -192,7 +194,7 @@ class Butler:
             await core.clock.sleep(core.vary(core.knobs.butler_seconds))
             back_up(core)
         elif kind := _ANALYSES.get(task.name):
-            for section, leaf in self._analyses.backlog(kind)[:limit]:
+            for section, leaf in self._analyses.backlog(kind, limit)[:limit]:
                 await self._analyses.run(kind, section, [leaf])
         else:
             await core.clock.sleep(core.vary(core.knobs.butler_seconds))
@@ -201,6 +203,6 @@ class Butler:
         """Refresh the metadata of some items; as far as known, not of all at once."""
         core = self._core
         for section in core.library.sections():
-            leaves = core.library.leaves(section.id)
+            leaves = core.library.leaves(section.id, limit=_SAMPLE)
             for leaf in core.rng.sample(leaves, min(len(leaves), limit or core.knobs.butler_items)):
                 self._metadata.refresh(section, leaf.item)

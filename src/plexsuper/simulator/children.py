@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 
 from plexsuper.simulator import scanner_child
+from plexsuper.simulator.layout import SUPPORT_DIR
 from plexsuper.simulator.logs import Logs
 from plexsuper.simulator.processes import ScannerDied, log_end, log_start
 from plexsuper.simulator.tree import Listing, Tree
@@ -75,6 +76,8 @@ class ScannerProcesses:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PATH": os.environ.get("PATH", ""),
         }
+        if SUPPORT_DIR in os.environ:
+            environment[SUPPORT_DIR] = os.environ[SUPPORT_DIR]
         return subprocess.Popen(
             own if pad is None else [*own, pad],
             executable="/proc/self/exe",

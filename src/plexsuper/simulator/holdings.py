@@ -96,14 +96,14 @@ class Holdings(LibraryWriter):
             self.trash.purge(section)
         return gone
 
-    def leaves(self, section: int, *, unanalysed: bool = False) -> list[Leaf]:
+    def leaves(self, section: int, *, unanalysed: bool = False, limit: int | None = None) -> list[Leaf]:
         """Return the living files of a section, or only those that no media analysis has succeeded on."""
         only = " AND version.media_analysis_version = 0" if unanalysed else ""
         rows = self.conn.execute(
             "SELECT version.metadata_item_id, version.id, part.file FROM media_items AS version"  # noqa: S608 # a constant
             " JOIN media_parts AS part ON part.media_item_id = version.id"
-            f" WHERE version.library_section_id = ? AND part.deleted_at IS NULL{only} ORDER BY version.id",
-            (section,),
+            f" WHERE version.library_section_id = ? AND part.deleted_at IS NULL{only} ORDER BY version.id LIMIT ?",
+            (section, -1 if limit is None else limit),
         )
         return [Leaf(*row) for row in rows]
 

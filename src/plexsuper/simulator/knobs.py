@@ -37,6 +37,7 @@ class Knobs:
     token_after: Annotated[
         float, Fact("A", "when a claimed server's token is in Preferences.xml; -1 never")
     ] = 0.0
+    stop_seconds: Annotated[float, Fact("T", "a stop takes so long before the databases are closed")] = 0.0
     claim_answer: Annotated[
         Literal["granted", "refused"], Fact("B", "what plex.tv says to the claim token")
     ] = "granted"

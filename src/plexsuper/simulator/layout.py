@@ -6,6 +6,9 @@ from pathlib import Path
 from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB
 
 SUPPORT = Path("Library/Application Support/Plex Media Server")
+SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"
+"""The variable that tells a server, and everybody who looks at its processes, where its directory is."""
+
 HOME = "/usr/lib/plexmediaserver"
 SERVER = f"{HOME}/Plex Media Server"
 SCANNER = f"{HOME}/Plex Media Scanner"

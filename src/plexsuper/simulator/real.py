@@ -2,9 +2,10 @@
 
 import os
 import random
+import socket
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from plexsuper.simulator.children import ScannerProcesses
 from plexsuper.simulator.clock import Clock
 from plexsuper.simulator.definitions import Definition
 from plexsuper.simulator.http import serve
-from plexsuper.simulator.identity import Account
+from plexsuper.simulator.identity import Account, PreferencesFile
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.layout import Layout
 from plexsuper.simulator.library import LibraryWriter, transaction
 from plexsuper.simulator.life import Place
 from plexsuper.simulator.logs import Logs, Print, print_line
 from plexsuper.simulator.schema import connect_as_plex, create_databases
-from plexsuper.simulator.server import Server
+from plexsuper.simulator.server import Server, prepare
 from plexsuper.simulator.truth import Truth
 
 
@@ -39,6 +40,16 @@ class Setup:
     seed: int = 0
     scale: float = 1.0
     console: Print = print_line
+    service: bool = False
+    """A service manager starts it and prints the lines of the container, as in the image."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of *host* that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        number: int = probe.getsockname()[1]
+    return number
 
 
 async def simulate(setup: Setup) -> int:
@@ -54,6 +65,18 @@ async def simulate(setup: Setup) -> int:
 @asynccontextmanager
 async def simulation(setup: Setup) -> AsyncIterator[Server]:
     """Give a server that does not run yet, over its data directory."""
+    with _place(setup) as place:
+        yield Server(place, service=setup.service)
+
+
+def run_first_time(setup: Setup) -> None:
+    """Do what the container does before its server's first start: identity, claim, library."""
+    with _place(setup) as place:
+        prepare(place, PreferencesFile(place.layout.preferences))
+
+
+@contextmanager
+def _place(setup: Setup) -> Iterator[Place]:
     layout = Layout(setup.data)
     setup.data.mkdir(parents=True, exist_ok=True)
     if not layout.library.exists():
@@ -75,7 +98,7 @@ async def simulation(setup: Setup) -> AsyncIterator[Server]:
         exists=_exists,
     )
     with closing(truth), closing(logs), closing(children):
-        yield Server(place)
+        yield place
 
 
 def add_sections(layout: Layout, sections: Sequence[Definition]) -> None:

@@ -32,11 +32,21 @@ _CONTAINER_STARTED = (
 )
 
 
+def prepare(place: Place, file: PreferencesFile) -> bool:
+    """Do what the container's first-run script does; say whether the server has a token, or will have one."""
+    granted = place.knobs.claim_answer == "granted"
+    token_due = first_run(file, place.account, place.rng, granted=granted, out=place.logs.console)
+    if token_due and place.knobs.token_after == 0:
+        file.change(token_attributes(place.account))
+    return token_due
+
+
 class Server:
     """One simulated server; `handle` answers requests whatever carries them."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, service: bool = False) -> None:
         self.place = place
+        self._service = service
         self.state: State = "off"
         self.life: Life | None = None
         self.changed = anyio.Event()
@@ -60,7 +70,10 @@ class Server:
     async def run(self) -> None:
         """Run until `stop`, or until a crash from which the server does not come back."""
         file = PreferencesFile(self.place.layout.preferences)
-        self._container_starts(file)
+        if self._service:
+            self._token_due = "PlexOnlineToken" in file.values
+        else:
+            self._container_starts(file)
         while True:
             await self._live(file)
             if self._down is None or self._down < 0:
@@ -141,7 +154,7 @@ class Server:
     async def _live(self, file: PreferencesFile) -> None:
         knobs, clock = self.place.knobs, self.place.clock
         self.lives += 1
-        self.place.logs.console("Starting Plex Media Server.")
+        self._say("Starting Plex Media Server.")
         self.place.truth.record("server.started", life=self.lives)
         try:
             async with anyio.create_task_group() as tasks:
@@ -152,12 +165,15 @@ class Server:
                 async with live(self.place, file, self._crash_as_ordered) as life:
                     self._greet()
                     self.life = life
-                    await self._serve(life)
+                    try:
+                        await self._serve(life)
+                    finally:
+                        await self._take_leave()
         finally:
             self.life = None
             self._go("off")
             self.place.truth.record("server.stopped")
-            self.place.logs.console("Stopping Plex Media Server.")
+            self._say("Stopping Plex Media Server.")
 
     async def _serve(self, life: Life) -> None:
         knobs, clock = self.place.knobs, self.place.clock
@@ -180,16 +196,25 @@ class Server:
         await self._end.wait()
         scope.cancel()
 
+    async def _take_leave(self) -> None:
+        """Take the time that a stop needs before the databases are closed; a crash needs none."""
+        self.life = None
+        if self._down is None and self.place.knobs.stop_seconds:
+            with anyio.CancelScope(shield=True):
+                await self.place.clock.sleep(self.place.knobs.stop_seconds)
+
+    def _say(self, line: str) -> None:
+        """Print what the container's own scripts print, unless there are such scripts."""
+        if not self._service:
+            self.place.logs.console(line)
+
     def _container_starts(self, file: PreferencesFile) -> None:
         place = self.place
         for line in _CONTAINER_START:
             place.logs.console(line)
-        granted = place.knobs.claim_answer == "granted"
-        self._token_due = first_run(file, place.account, place.rng, granted=granted, out=place.logs.console)
+        self._token_due = prepare(place, file)
         for line in _CONTAINER_STARTED:
             place.logs.console(line)
-        if self._token_due and place.knobs.token_after == 0:
-            file.change(token_attributes(place.account))
 
     def _greet(self) -> None:
         logs = self.place.logs

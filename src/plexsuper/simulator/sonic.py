@@ -23,8 +23,11 @@ class Sonic:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def backlog(self) -> list[tuple[Section, int]]:
-        """Return the living tracks without a mark, in the sections where that is not switched off."""
+    def backlog(self, limit: int | None = None) -> list[tuple[Section, int]]:
+        """Return the living tracks without a mark, in the sections where that is not switched off.
+
+        With *limit* only so many of each section.
+        """
         core = self._core
         if not core.plex_pass:
             return []
@@ -39,8 +42,8 @@ class Sonic:
                 continue
             tracks = core.library.conn.execute(
                 "SELECT id FROM metadata_items WHERE library_section_id = ? AND metadata_type = ?"
-                " AND deleted_at IS NULL AND coalesce(extra_data, '') NOT LIKE ? ORDER BY id",
-                (section.id, MetadataType.TRACK, f"%{SONIC_MARK}%"),
+                " AND deleted_at IS NULL AND coalesce(extra_data, '') NOT LIKE ? ORDER BY id LIMIT ?",
+                (section.id, MetadataType.TRACK, f"%{SONIC_MARK}%", -1 if limit is None else limit),
             )
             found += [(section, row[0]) for row in tracks]
         return found
@@ -48,7 +51,7 @@ class Sonic:
     async def run(self, activity: Activity, *, limit: int | None = None) -> None:
         """Analyse the backlog, or its first *limit* tracks."""
         core = self._core
-        tracks = self.backlog()[:limit]
+        tracks = self.backlog(limit)[:limit]
         async with self._process():
             for number, (section, track) in enumerate(tracks):
                 with core.truth.work("sonic", section=section.id, item=track):

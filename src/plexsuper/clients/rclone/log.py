@@ -29,7 +29,7 @@ _SIGNS: Final[tuple[tuple[Trouble, re.Pattern[str]], ...]] = (
             re.IGNORECASE,
         ),
     ),
-    ("gone", re.compile(r"NoSuchBucket|directory not found|container not found", re.IGNORECASE)),
+    ("gone", re.compile(r"NoSuchBucket|(?:directory|object) not found|container not found", re.IGNORECASE)),
     ("reset", re.compile(r"connection reset|broken pipe|unexpected EOF|server closed", re.IGNORECASE)),
     (
         "unreachable",

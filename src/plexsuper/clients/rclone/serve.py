@@ -48,10 +48,12 @@ async def serve_s3(
     command = [rclone.path, "serve", "s3", str(tree), "--addr=127.0.0.1:0", "--read-only"]
     command += ["--dir-cache-time=1s", "--config="]
     environment = rclone_environment({"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'})
+    tail = LogTail(str(log))
+    tail.read()  # what another server said before is not ours
     child = await anyio.to_thread.run_sync(spawn, command, environment, log)
     process = OwnProcess(child)
     try:
-        port = await _port(process, LogTail(str(log)))
+        port = await _port(process, tail)
         yield S3Server(port=port, access_key=access_key, secret_key=secret_key, child=child)
     finally:
         process.send(signal.SIGCONT)

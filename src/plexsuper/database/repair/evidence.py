@@ -1,5 +1,7 @@
 """What the indexes of a table still know of its rows, and whether a record can be a row of it at all."""
 
+# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+
 import re
 import sqlite3
 from collections import Counter
@@ -109,7 +111,10 @@ class Witnesses:
         candidates = [
             (index, measure)
             for index in table.indexes
-            if index.name in sound and comparable(index) and not index.partial and (measure := self._measure(index))
+            if index.name in sound
+            and comparable(index)
+            and not index.partial
+            and (measure := self._measure(index))
         ]
         # Indexes know the same rows; those that disagree with most others hold foreign pages
         agreed = Counter(measure for _, measure in candidates).most_common()
@@ -169,7 +174,10 @@ def agrees(values: list[Value], known: dict[int, Value]) -> bool:
 def rebuilt_row(table: Table, known: dict[int, Value]) -> bytes:
     """Make a record from the indexed columns; the others get NULL, or their default where NULL is forbidden."""
     key = rowid_column(table)
-    values = [None if number == key else known.get(number, _filler(table, number)) for number in range(len(table.columns))]
+    values = [
+        None if number == key else known.get(number, _filler(table, number))
+        for number in range(len(table.columns))
+    ]
     return encode_record(values)
 
 

@@ -4,6 +4,8 @@ The tree around it accepts it as long as the rowids fit. But its rows are no row
 says otherwise of every one of them. A single row that an index contradicts is no proof: then the table is right.
 """
 
+# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+
 from bisect import bisect_right
 
 from plexsuper.database.access import SQLITE_ERRORS
@@ -80,7 +82,9 @@ def _denied_rows(witnesses: Witnesses, table: Table) -> set[int]:
     unknown = " + ".join(f"(NOT {lookup(table, index)})" for index in witnesses.indexes)
     unknown += f" >= {max(len(witnesses.indexes) // 2 + 1, min(_ENOUGH, len(witnesses.indexes)))}"
     try:
-        rows = witnesses.conn.execute(f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE {unknown}")
+        rows = witnesses.conn.execute(
+            f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE {unknown}"
+        )
         return {row for (row,) in rows}
     except SQLITE_ERRORS:  # the table's own tree is damaged, too; then its shape must do
         return set()

@@ -15,7 +15,12 @@ from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
 from plexsuper.database.repair.report import RepairReport
-from plexsuper.database.repair.schema_tree import make_usable, mend_declarations, parse_error, rescue_schema_tree
+from plexsuper.database.repair.schema_tree import (
+    make_usable,
+    mend_declarations,
+    parse_error,
+    rescue_schema_tree,
+)
 from plexsuper.database.repair.strays import hosts_of_foreign_leaves, rescue_tables
 from plexsuper.database.repair.surgery import free_the_unowned, rebuild_indexes, schema_of
 from plexsuper.database.repair.virtual import heal, hurt_tables, refresh
@@ -55,6 +60,10 @@ def repair_database(
         refuse_if_open(path)
         try:
             _Repair(path, workdir, tell, plex_sqlite, report).run()
+        except OSError as error:
+            raise DatabaseError(
+                f"{path} could not be repaired, it is as it was: {error}; see to the storage and try again"
+            ) from error
         except (*SQLITE_ERRORS, Malformed) as error:
             raise DatabaseError(
                 f"{path} could not be repaired, it is as it was: {explain(error)}; restore a snapshot or one of Plex's"
@@ -137,8 +146,12 @@ class _Repair:
 
     def _improve(self, checked: CheckReport) -> None:
         schema = schema_of(self.copy)
-        tables = {finding.object for finding in checked.findings if finding.kind == "table"} & schema.tables.keys()
-        indexes = {finding.object for finding in checked.findings if finding.kind == "index"} & schema.indexes.keys()
+        tables = {
+            finding.object for finding in checked.findings if finding.kind == "table"
+        } & schema.tables.keys()
+        indexes = {
+            finding.object for finding in checked.findings if finding.kind == "index"
+        } & schema.indexes.keys()
         broken = {finding.object for finding in checked.findings if finding.kind == "rtree"}
         suspects = _suspects(checked, schema)
         if any(finding.kind == "freelist" for finding in checked.findings):
@@ -200,7 +213,9 @@ class _Repair:
         finished = self.copy
         home = self.path.absolute().parent
         if finished.stat().st_dev != home.stat().st_dev:
-            raise DatabaseError(f"{self.workdir} is not on the file system of {self.path}; name a directory on it")
+            raise DatabaseError(
+                f"{self.workdir} is not on the file system of {self.path}; name a directory on it"
+            )
         for file in filter(None, (finished, applied)):
             adopt_looks(self.path, file)
             sync_path(file)

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from plexsuper.database.access import SQLITE_ERRORS, connect, explain
+from plexsuper.database.access import SQLITE_ERRORS, connect, explain, immutable_uri
 from plexsuper.database.btree_page import kind_of, parse_page
 from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import decode_record
 from plexsuper.database.repair.build import page_bytes
 from plexsuper.database.repair.evidence import Witnesses
-from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.lost_roots import find_roots, stray_roots
+from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.report import RepairReport
 from plexsuper.database.repair.schema_shape import is_declaration
 from plexsuper.database.repair.surgery import open_copy, schema_of
@@ -101,7 +101,7 @@ def _correct(
             continue
         if model is item and not is_text(item):
             raise DatabaseError(
-                f"the declaration of {ascii(name)} in {path.name} is damaged and no other database beside it has it;"
+                f"the declaration of {name!a} in {path.name} is damaged and no other database beside it has it;"
                 " restore a snapshot"
             )
         have.add((model.type, model.name))
@@ -125,7 +125,9 @@ def _add(copy: Path, lost: list[SchemaObject], roots: dict[str, int], report: Re
     with open_copy(copy) as conn:
         for item in lost:
             row = (item.type, item.name, item.table, roots.get(item.name, 0), item.sql)
-            conn.execute("INSERT INTO sqlite_master(type, name, tbl_name, rootpage, sql) VALUES (?,?,?,?,?)", row)
+            conn.execute(
+                "INSERT INTO sqlite_master(type, name, tbl_name, rootpage, sql) VALUES (?,?,?,?,?)", row
+            )
             report.notes.append(f"the declaration of {item.name} was taken from a sibling database")
 
 
@@ -133,7 +135,9 @@ def _put_in_order(copy: Path, order: list[SchemaObject]) -> None:
     """SQLite reads the declarations in order: a table's must come before those of its indexes."""
     place = {(item.type, item.name): number for number, item in enumerate(order)}
     with open_copy(copy) as conn:
-        rows = conn.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid").fetchall()
+        rows = conn.execute(
+            "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY rowid"
+        ).fetchall()
         wanted = sorted(rows, key=lambda row: place.get((row[0], row[1]), len(place)))
         if wanted != rows:
             conn.execute("DELETE FROM sqlite_master")
@@ -152,11 +156,18 @@ def _declare_constraints(copy: Path, report: RepairReport) -> None:
 
 def _donors(path: Path) -> Iterator[Schema]:
     for file in sorted(path.parent.glob("com.plexapp.plugins.library*.db*"), reverse=True):
-        if file.name == path.name or file.name.endswith(("-wal", "-shm", "-journal")) or "damaged" in file.name:
+        if (
+            file.name == path.name
+            or file.name.endswith(("-wal", "-shm", "-journal"))
+            or "damaged" in file.name
+        ):
             continue
-        with contextlib.suppress(DatabaseError, Malformed, *SQLITE_ERRORS):
-            with PageSource(file), closing(connect(f"file:{file}?mode=ro&immutable=1")) as conn:
-                yield read_schema(conn)
+        with (
+            contextlib.suppress(DatabaseError, Malformed, *SQLITE_ERRORS),
+            PageSource(file),
+            closing(connect(immutable_uri(file))) as conn,
+        ):
+            yield read_schema(conn)
 
 
 def make_usable(copy: Path) -> None:
@@ -186,7 +197,7 @@ def _declared_roots(pages: PageFile) -> Iterator[int]:
 def parse_error(copy: Path) -> str:
     """What SQLite says of the copy's schema; nothing when it can parse all of it."""
     try:
-        with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as conn:
+        with closing(connect(immutable_uri(copy))) as conn:
             conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except SQLITE_ERRORS as error:
         return explain(error)

@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from plexsuper.database.access import connect
+from plexsuper.database.access import connect, immutable_uri
 from plexsuper.database.btree_page import kind_of
 from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.repair.evidence import Witnesses
@@ -23,14 +23,19 @@ def rescue_tables(copy: Path, schema: Schema, names: set[str], report: RepairRep
     Raises:
         DatabaseError: one is a WITHOUT ROWID table; Plex has none.
     """
-    with PageFile(copy) as pages, closing(connect(f"file:{copy}?mode=ro&immutable=1", schema.collations)) as conn:
+    with (
+        PageFile(copy) as pages,
+        closing(connect(immutable_uri(copy), schema.collations)) as conn,
+    ):
         sound = _sound_indexes(pages, schema, names)
         witnesses = {name: Witnesses(conn, schema.tables[name], sound) for name in names}
         walks: dict[str, TreeWalk] = {}
         for name in sorted(names):
             table = schema.tables[name]
             if table.without_rowid:
-                raise DatabaseError(f"table {name} has no rowids; such tables (Plex has none) cannot be repaired")
+                raise DatabaseError(
+                    f"table {name} has no rowids; such tables (Plex has none) cannot be repaired"
+                )
             walk = mark_foreign(pages, table, walk_tree(pages, table.root, table=True), witnesses[name])
             if walk.faults:
                 walks[name] = walk
@@ -101,7 +106,9 @@ def _strays(pages: PageFile, schema: Schema, walks: dict[str, TreeWalk]) -> list
 
     survey.claim_tree(FIRST_TREE, 1, ignore, table=True)
     trees = [(index.root, False) for index in schema.indexes.values()]
-    trees += [(table.root, not table.without_rowid) for table in schema.tables.values() if table.name not in walks]
+    trees += [
+        (table.root, not table.without_rowid) for table in schema.tables.values() if table.name not in walks
+    ]
     for tree, (root, is_table) in enumerate(trees, FIRST_TREE + 1):
         survey.claim_tree(tree, root, ignore, table=is_table)
     for tree, walk in enumerate(walks.values(), FIRST_TREE + 1 + len(trees)):

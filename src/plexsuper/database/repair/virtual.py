@@ -5,6 +5,8 @@ where it has the tokenizer, by `Plex SQLite` where that is at hand, and else emp
 titles into it, and old ones are not found by search until it is rebuilt.
 """
 
+# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+
 import re
 import sqlite3
 import struct
@@ -43,7 +45,9 @@ def heal(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None, *, l
         return _heal_full_text(path, item, plex_sqlite, lost=lost)
     if item.module == "rtree":
         return _heal_rtree(path, item)
-    return f"rows of its shadow tables were lost; {item.module} has no rebuild, Plex refills it as titles change"
+    return (
+        f"rows of its shadow tables were lost; {item.module} has no rebuild, Plex refills it as titles change"
+    )
 
 
 def refresh(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None) -> str:
@@ -56,9 +60,7 @@ def refresh(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None) -
     )
 
 
-def _heal_full_text(
-    path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None, *, lost: bool
-) -> str:
+def _heal_full_text(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None, *, lost: bool) -> str:
     with open_copy(path) as conn:
         if not lost and _has_every_block(conn, item):
             return "kept: every block of its index is there"
@@ -108,10 +110,13 @@ def _empty(conn: sqlite3.Connection, item: VirtualTable) -> None:
 
 def _heal_rtree(path: Path, item: VirtualTable) -> str:
     node, parent, rowid = (quoted(f"{item.name}_{part}") for part in ("node", "parent", "rowid"))
-    width = len(_ARGUMENTS.search(item.sql).group(1).split(","))  # type: ignore[union-attr] - SQLite has parsed it
+    arguments = _ARGUMENTS.search(item.sql)
+    width = len(arguments.group(1).split(",")) if arguments else 0
     cell = struct.Struct(f">q{width - 1}f")
     with open_copy(path) as conn:
-        leaves = conn.execute(f"SELECT data FROM {node} WHERE nodeno IN (SELECT nodeno FROM {rowid})").fetchall()
+        leaves = conn.execute(
+            f"SELECT data FROM {node} WHERE nodeno IN (SELECT nodeno FROM {rowid})"
+        ).fetchall()
         boxes = {key: box for (data,) in leaves if isinstance(data, bytes) for key, box in _boxes(data, cell)}
         (rows,) = conn.execute(f"SELECT count(*) FROM {rowid}").fetchone()
         (page_size,) = conn.execute("PRAGMA page_size").fetchone()

@@ -1,21 +1,18 @@
 """The private directory in which a repair works, and the copies it works on."""
 
 import contextlib
-import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from plexsuper.database.access import PRIVATE_PREFIX
 from plexsuper.database.btree_page import parse_page
 from plexsuper.database.format import HEADER_SIZE, Malformed, parse_header
+from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
 from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
-_LOCK = "lock"
 _GROWTH = 0.3
 """Rebuilt trees are written behind the old ones before those become free pages."""
 
@@ -28,31 +25,12 @@ def workshop(path: Path, workdir: Path | None, copies: int) -> Iterator[Path]:
 
     Raises:
         DatabaseError: another repair is at work, or there is too little space.
+        OSError: the directory cannot be written.
     """
     home = (workdir or path.parent).absolute()
-    prefix = f"{PRIVATE_PREFIX}repair-{path.name}-"
-    try:
-        _sweep(home, prefix, path)
-        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=home))
-    except OSError as error:
-        raise DatabaseError(f"cannot work in {home}: {error.strerror}; name another directory to work in") from error
-    try:
-        with (directory / _LOCK).open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _require_space(path, home, copies)
-            yield directory
-    finally:
-        shutil.rmtree(directory)
-
-
-def _sweep(home: Path, prefix: str, path: Path) -> None:
-    for old in home.glob(f"{prefix}*"):
-        with contextlib.suppress(FileNotFoundError), (old / _LOCK).open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DatabaseError(f"another repair of {path} is at work in {old}; wait for it") from None
-        shutil.rmtree(old)
+    _require_space(path, home, copies)
+    with private_directory(home, f"repair-{path.name}", alone=True) as directory:
+        yield directory
 
 
 def _require_space(path: Path, home: Path, copies: int) -> None:
@@ -99,14 +77,18 @@ def make_whole(copy: Path, *, distrust: bool) -> bool:
             try:
                 shape = guess_shape(raw, size, lambda at, length: os.pread(fd, length, at))
             except Malformed as error:
-                raise DatabaseError(f"{copy.name}: {error}; restore a snapshot or one of Plex's dated copies") from error
+                raise DatabaseError(
+                    f"{copy.name}: {error}; restore a snapshot or one of Plex's dated copies"
+                ) from error
             page_size, reserved = shape.page_size, shape.reserved
         else:
             page_size, reserved = header.page_size, header.reserved
         count = -(-size // page_size)
         file.truncate(count * page_size)
         second = os.pread(file.fileno(), page_size, page_size)
-        mended = revive_header(raw, page_size, reserved, count, mapped=_is_pointer_map(second, page_size - reserved))
+        mended = revive_header(
+            raw, page_size, reserved, count, mapped=_is_pointer_map(second, page_size - reserved)
+        )
         file.seek(0)
         file.write(mended)
     return mended != raw

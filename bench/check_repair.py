@@ -1,0 +1,171 @@
+"""How fast check and repair are against SQLite's own tools, on one library, in one run: only the ratios are claims.
+
+    python bench/check_repair.py [--scale 1.0] [--page-size 4096] [--fuzz 5000] [--work DIR]
+
+The baseline of the check is `PRAGMA integrity_check` with a stub for Plex's collation, as one would run it by hand. The
+`.recover` pipeline is measured only when the `sqlite3` program at hand proves on a one-table database that it can do it.
+"""
+
+import argparse
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from plexsuper.database.check import check_database
+from plexsuper.database.pages import PageSource
+from plexsuper.database.repair import repair_database
+from plexsuper.database.trees import walk_tree
+from plexsuper.simulator.reference import build_reference
+from plexsuper.simulator.schema import LIBRARY_DB
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def whole_integrity_check(path: Path) -> None:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
+        conn.create_collation("icu_root", lambda left, right: (left > right) - (left < right))
+        conn.execute("PRAGMA integrity_check").fetchall()
+
+
+def forget_cache() -> bool:
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def compare_checks(path: Path, rounds: int) -> None:
+    ours, sqlite, quick = [], [], []
+    for _ in range(rounds):
+        sqlite.append(timed(lambda: whole_integrity_check(path)))
+        ours.append(timed(lambda: check_database(path)))
+        quick.append(timed(lambda: check_database(path, full=False)))
+    base, full = statistics.median(sqlite), statistics.median(ours)
+    print(f"integrity_check, stub collation, warm   {base:8.2f} s")
+    print(f"full check, warm                        {full:8.2f} s   {full / base:.2f} x integrity_check")
+    print(f"quick check, warm                       {statistics.median(quick):8.2f} s")
+    if forget_cache():
+        cold = timed(lambda: check_database(path))
+        print(f"full check, cold                        {cold:8.2f} s   {cold / full:.2f} x its own warm time")
+
+
+def can_recover() -> list[str] | None:
+    """The `sqlite3` program, if it proves that it can `.recover`."""
+    program = shutil.which("sqlite3")
+    if program is None:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "proof.db"
+        with closing(sqlite3.connect(path)) as conn:
+            conn.execute("CREATE TABLE proof(x)")
+            conn.execute("INSERT INTO proof VALUES ('recovered')")
+            conn.commit()
+        said = subprocess.run([program, path, ".recover"], capture_output=True, text=True, check=False)
+    return [program] if said.returncode == 0 and "'recovered'" in said.stdout else None
+
+
+def recover_pipeline(program: list[str], path: Path, out: Path) -> None:
+    with subprocess.Popen([*program, path, ".recover"], stdout=subprocess.PIPE) as dump:
+        subprocess.run([*program, out], stdin=dump.stdout, check=False, capture_output=True)
+
+
+def overwrite(path: Path, pages: list[int]) -> None:
+    with PageSource(path) as source, path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * source.page_size)
+            file.write(random.Random(page).randbytes(source.page_size))
+
+
+def roots(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
+        return dict(conn.execute("SELECT name, rootpage FROM sqlite_master WHERE rootpage > 0"))
+
+
+def compare_repairs(path: Path, work: Path) -> None:
+    where = roots(path)
+    with PageSource(path) as source:
+        leaves = [leaf.page for leaf in walk_tree(source, where["media_parts"], table=True).leaves]
+    cases = {
+        "one index": [where["index_media_parts_on_file"]],
+        "three indexes": [where[f"index_media_parts_on_{name}"] for name in ("file", "hash", "size")],
+        "five table leaves": leaves[10:60:10],
+        "the root of metadata_items": [where["metadata_items"]],
+    }
+    program = can_recover()
+    print("no sqlite3 program here can .recover" if program is None else f".recover: {program[0]}")
+    gigabytes = path.stat().st_size / 1e9
+    for name, pages in cases.items():
+        home = work / name.replace(" ", "-")
+        home.mkdir()
+        victim = home / LIBRARY_DB
+        shutil.copyfile(path, victim)
+        overwrite(victim, pages)
+        line = ""
+        if program is not None:
+            recovered = timed(lambda v=victim, h=home: recover_pipeline(program, v, h / "recovered.db"))
+            line = f"  .recover {recovered:.1f} s"
+        seconds = timed(lambda v=victim: repair_database(v))
+        print(f"repair, {name:28} {seconds:8.2f} s   {seconds / gigabytes:.1f} s per GB{line}")
+        shutil.rmtree(home)
+
+
+def long_fuzz(count: int, work: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.small_database import judge, make_base, write_files  # noqa: PLC0415 - needs the path above
+    from tests.corruption import damage  # noqa: PLC0415 - as above
+
+    missed = false = 0
+    for wal in (False, True):
+        home = work / f"fuzz-{wal}"
+        home.mkdir()
+        base = make_base(home, seed=17, wal=wal)
+        for seed in range(10_000, 10_000 + count):
+            data, log, what = damage(seed, base)
+            path = write_files(home, data, log)
+            truth, healthy = judge(path, base), check_database(path).healthy
+            missed += truth.damaged and healthy and not truth.only_order_of_icu
+            false += truth.same and not healthy and not what.startswith(("cut after", "header:"))
+    print(f"fuzz: {2 * count} damages, {missed} missed, {false} false alarms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--page-size", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--fuzz", type=int, default=0)
+    parser.add_argument("--library", type=Path, help="measure this library database instead of a generated one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        work = Path(directory)
+        path = options.library
+        if path is None:
+            build_reference(work / "reference", scale=options.scale, seed=7, page_size=options.page_size)
+            path = work / "reference" / LIBRARY_DB
+        print(f"{path.stat().st_size / 1e6:.0f} MB, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores")
+        compare_checks(path, options.rounds)
+        compare_repairs(path, work)
+        if options.fuzz:
+            long_fuzz(options.fuzz, work)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(f"peak memory of this process {peak} MiB (the baseline runs in it, too)")
+
+
+if __name__ == "__main__":
+    main()
