@@ -62,7 +62,9 @@ def compare_checks(path: Path, rounds: int) -> None:
     print(f"quick check, warm                       {statistics.median(quick):8.2f} s")
     if forget_cache():
         cold = timed(lambda: check_database(path))
-        print(f"full check, cold                        {cold:8.2f} s   {cold / full:.2f} x its own warm time")
+        print(
+            f"full check, cold                        {cold:8.2f} s   {cold / full:.2f} x its own warm time"
+        )
 
 
 def can_recover() -> list[str] | None:
@@ -150,7 +152,9 @@ def main() -> None:
     parser.add_argument("--page-size", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--fuzz", type=int, default=0)
-    parser.add_argument("--library", type=Path, help="measure this library database instead of a generated one")
+    parser.add_argument(
+        "--library", type=Path, help="measure this library database instead of a generated one"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         work = Path(directory)

@@ -22,9 +22,7 @@ from tests.storage.stack import Stack, stack
 
 HEAD = 65536
 SIZE = 3_000_000
-ROUNDS = 1
-import os
-MORE = tuple(os.environ.get("MORE", "").split())
+ROUNDS = 3
 
 
 class ProxyProcess:
@@ -83,7 +81,7 @@ async def by_worker(files: list[str], *, limit: int) -> None:
     assert not done.failed, done.failed[:3]
 
 
-async def measure(files: int, latency: float) -> list[tuple[str, list[float], list[float], int]]:
+async def measure(files: int, latency: float, rclone: str) -> list[tuple[str, list[float], list[float], int]]:
     """Return for each way its name, its rates, its amplifications, and the most connections it had."""
     ways = [("xargs -P4 head", by_xargs)] + [
         (f"worker, {limit} at once", partial(by_worker, limit=limit)) for limit in (4, 16, 32, 64)
@@ -94,7 +92,7 @@ async def measure(files: int, latency: float) -> list[tuple[str, list[float], li
     rows: list[tuple[str, list[float], list[float], int]] = [(name, [], [], 0) for name, _ in ways]
     async with stack(names) as built:
         with proxy_process(built, latency) as proxy:
-            async with built.storage(more=("--max-connections=0", *MORE)) as storage:
+            async with built.storage(named=rclone) as storage:
                 await storage.mount()
                 for part in range(len(ways) * ROUNDS):
                     place = part % len(ways)
@@ -117,8 +115,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=200, help="files for each way and round")
     parser.add_argument("--latency", type=float, default=0.03, help="seconds added to each request")
+    parser.add_argument("--rclone", default="", help="which rclone mounts")
     options = parser.parse_args()
-    rows = anyio.run(measure, options.files, options.latency)
+    rows = anyio.run(measure, options.files, options.latency, options.rclone)
     base = statistics.median(rows[0][1])
     print(
         f"| first 64 KiB, {options.latency * 1000:g} ms latency | files/s | times xargs | bytes pulled per byte wanted | connections |"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,14 @@ class RealRun:
             if line["type"] == type_ and all(line["data"].get(key) == value for key, value in data.items())
         ]
 
-    def wait_for(self, type_: str, number: int = 1, **data: Any) -> Line:
-        """Wait until so many such lines are out; return the last of them."""
+    def wait_until(self, type_: str, wanted: Callable[[Line], bool] = lambda _: True) -> Line:
+        """Wait until such a line is out, and return it."""
         end = time.monotonic() + PATIENCE
-        while len(found := self.of(type_, **data)) < number:
-            assert time.monotonic() < end, f"no {type_} {data}: {self.stdout.decode()[-3000:]} {self.stderr}"
-            assert self.process.poll() is None, f"it has ended: {self.stdout.decode()[-3000:]} {self.stderr}"
+        while (found := next(filter(wanted, self.of(type_)), None)) is None:
+            assert time.monotonic() < end, f"no {type_}: {self.stdout.decode()[-3000:]} {self.stderr}"
+            assert self.process.poll() is None, f"no {type_}: {self.stdout.decode()[-3000:]} {self.stderr}"
             time.sleep(0.01)
-        return found[-1]
+        return found
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)

@@ -90,8 +90,10 @@ def draw(seed: int) -> Draw:
     )
     return Draw(
         seed=seed,
-        shelves=tuple(shelf if shelf.known + shelf.new else Shelf(shelf.title, shelf.type, known=1) for shelf in shelves),
-        knobs=_knobs(rng),
+        shelves=tuple(
+            shelf if shelf.known + shelf.new else Shelf(shelf.title, shelf.type, known=1) for shelf in shelves
+        ),
+        knobs=_knobs(rng, shelves),
         account=Account(plex_pass=rng.random() < 0.8),
         refresh=rng.random() < 0.3,
     )
@@ -135,10 +137,14 @@ def findings(story: Story) -> Findings:
             found.faults += [
                 f"{title} {phase}: done at {ended:.2f}, but {job.kind} ran {job.start:.2f} - {job.end:.2f}"
                 for job in mine
-                if job.kind in OWN[phase] and job.end > ended + 1e-3 and job.start < _next_cause(story, section, ended)
+                if job.kind in OWN[phase]
+                and job.end > ended + 1e-3
+                and job.start < _next_cause(story, section, ended)
             ]
         if outcome in (Outcome.DONE, Outcome.SKIPPED) and ended > begun:
-            last = max((min(job.end, ended) for job in mine if begun < job.end and job.start < ended), default=begun)
+            last = max(
+                (min(job.end, ended) for job in mine if begun < job.end and job.start < ended), default=begun
+            )
             found.waits.append(Wait(section=title, phase=phase, idle=ended - last))
     return found
 
@@ -147,7 +153,7 @@ def _size(rng: random.Random) -> int:
     return rng.choice((0, 0, 1, 2, rng.randint(3, 12)))
 
 
-def _knobs(rng: random.Random) -> Knobs:
+def _knobs(rng: random.Random, shelves: tuple[Shelf, ...]) -> Knobs:
     """Draw every knob that a completion depends on; half of the worlds have trustworthy notifications."""
     jitter = rng.choice((0.0, rng.uniform(0, 0.4)))
     knobs: dict[str, Any] = {
@@ -164,6 +170,8 @@ def _knobs(rng: random.Random) -> Knobs:
         "butler_items": rng.randint(1, 5),
         "butler_seconds": rng.uniform(0.1, 10),
     }
+    if any(shelf.type is SectionType.PHOTO for shelf in shelves):  # without an agent, both pauses are one
+        knobs["analysis_gap"] = min(knobs["analysis_gap"], PAUSE / (1 + jitter) - knobs["metadata_gap"])
     blind = bool(knobs["frame_loss"] or knobs["sockets_refused"] or knobs["socket_life"])
     if blind and not knobs["quiet_scan_moves_scanned_at"]:
         knobs["scan_seconds"] = max(knobs["scan_seconds"], 1.5)
@@ -237,7 +245,11 @@ def _of_notifications(rng: random.Random) -> dict[str, Any]:
 
 def _jobs(entries: list[Entry]) -> Iterator[Job]:
     """Return the work of sections, in the order in which it started."""
-    ends = {entry["job"]: entry["mono"] for entry in entries if "job" in entry and entry["what"].endswith(".ended")}
+    ends = {
+        entry["job"]: entry["mono"]
+        for entry in entries
+        if "job" in entry and entry["what"].endswith(".ended")
+    }
     for entry in entries:
         kind, _, moment = entry["what"].rpartition(".")
         if moment == "started" and kind in ALL:
@@ -280,7 +292,12 @@ def _overlaps(story: Story, jobs: tuple[Job, ...]) -> list[str]:
         f" ({start:.2f} - {end:.2f})"
         for section, start, end in spans
         for job in jobs
-        if job.section != section and job.start < end - 1e-3 and job.end > start + 1e-3 and job.start > quiet
+        if job.section != section
+        and job.start < end - 1e-3
+        and job.end > start + 1e-3
+        and job.start > quiet
         # the sonic task is one for all music sections
-        and not (job.kind == "sonic" and any(begun <= job.start and job.end <= ended for begun, ended in sonic))
+        and not (
+            job.kind == "sonic" and any(begun <= job.start and job.end <= ended for begun, ended in sonic)
+        )
     ]

@@ -12,7 +12,7 @@ from plexsuper.database.check import check_database
 from plexsuper.database.connection import connect
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.database.mapping import make_mappings, parse_json
-from plexsuper.database.proof import MediaRoot, parse_media_root
+from plexsuper.database.proof import MediaRoot, look_up_in_child, parse_media_root
 from plexsuper.database.remap import remap_databases
 from plexsuper.database.remap_plan import plan_remap
 from plexsuper.database.remap_write import apply_remap
@@ -421,6 +421,31 @@ def test_storage_that_does_not_answer_is_not_missing_files(databases):
             databases, make_mappings([("/Media", "/d")]), media_root=MediaRoot(b"/mnt"), look_up=dead
         )
     assert tree(databases) == before
+
+
+def test_names_are_looked_up_exactly_and_in_a_child(tmp_path):
+    folder = os.fsencode(tmp_path)
+    names = [b"a", b"A\n\xff'", b"link"]
+    for name in names[:2]:
+        (tmp_path / os.fsdecode(name)).touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    asked = [*names, b"A", b"a/b", b"missing"]
+    assert look_up_in_child([folder + b"/" + name for name in asked]) == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert look_up_in_child([]) == []
+
+
+def test_storage_that_answers_too_late_or_with_an_error_is_no_answer(tmp_path):
+    with pytest.raises(StorageError, match="did not answer within 0 s"):
+        look_up_in_child([os.fsencode(tmp_path)] * 100_000, patience=0.0)
+    with pytest.raises(StorageError, match="File name too long; nothing was changed"):
+        look_up_in_child([b"/" + b"x" * 300])
 
 
 def test_a_media_root_stands_for_the_root_or_for_a_prefix():

@@ -248,6 +248,15 @@ def test_counting_everything_reads_only_covering_indexes(tmp_path):
     assert any(f"USING INDEX {sampling.TRASH_INDEX}" in step for step in plan)
 
 
+def test_the_cursor_is_read_without_a_scan(tmp_path):
+    """Counted in steps of SQLite's virtual machine, because the plan calls a descent to the maximum a search, too."""
+    with reading(reference_library(tmp_path) / LIBRARY) as conn:
+        steps = []
+        conn.set_progress_handler(lambda: steps.append(1), 10)
+        assert sampling.read_cursor(conn) == Cursor(changed_at=558, id=550)
+        assert len(steps) < 10
+
+
 def test_the_data_version_changes_when_another_connection_commits(tmp_path):
     databases = library_with_files(tmp_path)
     with closing(connect_as_plex(databases / LIBRARY)) as plex, reading(databases / LIBRARY) as conn:

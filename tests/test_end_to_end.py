@@ -203,7 +203,7 @@ def test_a_second_signal_ends_the_run_where_it_stands(tmp_path: Path) -> None:
             server.wait_for("scan.started", section=1)
             os.kill(server.pid, signal.SIGSTOP)  # it answers nothing any more: a clean end takes its time
             run.send(signal.SIGTERM)
-            run.wait_for("run.interrupted")
+            run.wait_until("run.interrupted")
             run.send(signal.SIGTERM)
             assert run.end() == 130
         assert run.of("run.finished") == []
@@ -248,7 +248,7 @@ def test_what_a_killed_run_left_silent_is_restored_by_the_next_one(tmp_path: Pat
 def test_a_server_that_is_killed_during_a_scan_is_started_again_and_the_run_is_done(tmp_path: Path) -> None:
     films_only(tmp_path)
     with running(tmp_path, owned(tmp_path, knobs=SLOW_SCAN)) as run:
-        run.wait_for("scanners.changed", number=1)
+        run.wait_until("scanners.changed", lambda line: bool(line["data"]["running"]))
         (started,) = run.of("plex.started")
         os.kill(started["data"]["pid"], signal.SIGKILL)
         assert run.end() == 0, run.stdout.decode()[-3000:] + run.stderr

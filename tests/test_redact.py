@@ -92,6 +92,21 @@ def test_a_registered_secret_is_hidden_wherever_it_stands():
     assert redactor("a hunter2hunter2b tok/en+value") == "a ***b ***"
 
 
+@pytest.mark.parametrize(
+    "secret", ["back\\slash", "two\nlines", "it's", 'a "quoted" one', """both ' and " """, "Schlüssel"]
+)
+def test_a_registered_secret_is_hidden_in_the_text_of_a_value_too(secret):
+    redactor = Redactor([secret])
+    for text in (
+        repr(secret),
+        repr(f"x{secret}"),
+        repr(f'" {secret}'),
+        repr(f"' {secret}"),
+        json.dumps([secret]),
+    ):
+        assert HIDDEN in redactor(text)
+
+
 def test_the_longer_of_two_secrets_is_hidden_first():
     assert Redactor(["abcd", "abcdefgh"])("x abcdefgh y") == "x *** y"
 

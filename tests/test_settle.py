@@ -25,8 +25,15 @@ def scanners(*running: Scanner) -> e.ScannersChanged:
     return e.ScannersChanged(running=running)
 
 
-def section(*, refreshing: bool = False, scanned_at: int = 100) -> e.SectionsChanged:
-    films = Section(id=1, title="Films", type=SectionType.MOVIE, refreshing=refreshing, scanned_at=scanned_at)
+def section(*, refreshing: bool = False, scanned_at: int = 100, agent: str = "") -> e.SectionsChanged:
+    films = Section(
+        id=1,
+        title="Films",
+        type=SectionType.MOVIE,
+        refreshing=refreshing,
+        scanned_at=scanned_at,
+        agent=agent,
+    )
     return e.SectionsChanged(sections=(films,))
 
 
@@ -46,9 +53,11 @@ def judged(
     phase: Phase = Phase.SCAN,
     before: e.LibraryCounted | None = None,
     patience: Patience = PATIENCE,
+    fresh: bool = False,
+    forced: bool = False,
 ) -> Judgement:
     """Return the judgement at time *at* of a phase asked for at 0."""
-    picture = Picture(section=1, phase=phase, scanned_at=100, counts=before)
+    picture = Picture(section=1, phase=phase, scanned_at=100, counts=before, fresh=fresh, forced=forced)
     settler = Settler(picture, phase=phase, patience=patience, asked_at=0)
     for when, fact in history:
         settler.note(fact, when)
@@ -157,7 +166,7 @@ def judged(
     ],
 )
 def test_a_scan(history: list[tuple[float, Evidence]], at: float, judgement: Judgement):
-    assert judged(*history, at=at) == judgement
+    assert judged(*history, at=at, before=counts()) == judgement
 
 
 @pytest.mark.lesson("L22")
@@ -184,16 +193,83 @@ def test_only_scanners_of_the_awaited_kind_and_section_count(phase: Phase, scann
 @pytest.mark.lesson("L22")
 def test_detection_jobs_of_the_butler_do_not_look_like_a_scan():
     history = [(1, activities(SCAN, CREDITS)), (6, activities(CREDITS))]
-    assert judged(*history, at=8) == Settled(waited=2)
+    assert judged(*history, at=8, before=counts()) == Settled(waited=2)
 
 
-def test_rows_that_a_scan_added_are_awaited_until_their_metadata_work_is_seen():
+def test_the_metadata_work_on_what_a_scan_added_has_time_to_show_after_the_scan():
     before = counts(items=10)
-    history = [(1, activities(SCAN)), (5, counts(items=60)), (6, activities())]
+    history = [(1, activities(SCAN)), (5, counts(items=60, media=60)), (6, activities())]
     assert judged(*history, at=9, before=before) == Waiting(until=16)
     seen = [*history, (12, activities(METADATA)), (14, activities())]
     assert judged(*seen, at=22, before=before) == Waiting(until=23)
     assert judged(*seen, at=23, before=before) == Settled(waited=9)
+
+
+def test_metadata_work_that_was_seen_once_does_not_mean_that_no_more_follows():
+    history = [(1, activities(SCAN)), (5, counts(items=12, media=12)), (6, activities())]
+    seen = [*history, (6.1, activities(METADATA)), (6.2, activities())]
+    assert judged(*seen, at=9, before=counts()) == Waiting(until=16)  # the other item may still wait its turn
+    assert judged(*seen, at=16, before=counts()) == Settled(waited=9.8)
+
+
+def test_when_every_added_file_was_announced_and_is_finished_nothing_follows():
+    history = [
+        (1, activities(SCAN)),
+        (3, items(2, finished=7)),  # seven are of earlier phases
+        (5, counts(items=12, media=12)),
+        (6, activities()),
+        (8, items(1, finished=8)),
+    ]
+    assert judged(*history, at=10.5, before=counts()) == Waiting(until=18)
+    assert judged(*history, (10.5, items(0, finished=9)), at=12.5, before=counts()) == Settled(waited=2)
+
+
+def test_added_files_that_could_not_be_counted_may_be_followed_by_anything():
+    history = [(1, activities(SCAN)), (6, activities())]
+    assert judged(*history, at=8, before=None) == Waiting(until=16)
+    assert judged(*history, at=16, before=None) == Settled(waited=10)
+
+
+def test_without_an_agent_no_metadata_work_follows_and_announced_items_never_finish():
+    history = [
+        (1, activities(SCAN)),
+        (2, section(refreshing=True, agent="com.plexapp.agents.none")),
+        (4, items(2)),
+        (5, counts(items=12, media=12)),
+        (6, activities()),
+        (6, section(agent="com.plexapp.agents.none")),
+    ]
+    assert judged(*history, at=8, before=counts()) == Settled(waited=2)
+
+
+def test_a_forced_scan_is_followed_by_metadata_work_on_everything():
+    history = [(1, activities(SCAN)), (6, activities())]
+    assert judged(*history, at=8, before=counts(), forced=True) == Waiting(until=16)
+    finished = [*history, (6.5, items(10)), (9, items(0, finished=10))]
+    assert judged(*finished, at=12, before=counts(), forced=True) == Settled(waited=3)
+
+
+def test_a_refresh_is_over_when_the_analysis_that_may_follow_it_did_not_come():
+    analyzer = Scanner(pid=7, kind=ScannerKind.ANALYZE)
+    history = [(1, activities(SCAN)), (2, activities(SCAN, METADATA)), (6, activities())]
+    assert judged(*history, at=15.9, phase=Phase.REFRESH, before=counts()) == Waiting(until=16)
+    assert judged(*history, at=16, phase=Phase.REFRESH, before=counts()) == Settled(waited=10)
+    analysed = [*history, (14, scanners(analyzer))]
+    assert judged(*analysed, at=16, phase=Phase.REFRESH, before=counts()) == Waiting(until=164)
+
+
+def test_what_a_scan_added_may_be_analysed_by_plex_itself_after_our_analysis_found_nothing_left():
+    history = [
+        (0.1, scanners(Scanner(pid=7, kind=ScannerKind.ANALYZE))),
+        (1, counts(analyzed=10)),
+        (1, scanners()),
+    ]
+    found = counts(analyzed=9)
+    assert judged(*history, at=3, phase=Phase.ANALYZE, before=found) == Settled(waited=2)
+    assert judged(*history, at=3, phase=Phase.ANALYZE, before=found, fresh=True) == Waiting(until=10)
+    assert judged(*history, at=10, phase=Phase.ANALYZE, before=found, fresh=True) == Settled(waited=9)
+    through = counts(analyzed=10)  # Plex had analysed everything before we asked: nothing is left to come
+    assert judged(at=2, phase=Phase.ANALYZE, before=through, fresh=True) == Settled(waited=2, seen=False)
 
 
 @pytest.mark.lesson("L01")

@@ -48,9 +48,7 @@ _SCANNERS: dict[Phase, frozenset[ScannerKind]] = {
     Phase.SCAN: frozenset({ScannerKind.SCAN}),
     Phase.ANALYZE: frozenset({ScannerKind.ANALYZE, ScannerKind.GENERATE}),
     # Plex analyses anew what it refreshed, and nothing that follows would wait for that.
-    Phase.REFRESH: frozenset(
-        {ScannerKind.SCAN, ScannerKind.REFRESH, ScannerKind.MATCH, ScannerKind.ANALYZE}
-    ),
+    Phase.REFRESH: frozenset({ScannerKind.SCAN, ScannerKind.REFRESH, ScannerKind.MATCH, ScannerKind.ANALYZE}),
     Phase.SONIC: frozenset({ScannerKind.SONIC}),
 }
 

@@ -1,7 +1,8 @@
 """Hides secrets in any text that leaves the process: events, errors, logs and reports (lesson F05)."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 HIDDEN: Final = "***"
@@ -55,7 +56,7 @@ class Redactor:
     def learn(self, secret: str) -> None:
         """Hide *secret* from now on; a text that is too short to be a secret is ignored."""
         if len(secret) >= _SHORTEST_SECRET:
-            self._secrets.add(secret)
+            self._secrets |= {secret, *_escaped(secret)}
 
     def __call__(self, text: str) -> str:
         """Return *text* without any secret."""
@@ -63,3 +64,11 @@ class Redactor:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         return redact(text)
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    """Yield what *secret* looks like inside the text of a Python value, with either kind of quotes, or of JSON."""
+    yield repr(secret)[1:-1]
+    both = "\"'"
+    yield repr(f"{both}{secret}")[len(repr(both)) - 1 : -1]
+    yield json.dumps(secret)[1:-1]

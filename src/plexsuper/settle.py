@@ -98,7 +98,9 @@ class Settler:
         """Until then quiet proves nothing: what follows by itself has not had the time to show."""
         if not self._picture.follow_up_expected:
             return self._asked_at
-        since = {Phase.SCAN: self._walked_at, Phase.REFRESH: self._quiet_since}.get(self._phase, self._asked_at)
+        since = {Phase.SCAN: self._walked_at, Phase.REFRESH: self._quiet_since}.get(
+            self._phase, self._asked_at
+        )
         return since + self._patience.follow_up
 
     def overdue(self, at: float) -> bool:

@@ -193,7 +193,7 @@ def _redacted(value: Any, redactor: Redactor) -> Any:
     if isinstance(value, str):
         return redactor(_presentable(value))  # lone surrogates are no text to pydantic
     if isinstance(value, dict):
-        return {key: _redacted(item, redactor) for key, item in value.items()}
+        return {_redacted(key, redactor): _redacted(item, redactor) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(item, redactor) for item in value]
     return value

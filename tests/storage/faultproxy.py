@@ -14,7 +14,9 @@ from contextlib import suppress
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
-_ERROR_BODY = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
+_ERROR_BODY = (
+    "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
+)
 
 
 class FaultProxy:

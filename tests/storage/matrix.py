@@ -108,9 +108,7 @@ FAULTS = (
     Fault(name="rclone killed", inflict=_kill, reason="dead", within=0.5, renewed=True),
     Fault(name="unmounted by somebody else", inflict=_unmount, reason="dead", within=0.5, renewed=True),
     Fault(name="rclone stopped", inflict=_stop, reason="hung", within=3.0, renewed=True),
-    Fault(
-        name="bad key", inflict=_bad_key, heal=_good_key, reason="auth", within=6.0
-    ),
+    Fault(name="bad key", inflict=_bad_key, heal=_good_key, reason="auth", within=6.0),
     Fault(
         name="bucket deleted",
         inflict=_delete_bucket,
@@ -118,9 +116,7 @@ FAULTS = (
         reason="data_suspect",
         within=6.0,
     ),
-    Fault(
-        name="bucket emptied", inflict=_empty_bucket, heal=_fill_bucket, reason="data_suspect", within=6.0
-    ),
+    Fault(name="bucket emptied", inflict=_empty_bucket, heal=_fill_bucket, reason="data_suspect", within=6.0),
     Fault(
         name="S3 refused",
         inflict=_network("refuse"),
@@ -129,7 +125,11 @@ FAULTS = (
         within=10.0,
     ),
     Fault(
-        name="S3 black hole", inflict=_network("hole"), heal=_network("pass"), reason="backend_down", within=10.0
+        name="S3 black hole",
+        inflict=_network("hole"),
+        heal=_network("pass"),
+        reason="backend_down",
+        within=10.0,
     ),
     Fault(
         name="S3 resets",

@@ -53,7 +53,9 @@ class Stack:
     def bucket(self) -> Path:
         return self.tree / "media"
 
-    def storage(self, *, cloud: bool = True, named: str = "", more: tuple[str, ...] = (), **options: object) -> Storage:
+    def storage(
+        self, *, cloud: bool = True, named: str = "", more: tuple[str, ...] = (), **options: object
+    ) -> Storage:
         wish = MountWish(
             remote="s3:media",
             config=self.config,

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ LookUp = Callable[[Sequence[bytes]], Sequence[bool]]
 """Say of each path whether a file of exactly this name is there; raise `StorageError` when storage does not answer."""
 
 _PATIENCE = 60.0
+_GRACE = 1.0
 
 # A look at a dead FUSE mount never returns and cannot be interrupted: it happens in a child that can be left behind.
 _CHILD = """
@@ -78,6 +80,17 @@ def count_hits(paths: Sequence[bytes], root: MediaRoot, look_up: LookUp) -> int 
     return sum(look_up(located)) if located else None
 
 
+def _abandon(child: subprocess.Popen[bytes]) -> None:
+    """Kill *child* and wait for its end only a moment: in a dead mount it never ends."""
+    child.kill()
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe is not None:
+            with suppress(OSError):  # what was not sent cannot be sent any more
+                pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_GRACE)
+
+
 def look_up_in_child(paths: Sequence[bytes], *, patience: float = _PATIENCE) -> list[bool]:
     """Be a `LookUp` that asks the filesystem in a child process, for at most *patience* seconds.
 
@@ -93,7 +106,7 @@ def look_up_in_child(paths: Sequence[bytes], *, patience: float = _PATIENCE) -> 
     try:
         answer, complaint = child.communicate(b"".join(path + b"\0" for path in paths), timeout=patience)
     except subprocess.TimeoutExpired as error:
-        child.kill()  # and not waited for: in a dead mount it never ends
+        _abandon(child)
         raise StorageError(
             f"the media root did not answer within {patience:.0f} s: is the mount alive?"
         ) from error

@@ -19,8 +19,10 @@ Row: TypeAlias = Any
 DATA_VERSION_SQL = "PRAGMA data_version"
 """One number that changes when *another* connection has committed: 8 us, so ask this first."""
 
-CURSOR_SQL = "SELECT coalesce(max(changed_at), 0), coalesce(max(id), 0) FROM metadata_items"
-"""Two descents of an index, not a scan."""
+CURSOR_SQL = """
+SELECT coalesce((SELECT max(changed_at) FROM metadata_items), 0), coalesce((SELECT max(id) FROM metadata_items), 0)
+"""
+"""Two descents of an index; both maxima of one SELECT would be a scan of the table."""
 
 CHANGED_INDEX = "index_metadata_items_on_changed_at"
 COUNTS_INDEX = "index_metadata_items_on_library_section_id_and_metadata_type_and_added_at"

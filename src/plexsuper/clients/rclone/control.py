@@ -1,5 +1,6 @@
 """Asks a running rclone through its remote control: past every cache of the mount, and never through the mount."""
 
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -156,9 +157,12 @@ async def open_control(address: Address, remote: str) -> AsyncIterator[Control]:
     """Give a `Control` of the rclone that listens at *address* and serves *remote*."""
     unix = address.url.startswith("unix://")
     connector = aiohttp.UnixConnector(address.url.removeprefix("unix://")) if unix else aiohttp.TCPConnector()
-    auth = aiohttp.BasicAuth(address.user, address.password) if address.user else None
+    headers = {}
+    if address.user:
+        known = base64.b64encode(f"{address.user}:{address.password}".encode()).decode()
+        headers["Authorization"] = f"Basic {known}"
     async with aiohttp.ClientSession(
-        connector=connector, auth=auth, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        connector=connector, headers=headers, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
     ) as session:
         yield Control(session, "http://rclone" if unix else address.url.rstrip("/"), remote)
 

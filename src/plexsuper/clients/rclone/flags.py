@@ -28,6 +28,8 @@ _COMMON: Final[Options] = MappingProxyType(
         "vfs-read-chunk-size-limit": "64M",
         "vfs-read-ahead": "0",
         "buffer-size": "0",
+        # Else each closed file holds its connection for 5 s more, and warming has hundreds of them (lesson L39).
+        "vfs-handle-caching": "0",
         # What is listed is listed for the whole run: a refresh on a failing backend loses names.
         "dir-cache-time": "72h",
         "poll-interval": "0",

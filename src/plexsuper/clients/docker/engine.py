@@ -1,0 +1,113 @@
+"""The Docker engine: how it is reached, and what its refusals mean to a person."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from aiodocker import Docker
+from aiodocker.exceptions import DockerError
+
+from plexsuper.errors import ServerAway, ServerRefused
+
+SOCKETS: Final = ("/run/docker.sock", "/var/run/docker.sock")
+OLDEST_API: Final = (1, 41)
+"""That of Docker 20.10, the oldest engine that this was tried with."""
+
+_CONNECT: Final = 5.0
+_AWAY: Final = 900
+"""The status by which aiodocker says that there is no engine at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What an engine says of itself; `root` is where it keeps images and containers, on its own host."""
+
+    version: str
+    api: tuple[int, int]
+    os: str
+    architecture: str
+    root: str
+    cgroup: str
+    rootless: bool
+    host_name: str
+
+
+def engine_address(given: str | None) -> str:
+    """Return the address of the engine: *given*, `DOCKER_HOST`, or the usual socket.
+
+    Raises:
+        ServerAway: none of them is there.
+    """
+    if address := given or os.environ.get("DOCKER_HOST"):
+        return address
+    for socket in SOCKETS:
+        if Path(socket).is_socket():
+            return f"unix://{socket}"
+    raise ServerAway(
+        f"no Docker engine is here: there is no {SOCKETS[1]} and DOCKER_HOST is not set; "
+        "install and start Docker (Debian: apt install docker.io), or set DOCKER_HOST or plex.docker.engine"
+    )
+
+
+def is_local(address: str) -> bool:
+    """Whether the engine at *address* is reached by a socket of this host, so that its processes may be seen here."""
+    return address.startswith("unix://")
+
+
+@asynccontextmanager
+async def open_engine(given: str | None = None) -> AsyncIterator[Docker]:
+    """Give a client of the engine; it connects when it is first asked something."""
+    address = engine_address(given)
+    try:
+        docker = Docker(url=address, timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT))
+    except ValueError as error:
+        raise ServerRefused(f"{address} is no address of a Docker engine: {error}") from error
+    try:
+        yield docker
+    finally:
+        with suppress(aiohttp.ClientError):  # a stream that the engine cut is closed with its error
+            await docker.close()
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn what goes wrong in the block into an error that says what was being done.
+
+    Raises:
+        ServerAway: the engine does not answer, or its answer broke off.
+        ServerRefused: it said no.
+    """
+    try:
+        yield
+    except DockerError as error:
+        if error.status == _AWAY:
+            raise ServerAway(f"{doing}: the Docker engine does not answer ({error.message})") from error
+        raise ServerRefused(f"{doing}: the Docker engine refused: {error.message}") from error
+    except PermissionError as error:
+        raise ServerRefused(
+            f"{doing}: this user may not use the Docker engine; join the group docker or run as root"
+        ) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise ServerAway(f"{doing}: the connection to the Docker engine broke: {error}") from error
+
+
+async def ask_engine(docker: Docker) -> EngineInfo:
+    """Return what the engine says of itself; raises as `explained` says."""
+    with explained("asking Docker for its version"):
+        version: dict[str, Any] = await docker.version()
+        info: dict[str, Any] = await docker.system.info()
+    major, _, minor = version["ApiVersion"].partition(".")
+    return EngineInfo(
+        version=version["Version"],
+        api=(int(major), int(minor)),
+        os=version["Os"],
+        architecture=version["Arch"],
+        root=info.get("DockerRootDir", ""),
+        cgroup=info.get("CgroupVersion", "1"),
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        host_name=info.get("Name", ""),
+    )

@@ -1,0 +1,116 @@
+"""Creating the sections of a definitions file, against the embedded Plex in virtual time."""
+
+from collections.abc import Sequence
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from plexsuper.actions.catalogue import create_missing
+from plexsuper.clients import http
+from plexsuper.clients.http import Answer, NoAnswer
+from plexsuper.clients.plex import Plex
+from plexsuper.errors import ServerAway, ServerError
+from plexsuper.events import Event, SectionCreated
+from plexsuper.kinds import SectionType
+from plexsuper.simulator.memory import World
+from plexsuper.terms import SectionDefinition, SectionRef
+from tests.simulated import FILMS, QUIET, TOKEN, in_world
+
+MOVIES = SectionDefinition(
+    title="L'Été & Co.",
+    type=SectionType.MOVIE,
+    agent="tv.plex.agents.movie",
+    scanner="Plex Movie",
+    language="fr-FR",
+    paths=("/media/Movies", "/media/L'Été"),
+)
+STARTING = QUIET.but(starting_seconds=40.0)
+
+
+def plex_of(world: World) -> Plex:
+    plex = Plex(world.transport(http))
+    plex.token = SecretStr(TOKEN)
+    return plex
+
+
+async def create(plex: Plex, *definitions: SectionDefinition, patience: float = 100.0) -> list[Event]:
+    published: list[Event] = []
+    await create_missing(plex, definitions, published.append, patience=patience)
+    return published
+
+
+def test_a_missing_section_is_created_as_it_is_defined_and_seen_afterwards():
+    async def story(world: World) -> None:
+        plex = plex_of(world)
+        ref = SectionRef(id=1, title="L'Été & Co.")
+        assert await create(plex, MOVIES) == [
+            SectionCreated(section=ref, locations=("/media/Movies", "/media/L'Été"))
+        ]
+        (made,) = await plex.sections()
+        assert (made.title, made.type, made.language) == (MOVIES.title, MOVIES.type, "fr-FR")
+        assert (made.agent, made.scanner) == (MOVIES.agent, MOVIES.scanner)
+        assert await create(plex, MOVIES) == []
+        assert len(world.truth.of("section.created")) == 1
+
+    in_world(story)
+
+
+def test_a_server_that_is_still_starting_up_is_asked_again():
+    async def story(world: World) -> None:
+        await world.server.until("starting")
+        began = anyio.current_time()
+        assert len(await create(plex_of(world), MOVIES)) == 1
+        assert 30 <= anyio.current_time() - began <= 45
+
+    in_world(story, knobs=STARTING, ready=False)
+
+
+def test_the_patience_with_a_server_that_is_still_starting_up_ends():
+    async def story(world: World) -> None:
+        await world.server.until("starting")
+        with pytest.raises(ServerAway, match="still starting up"):
+            await create(plex_of(world), MOVIES, patience=5.0)
+        assert world.truth.of("section.created") == []
+
+    in_world(story, knobs=STARTING, ready=False)
+
+
+class LosesAnswers:
+    """A line to the server on which the answer to the first POST gets lost after the deed was done."""
+
+    def __init__(self, world: World) -> None:
+        self._line = world.transport(http)
+        self.frames = self._line.frames
+        self._lost = False
+
+    async def request(
+        self, method: str, path: str, *, params: Sequence[tuple[str, str]] = (), **more: object
+    ) -> Answer:
+        answer: Answer = await self._line.request(method, path, params=params, **more)  # type: ignore[arg-type]  # passed on as it came
+        if method == "POST" and not self._lost:
+            self._lost = True
+            raise NoAnswer(f"{method} {path}: the connection broke")
+        return answer
+
+
+def test_a_section_whose_creation_was_not_answered_is_not_created_twice():
+    async def story(world: World) -> None:
+        plex = Plex(LosesAnswers(world))  # type: ignore[arg-type]  # the rest of the seam is passed through
+        plex.token = SecretStr(TOKEN)
+        await create(plex, MOVIES)
+        assert len(world.truth.of("section.created")) == 1
+        assert len(await plex.sections()) == 1
+
+    in_world(story)
+
+
+def test_a_section_of_that_title_and_another_type_is_a_conflict():
+    async def story(world: World) -> None:
+        other = SectionDefinition(
+            title="Movies", type=SectionType.PHOTO, agent="a", scanner="s", language="en", paths=("/p",)
+        )
+        with pytest.raises(ServerError, match="exists as movie, but the definitions file wants photo"):
+            await create(plex_of(world), other)
+
+    in_world(story, FILMS)

@@ -1,0 +1,73 @@
+"""Whole runs in a hundred random worlds: nothing is believed to be over before it is, and nothing is waited for."""
+
+import statistics
+
+import pytest
+
+from plexsuper.settle import Judgement, Settled, Settler
+from plexsuper.terms import Phase
+from tests.story_seeds import PAUSE, Draw, draw, findings, play_draw
+
+SEEDS = range(100)
+CHUNK = 10
+
+
+def disturbed(world: Draw) -> bool:
+    """Whether notifications are missed or answers come late in *world*."""
+    knobs = world.knobs
+    return bool(knobs.frame_loss or knobs.socket_life or knobs.sockets_refused or knobs.answer_delay)
+
+
+@pytest.mark.slow
+@pytest.mark.lesson("L05")
+@pytest.mark.parametrize("first", SEEDS[::CHUNK])
+def test_in_every_world_each_phase_ends_after_its_work_and_sections_never_overlap(tmp_path, first):
+    faults = {seed: findings(play_draw(draw(seed), tmp_path)).faults for seed in range(first, first + CHUNK)}
+    assert {seed: found for seed, found in faults.items() if found} == {}
+
+
+@pytest.mark.slow
+def test_plex_is_idle_for_three_seconds_at_most_where_nothing_is_wrong_with_its_signs(tmp_path):
+    worlds = [world for world in map(draw, SEEDS) if not disturbed(world)][:20]
+    waits = [wait for world in worlds for wait in findings(play_draw(world, tmp_path)).waits]
+    assert len(waits) > 60
+    assert statistics.median(wait.idle for wait in waits) <= 3
+    assert max(wait.idle for wait in waits if wait.phase is Phase.SCAN) <= 6
+
+
+def test_the_worlds_reach_both_ends_of_what_is_not_known():
+    knobs = [draw(seed).knobs for seed in SEEDS]
+    for name, low, high in [
+        ("metadata_gap", 0.5, PAUSE - 1.5),
+        ("analysis_gap", 0.5, PAUSE - 1.5),
+        ("queue_seconds", 0.01, 10),
+        ("scan_seconds", 0.05, 5),
+        ("metadata_seconds", 0.1, 5),
+        ("frame_loss", 0.0, 0.8),
+        ("socket_life", 0.0, 40),
+        ("answer_delay", 0.0, 1.2),
+        ("jitter", 0.0, 0.35),
+    ]:
+        drawn = [getattr(knob, name) for knob in knobs]
+        assert min(drawn) <= low, name
+        assert max(drawn) >= high, name
+    for name in ("sockets_refused", "context_on_ended", "scan_activity", "quiet_scan_moves_scanned_at"):
+        assert {getattr(knob, name) for knob in knobs} == {False, True}, name
+    assert {knob.analysis_activity for knob in knobs} == {"library.refresh.items", "media.generate.bif", ""}
+
+
+def test_the_record_catches_whoever_believes_too_early(tmp_path, monkeypatch):
+    judge = Settler.judge
+
+    def hasty(settler: Settler, at: float) -> Judgement:
+        return Settled(waited=0.0) if settler._picture.seen else judge(settler, at)
+
+    monkeypatch.setattr(Settler, "judge", hasty)
+    world = draw(0)
+    faults = findings(play_draw(world, tmp_path)).faults
+    assert [fault for fault in faults if "done at" in fault] != []
+
+
+def test_a_seed_always_plays_the_same_run(tmp_path):
+    once, again = (play_draw(draw(3), tmp_path / name) for name in ("once", "again"))
+    assert (once.times, once.facts[-1]) == (again.times, again.facts[-1])
