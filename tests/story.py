@@ -30,7 +30,9 @@ from plexsuper.orders import Conclude
 from plexsuper.redact import Redactor
 from plexsuper.simulator.identity import Account, PreferencesFile
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.memory import Shelf, World, simulate_in_memory
+from plexsuper.simulator.life import Life
+from plexsuper.simulator.memory import World, simulate_in_memory
+from plexsuper.simulator.shelves import Shelf
 from plexsuper.stream import Recorder
 from plexsuper.terms import Scanner, Section, SectionDefinition, Statistics
 from tests.virtual_time import run_virtual
@@ -200,6 +202,12 @@ class Story:
 
 
 Interference = Callable[[Story], Coroutine[Any, Any, None]]
+
+
+def life(story: Story) -> Life:
+    """Return the working parts of the story's server, which must be up."""
+    assert story.world.server.life is not None
+    return story.world.server.life
 
 
 async def _nothing(_: Story) -> None:

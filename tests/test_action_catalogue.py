@@ -87,7 +87,7 @@ class LosesAnswers:
     async def request(
         self, method: str, path: str, *, params: Sequence[tuple[str, str]] = (), **more: object
     ) -> Answer:
-        answer: Answer = await self._line.request(method, path, params=params, **more)  # type: ignore[arg-type]  # passed on as it came
+        answer: Answer = await self._line.request(method, path, params=params, **more)
         if method == "POST" and not self._lost:
             self._lost = True
             raise NoAnswer(f"{method} {path}: the connection broke")

@@ -38,7 +38,7 @@ def make_deaf(world: World, deaf: Iterable[str]) -> None:
     assert world.server.life is not None
     preferences, ignored = world.server.life.core.preferences, set(deaf)
     really = preferences.change
-    preferences.change = lambda given: really({k: v for k, v in given.items() if k not in ignored})  # type: ignore[method-assign]  # a fault in the server
+    preferences.change = lambda given: really({k: v for k, v in given.items() if k not in ignored})  # type: ignore[method-assign, assignment]  # a fault in the server
 
 
 @pytest.mark.lesson("L05")

@@ -62,7 +62,8 @@ class Deeds:
         async def watch() -> Never:
             self.watching.add(monitor)
             try:
-                await anyio.sleep_forever()
+                while True:
+                    await anyio.sleep_forever()
             finally:
                 self.watching.discard(monitor)
 

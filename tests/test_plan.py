@@ -284,7 +284,7 @@ def test_a_server_that_is_lost_again_and_again_outside_a_section_ends_the_run():
 
 
 def test_a_stage_under_which_plex_went_away_is_repeated_after_the_server_is_back():
-    facts = (PASS, *UP_TO_QUIET[:-1], PLEX_LOST, failed(Stage.QUIET, ExitCode.SERVER))
+    facts: list[e.Event] = [PASS, *UP_TO_QUIET[:-1], PLEX_LOST, failed(Stage.QUIET, ExitCode.SERVER)]
     assert last(*facts) == (AFTER, RunStage(Stage.SERVER))
 
 

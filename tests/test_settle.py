@@ -1,5 +1,7 @@
 """When a phase is done, stalled, unseen or over its cap: histories of evidence and the judgement they lead to."""
 
+from typing import Any
+
 import pytest
 
 from plexsuper import events as e
@@ -48,7 +50,7 @@ def items(pending: int, finished: int = 0) -> e.ItemsChanged:
 
 
 def judged(
-    *history: tuple[float, Evidence],
+    *history: tuple[float, Any],
     at: float,
     phase: Phase = Phase.SCAN,
     before: e.LibraryCounted | None = None,

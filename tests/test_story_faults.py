@@ -9,9 +9,9 @@ from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.memory import Shelf
+from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Outcome, Phase, Stage, Verdict
-from tests.story import Story, play
+from tests.story import Story, life, play
 from tests.test_story_runs import FILMS, MUSIC, PHOTOS, SERIES, overlaps, phases
 
 BIG = Shelf("Films", SectionType.MOVIE, known=5, new=60)
@@ -112,11 +112,9 @@ def test_what_a_killed_run_left_silent_is_restored_by_the_next_one(tmp_path):
 
     async def already_silent(story: Story) -> None:
         await story.world.server.until("starting")
-        story.world.server.life.core.preferences.change({"autoEmptyTrash": "0"})
+        life(story).core.preferences.change({"autoEmptyTrash": "0"})
         remembered = ledger.read_text()
-        new = (
-            tmp_path / f"preferences-{story.world.server.life.file.values['ProcessedMachineIdentifier']}.json"
-        )
+        new = tmp_path / f"preferences-{life(story).file.values['ProcessedMachineIdentifier']}.json"
         new.write_text(remembered)
 
     seen: list[str] = []
@@ -124,7 +122,7 @@ def test_what_a_killed_run_left_silent_is_restored_by_the_next_one(tmp_path):
     async def meanwhile(story: Story) -> None:
         await already_silent(story)
         await story.until(e.PrefsRestored)
-        seen.append(story.world.server.life.core.preferences.text("autoEmptyTrash"))
+        seen.append(life(story).core.preferences.text("autoEmptyTrash"))
 
     second = play(FILMS, state_dir=tmp_path, meanwhile=meanwhile)
     assert done(second)
@@ -282,7 +280,8 @@ def test_statistics_taken_while_storage_is_lost_are_marked_unreliable(tmp_path):
     "monitor", ["watch_mount", "watch_server", "watch_notifications", "watch_scanners", "watch_progress"]
 )
 def test_a_monitor_that_crashes_is_started_again_and_the_run_is_done(tmp_path, monkeypatch, monitor):
-    real, crashes = getattr(deeds, monitor), []
+    real = getattr(deeds, monitor)
+    crashes: list[str] = []
 
     async def crash_once(*args, **kwargs):
         if not crashes:

@@ -9,9 +9,9 @@ from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.memory import Shelf
+from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Outcome, Phase, SectionDefinition, Verdict
-from tests.story import Story, play
+from tests.story import Story, life, play
 
 FILMS = Shelf("Films", SectionType.MOVIE, known=20, new=5)
 SERIES = Shelf("Series", SectionType.SHOW, known=10, new=12)
@@ -63,16 +63,16 @@ def test_a_whole_run_drives_every_section_and_leaves_plex_as_it_was(tmp_path):
 
 @pytest.mark.lesson("L05")
 def test_the_preferences_are_silent_during_the_scans_and_exactly_as_before_afterwards(tmp_path):
-    seen: dict[str, dict[str, str]] = {}
+    seen: dict[str, object] = {}
 
     async def look(story: Story) -> None:
         await story.world.server.until("starting")
-        seen["before"] = dict(story.world.server.life.file.values)
-        seen["default"] = story.world.server.life.core.preferences.text("autoEmptyTrash")
+        seen["before"] = dict(life(story).file.values)
+        seen["default"] = life(story).core.preferences.text("autoEmptyTrash")
         await story.until(e.SectionPhaseStarted)
-        seen["during"] = story.world.server.life.core.preferences.text("autoEmptyTrash")
+        seen["during"] = life(story).core.preferences.text("autoEmptyTrash")
         await story.until(e.PrefsRestored)
-        seen["after"] = dict(story.world.server.life.file.values)
+        seen["after"] = dict(life(story).file.values)
 
     story = play(FILMS, state_dir=tmp_path, meanwhile=look)
     assert seen["during"] != seen["default"]

@@ -6,7 +6,7 @@ Settings, network and database are imported by the command that needs them, so t
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -24,6 +24,9 @@ from plexsuper.cli.options import (
 )
 from plexsuper.errors import SettingsError
 from plexsuper.paths import SETTINGS_FILE
+
+if TYPE_CHECKING:
+    from plexsuper.faces.face import Format
 
 _UVLOOP: Final = {"use_uvloop": True}
 _PASSED_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -186,7 +189,7 @@ def demo(
         raise SettingsError("\n".join(wrong))
     from plexsuper.demo import run_demo  # noqa: PLC0415 - the simulator: --help must not load it
 
-    raise typer.Exit(run_demo(library=library, events=events, data=data, keep=keep))
+    raise typer.Exit(run_demo(library=library, events=cast("Format", events), data=data, keep=keep))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

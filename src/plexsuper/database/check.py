@@ -56,23 +56,21 @@ def check_database(
         return CheckReport(path=path, full=full, findings=(finding,), seconds=time.monotonic() - started)
     with source:
         refuse_if_open(path)
-        before = _state(path)
+        before = file_state(path)
         report = _Examination(source, full, progress or _silent, plex_sqlite).report()
-        if _state(path) != before:
+        if file_state(path) != before:
             raise DatabaseError(f"{path} changed while it was checked; stop Plex and check again")
-    return replace(report, seconds=time.monotonic() - started)
+    return replace(report, state=before, seconds=time.monotonic() - started)
 
 
 def _silent(_: Progress) -> None:
     pass
 
 
-def _state(path: Path) -> list[tuple[int, int, int] | None]:
-    state: list[tuple[int, int, int] | None] = []
-    for file in (path, wal_path(path)):
-        stat = file.stat() if file.exists() else None
-        state.append((stat.st_ino, stat.st_size, stat.st_mtime_ns) if stat else None)
-    return state
+def file_state(path: Path) -> tuple[tuple[int, int, int], ...]:
+    """Identity, size and time of change of a database and its log: equal as long as nobody has written to them."""
+    files = [file.stat() for file in (path, wal_path(path)) if file.exists()]
+    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in files)
 
 
 @dataclass(slots=True)

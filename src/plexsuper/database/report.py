@@ -38,7 +38,7 @@ class CheckReport:
 
     *rows* counts each ordinary table, `None` where it could not be counted (never 0 for a failed count). *orphans*
     counts rows whose parent row is missing: information, not damage, because Plex itself leaves some. *seconds* is
-    wall-clock time.
+    wall-clock time; *state* identifies what was checked (inode, size and time of the database and its log).
     """
 
     path: Path
@@ -51,6 +51,7 @@ class CheckReport:
     pages: int = 0
     page_size: int = 0
     seconds: float = 0.0
+    state: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def healthy(self) -> bool:

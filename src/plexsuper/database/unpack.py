@@ -58,9 +58,8 @@ def read_members(archive: Path, budget: Budget) -> Iterator[Member]:
     """
     with decompressing(archive) as stream:
         try:
-            with tarfile.open(
-                fileobj=stream, mode="r|", tarinfo=_Bounded, bufsize=BUFFER, encoding="utf-8"
-            ) as tar:
+            # Not as a stream ("r|"): that buffers everything once more; it only ever seeks forward
+            with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Bounded, encoding="utf-8") as tar:
                 for info in tar:
                     budget.spend(info)
                     path = _safe_path(info)

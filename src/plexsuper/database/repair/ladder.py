@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plexsuper.database.access import SQLITE_ERRORS, explain, refuse_if_open
-from plexsuper.database.check import check_database
+from plexsuper.database.check import check_database, file_state
 from plexsuper.database.format import Malformed
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.repair.objects import keep_sequences, missing_objects
@@ -39,20 +39,23 @@ def repair_database(
     workdir: Path | None = None,
     progress: ProgressCallback | None = None,
     plex_sqlite: Sequence[str] | None = None,
+    before: CheckReport | None = None,
 ) -> RepairReport:
     """Repair the database at *path*, library or blobs, of a Plex that is not running.
 
     All work is done on a copy in *workdir* (default: beside the database). The copy replaces the original only when it has
     passed the full check; the damaged file, its `-wal` and its `-shm` are kept under a dated name. Until then the original is
     not touched. Without *plex_sqlite* (the command that runs `Plex SQLite`) a damaged index or full-text index that only Plex
-    can build is left out or empty, and `RepairReport.states` says so.
+    can build is left out or empty, and `RepairReport.states` says so. *before* is the report of a full check of the very same
+    file; with it the first check is saved.
 
     Raises:
         DatabaseError: it cannot be repaired, there is no space, or the file is in use; the original is as it was.
     """
     started = time.monotonic()
     tell = progress or (lambda _progress: None)
-    before = check_database(path, progress=tell, plex_sqlite=plex_sqlite)
+    if before is None or not before.full or before.state != file_state(path):
+        before = check_database(path, progress=tell, plex_sqlite=plex_sqlite)
     report = RepairReport(path=path, before=before)
     if before.healthy:
         report.after = before
@@ -124,9 +127,11 @@ class _Repair:
 
     def _climb(self) -> CheckReport:
         tried: list[frozenset[tuple[str, str]]] = []
-        for _ in range(_ROUNDS):
+        for turn in range(_ROUNDS):
             self._settle()
-            checked = check_database(self.copy, progress=self.tell)
+            # The copy starts as the original was when it was checked
+            fresh = turn > 0 or "header" in self.report.steps or "sqlite_schema" in self.report.tables
+            checked = check_database(self.copy, progress=self.tell) if fresh else self.report.before
             if checked.healthy and not self.hurt and not self.stale:
                 return checked
             state = frozenset((finding.object, finding.message) for finding in checked.findings)
@@ -197,7 +202,8 @@ class _Repair:
             self.report.states[name] = state
         self.report.notes += rebuild_indexes(self.copy, schema_of(self.copy), ordinary)
         self.report.indexes += sorted(ordinary)
-        free_the_unowned(self.copy, schema_of(self.copy))
+        if names - ordinary:
+            free_the_unowned(self.copy, schema_of(self.copy))
 
     def _refresh_full_text(self) -> None:
         """Full-text tables over a table that has lost rows or titles no longer hold its words."""

@@ -1,0 +1,132 @@
+"""Stops every process of a container where it is, and lets exactly those go on, without asking the engine.
+
+`docker pause` and the kernel's freezer fail while one process is stuck in a dead mount; SIGSTOP does not (measured: all
+its other threads stand still at once, and the stuck one never returns to user space). The freezer is a second belt
+when nothing is stuck: it also holds what the engine starts in the container later, such as health checks.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from plexsuper.clients.docker.processes import ContainerProcesses, read, state_of, write
+
+SWEEPS: Final = 50
+_STILL_WITHIN: Final = 0.010
+_STILL: Final = frozenset("TtZXxD")
+"""States in which a thread runs nothing of its own: stopped, dead, or waiting in the kernel for something broken."""
+
+
+class Frost:
+    """Freezes and thaws *processes*; *record* outlives us, so that the next start can thaw what we left frozen."""
+
+    def __init__(self, processes: ContainerProcesses, record: Path) -> None:
+        self._processes = processes
+        self._record = record
+        self._belt = False
+        self.frozen: tuple[int, ...] = ()
+
+    def freeze(self) -> tuple[int, ...]:
+        """Stop everything; return what was stopped by us. What somebody else had stopped stays theirs.
+
+        A new process can only come from one that still runs, so that a sweep which finds nothing new is the last.
+        """
+        self._remember()
+        stopped: list[int] = list(self.frozen)
+        seen = set(stopped)
+        for _ in range(SWEEPS):
+            new = [pid for pid in self._processes.pids() if pid not in seen and pid != os.getpid()]
+            if not new:
+                break
+            seen.update(new)
+            stopped += [pid for pid in new if not _stopped(pid) and _send(pid, signal.SIGSTOP)]
+        self.frozen = tuple(stopped)
+        if not self._stuck_when_still():
+            self._belt = self._fasten()
+        return self.frozen
+
+    def thaw(self, pids: Sequence[int]) -> None:
+        """Let *pids* go on, children first, so that nobody finds them still stopped."""
+        self._unfasten()
+        for pid in reversed(pids):
+            _send(pid, signal.SIGCONT)
+        self.frozen = ()
+        self._record.unlink(missing_ok=True)
+
+    def thaw_left(self) -> tuple[int, ...]:
+        """Thaw what a supervisor that died had frozen in this container; return what was thawed."""
+        try:
+            left = json.loads(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ()
+        if left.get("init") != self._processes.init:
+            self._record.unlink(missing_ok=True)
+            return ()
+        self._belt = True
+        pids = tuple(pid for pid in self._processes.pids() if _stopped(pid))
+        self.thaw(pids)
+        return pids
+
+    def _remember(self) -> None:
+        """Write down beforehand that something may be frozen: a crash may come between any two signals."""
+        text = json.dumps({"init": self._processes.init})
+        descriptor = os.open(
+            self._record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+        )
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+    def _stuck_when_still(self) -> bool:
+        """Wait, a few milliseconds at most, until nothing runs; say whether something is stuck in the kernel."""
+        end = time.monotonic() + _STILL_WITHIN
+        while True:
+            states = "".join(state_of(pid) for pid in self._processes.pids())
+            if _STILL.issuperset(states):
+                return "D" in states
+            if time.monotonic() > end:
+                return True  # a process waits where no signal reaches it: the belt would not close either
+            os.sched_yield()
+
+    def _fasten(self) -> bool:
+        belt = self._processes.freezer()
+        if belt is None or not write(belt[0], belt[1]):
+            return False
+        file, _, loose = belt
+        end = time.monotonic() + _STILL_WITHIN
+        while not _closed(file):
+            if time.monotonic() > end:
+                write(file, loose)
+                return False
+            os.sched_yield()
+        return True
+
+    def _unfasten(self) -> None:
+        if self._belt and (belt := self._processes.freezer()) is not None:
+            write(belt[0], belt[2])
+        self._belt = False
+
+
+def _closed(file: str) -> bool:
+    if file.endswith("freezer.state"):
+        return read(file).strip() == "FROZEN"
+    return "frozen 1" in read(file.removesuffix("cgroup.freeze") + "cgroup.events")
+
+
+def _stopped(pid: int) -> bool:
+    states = state_of(pid)
+    return bool(states) and set(states) <= set("Tt")
+
+
+def _send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal and say whether the process was there to take it."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        return True
+    return False
