@@ -29,6 +29,8 @@ def _docker() -> str | None:
     """Say what is missing for a test with a real Docker engine."""
     if shutil.which("docker") is None:
         return "not on PATH: docker"
+    if shutil.which("dockerd") is not None and os.geteuid() == 0:
+        return None  # where none answers, the tests start one of their own (tests/docker/conftest.py)
     try:
         asked = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=20, check=False)
     except subprocess.TimeoutExpired:

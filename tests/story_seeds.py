@@ -99,19 +99,20 @@ def draw(seed: int) -> Draw:
     )
 
 
+async def remember_preferences(story: Story) -> None:
+    """Note Plex's preferences before and after the run, for `findings` to compare."""
+    await story.until(e.TokenFound)
+    assert story.world.server.life is not None
+    story.preferences_before = dict(story.world.server.life.file.values)
+    await story.until(e.PrefsRestored)
+    story.preferences_after = dict(story.world.server.life.file.values)
+
+
 def play_draw(drawn: Draw, state_dir: Path) -> Story:
     """Play the run of *drawn*."""
-
-    async def remember(story: Story) -> None:
-        await story.until(e.TokenFound)
-        assert story.world.server.life is not None
-        story.preferences_before = dict(story.world.server.life.file.values)
-        await story.until(e.PrefsRestored)
-        story.preferences_after = dict(story.world.server.life.file.values)
-
     return play(
         *drawn.shelves,
-        meanwhile=remember,
+        meanwhile=remember_preferences,
         knobs=drawn.knobs,
         account=drawn.account,
         seed=drawn.seed,

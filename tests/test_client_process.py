@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from plexsuper.clients.command_line import classify
-from plexsuper.clients.process import ProcessTable, exited
+from plexsuper.clients.process import ProcessTable, Strangers, exited
 from plexsuper.terms import Scanner, ScannerKind
 
 SCANNER = "/usr/lib/plexmediaserver/Plex Media Scanner"
@@ -147,6 +147,37 @@ def test_a_zombie_is_not_reported(tmp_path: Path) -> None:
         assert (Path("/proc") / str(process.pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
         assert mine({process.pid}) == []
         assert ProcessTable().tree(process.pid) == ()
+
+
+def test_a_process_is_looked_at_while_it_is_young_and_then_now_and_again() -> None:
+    strangers = Strangers()
+
+    def looked_at(now: float) -> bool:
+        unknown = strangers.unknown([7], now)
+        for pid in unknown:
+            strangers.add(pid)
+        return unknown == [7]
+
+    looks = {now: looked_at(now) for now in (100.0, 100.5, 101.5, 102.0, 102.5, 109.5, 110.0, 110.5, 120.0)}
+    assert [now for now, looked in looks.items() if looked] == [100.0, 100.5, 101.5, 102.0, 110.0, 120.0]
+
+
+def test_a_process_with_the_number_of_one_that_is_gone_is_looked_at() -> None:
+    strangers = Strangers()
+    strangers.unknown([7], 100)
+    strangers.unknown([7], 103)
+    strangers.add(7)
+    assert strangers.unknown([], 103.5) == []
+    assert strangers.unknown([7], 104) == [7]
+
+
+def test_a_table_that_has_looked_before_sees_what_was_started_since(tmp_path: Path) -> None:
+    table = ProcessTable()
+    before = table.scanners()
+    with scanner(tmp_path, "--scan", "--section", "5") as process:
+        found = [seen for seen in table.scanners() if seen not in before]
+        assert Scanner(pid=process.pid, kind=ScannerKind.SCAN, section=5) in found
+    assert process.pid not in [seen.pid for seen in table.scanners()]
 
 
 def test_a_tree_has_parents_before_children() -> None:

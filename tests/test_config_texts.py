@@ -57,6 +57,7 @@ def test_the_written_file_changes_nothing():
     assert tomllib.loads(settings_file()) == {
         "plex": {},
         "media": {},
+        "library": {},
         "run": {},
         "timing": {"budgets": {}},
         "events": {},

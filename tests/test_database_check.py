@@ -2,36 +2,25 @@
 
 import os
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import textwrap
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from plexsuper.database.check import check_database
 from plexsuper.database.pages import PageSource
-from plexsuper.database.progress import Progress
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.reference import build_reference
 from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
+from tests.plex_databases import PLEX_SQLITE, kill_a_writer, listing, root_of
 
-PLEX_SQLITE = textwrap.dedent("""
-    '''A small Plex SQLite: the arguments of the sqlite3 shell, Plex's collation and tokenizer (the simulator's stand-ins).'''
-    import sqlite3, sys
-    from plexsuper.simulator.schema import compare_like_nocase, _alias_tokenizer
-    *flags, database, sql = sys.argv[1:]
-    uri = database if database.startswith("file:") else "file:" + database + ("?mode=ro" if "-readonly" in flags else "")
-    conn = sqlite3.connect(uri, uri=True, isolation_level=None)
-    conn.create_collation("icu_root", compare_like_nocase)
-    _alias_tokenizer(conn)
-    for row in conn.execute(sql):
-        print(*row, sep="|")
-""")
+if TYPE_CHECKING:
+    from plexsuper.database.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +44,10 @@ def plex_sqlite(tmp_path):
     return [sys.executable, str(script)]
 
 
-def listing(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
-
-
 def damage_page(path: Path, number: int, content: bytes = b"\xff" * 64) -> None:
     with PageSource(path) as source, path.open("r+b") as file:
         file.seek(number * source.page_size - len(content))  # cells grow from the end
         file.write(content)
-
-
-def root_of(path: Path, name: str) -> int:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
-        return conn.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
 
 
 @pytest.mark.lesson("L31")
@@ -109,21 +89,6 @@ def test_a_database_in_a_read_only_directory_is_checked(databases):
         databases.chmod(stat.S_IRWXU)
 
 
-def kill_a_writer(path: Path) -> None:
-    """Write rows as Plex does and die by SIGKILL, so that the log stays."""
-    code = f"""
-import os, signal
-from pathlib import Path
-from plexsuper.simulator.schema import connect_as_plex
-conn = connect_as_plex(Path({str(path)!r}))
-conn.execute("PRAGMA wal_autocheckpoint=0")
-for row in range(50):
-    conn.execute("INSERT INTO media_parts(media_item_id, file, size) VALUES (1, ?, 1)", (f"/Media/new/{{row}}",))
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-
-
 def test_the_log_of_a_killed_plex_is_read_through_and_left_as_it_is(databases):
     path = databases / LIBRARY_DB
     rows = check_database(path).rows["media_parts"]
@@ -132,6 +97,7 @@ def test_the_log_of_a_killed_plex_is_read_through_and_left_as_it_is(databases):
     before = listing(databases)
     report = check_database(path)
     assert report.findings == ()
+    assert rows is not None
     assert report.rows["media_parts"] == rows + 50
     assert any("committed frames" in note for note in report.notes)
     assert listing(databases) == before
@@ -151,6 +117,8 @@ sys.stdin.read()
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as plex:
+        assert plex.stdout is not None
+        assert plex.stdin is not None
         assert plex.stdout.readline() == b"open\n"
         with pytest.raises(DatabaseError, match=f"is open in process {plex.pid}; stop Plex"):
             check_database(path)

@@ -3,25 +3,30 @@
 import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from plexsuper.database.check import check_database
-from plexsuper.database.pages import PageSource
 from plexsuper.database.repair import repair_database
-from plexsuper.database.repair import replace as replace_module
-from plexsuper.database.trees import walk_tree
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.reference import build_reference
 from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
-from tests.test_database_check import PLEX_SQLITE, kill_a_writer, listing, root_of
+from tests.plex_databases import (
+    PLEX_SQLITE,
+    declarations,
+    everything,
+    kill_a_writer,
+    leaves_of,
+    leaves_of_schema,
+    listing,
+    overwrite,
+    page_text,
+    root_of,
+    rows_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,35 +47,6 @@ def plex_sqlite(tmp_path):
     script = tmp_path / "plex-sqlite.py"
     script.write_text(PLEX_SQLITE)
     return [sys.executable, str(script)]
-
-
-def overwrite(path: Path, *pages: int) -> None:
-    """Overwrite whole pages with noise, as a bad disk does."""
-    with PageSource(path) as source, path.open("r+b") as file:
-        for page in pages:
-            file.seek((page - 1) * source.page_size)
-            file.write(random.Random(page).randbytes(source.page_size))
-
-
-def leaves_of(path: Path, table: str) -> list[int]:
-    root = root_of(path, table)
-    with PageSource(path) as source:
-        return [leaf.page for leaf in walk_tree(source, root, table=True).leaves]
-
-
-def rows_of(path: Path, table: str) -> list[tuple]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
-        return conn.execute(f'SELECT rowid, * FROM "{table}" NOT INDEXED').fetchall()
-
-
-def declarations(path: Path) -> list[tuple]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
-        return conn.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid").fetchall()
-
-
-def everything(path: Path) -> dict[str, list[tuple]]:
-    tables = [name for kind, name, _, sql in declarations(path) if kind == "table" and "VIRTUAL" not in sql]
-    return {table: rows_of(path, table) for table in tables}
 
 
 def test_a_sound_database_is_left_alone(databases):
@@ -100,6 +76,7 @@ def test_damaged_indexes_are_rebuilt_and_nothing_else_changes(databases):
     assert report.missing_objects == []
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.read_bytes()[16:20] == original[16:20]  # page size and write-ahead log
+    assert report.kept is not None
     assert report.kept.read_bytes() == damaged
     assert report.kept.name.startswith(f"{LIBRARY_DB}-damaged-2")
     assert sorted(listing(databases)) == sorted([BLOBS_DB, LIBRARY_DB, report.kept.name])
@@ -258,6 +235,7 @@ def test_the_blobs_database_is_repaired_too_and_what_the_log_holds_is_kept(datab
     assert len(rows_of(library, "media_parts")) == parts + 50
     assert not (databases / f"{LIBRARY_DB}-wal").exists()
     assert not (databases / f"{LIBRARY_DB}-shm").exists()
+    assert report.kept is not None
     assert report.kept.with_name(report.kept.name + "-wal").read_bytes() == log
 
 
@@ -281,110 +259,25 @@ def test_what_no_repair_can_mend_is_refused_and_untouched(databases):
     assert listing(databases) == before
 
 
-REPAIR = """
-import sys
-from pathlib import Path
-from plexsuper.database.repair import repair_database
-print("ready", flush=True)
-repair_database(Path(sys.argv[1]))
-"""
-
-
-@pytest.mark.slow
 @pytest.mark.lesson("L48")
-def test_a_kill_at_any_moment_leaves_the_old_or_the_new_database_complete(databases, tmp_path):
+def test_lost_declarations_come_back_from_the_sibling_database_with_their_rows(databases):
     path = databases / LIBRARY_DB
-    lost_index = root_of(path, "index_media_parts_on_file")
-    kill_a_writer(path)
-    overwrite(path, lost_index)
-    (databases / f"{LIBRARY_DB}-shm").unlink()
-    parts = _parts(databases)
-    began = time.monotonic()
-    with _start(path, tmp_path / "measured", databases):
-        pass
-    whole = time.monotonic() - began
-    rng = random.Random(7)
-    ends = set()
-    for attempt in range(12):
-        here = tmp_path / f"run-{attempt}"
-        repair = _start(path, here, databases)
-        assert repair.stdout.readline() == b"ready\n"
-        time.sleep(rng.random() * whole)  # the moment of the kill is what varies, not a wait for something
-        repair.send_signal(signal.SIGKILL)
-        repair.wait()
-        repair.stdout.close()
-        ends.add(_state(here, parts))
-        repair_database(here / LIBRARY_DB)  # a repair killed half way does not stand in the way of the next
-        assert _state(here, parts) == "new"
-        assert not [name for name in listing_names(here) if name.startswith(".plexsuper-")]
-    assert ends <= {"old", "new"}
-    assert "old" in ends
+    rows, objects = everything(path), declarations(path)
+    lost = [leaf for leaf in leaves_of_schema(path) if "CREATE TABLE 'media_grabs'" in page_text(path, leaf)]
+    overwrite(path, *lost)
+    report = repair_database(path)
+    assert any("was taken from a sibling database" in note for note in report.notes)
+    assert check_database(path).findings == ()
+    assert sorted(declarations(path), key=repr) == sorted(objects, key=repr)
+    after = everything(path)
+    assert {table for table in rows if after[table] != rows[table]} <= {"sqlite_stat1"}
 
 
-def _start(path: Path, directory: Path, databases: Path) -> subprocess.Popen:
-    shutil.copytree(databases, directory)
-    return subprocess.Popen(
-        [sys.executable, "-c", REPAIR, str(directory / LIBRARY_DB)], stdout=subprocess.PIPE
-    )
-
-
-def listing_names(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir()]
-
-
-def _parts(directory: Path) -> int:
-    """The rows SQLite sees in a copy of the directory, log and all."""
-    twin = directory.with_name(directory.name + "-seen")
-    shutil.copytree(
-        directory, twin, ignore=lambda _dir, names: [n for n in names if n.startswith(".plexsuper-")]
-    )
-    try:
-        with closing(sqlite3.connect(twin / LIBRARY_DB)) as conn:
-            return conn.execute("SELECT count(*) FROM media_parts NOT INDEXED").fetchone()[0]
-    finally:
-        shutil.rmtree(twin)
-
-
-def _state(directory: Path, parts: int) -> str:
-    assert _parts(directory) == parts
-    report = check_database(directory / LIBRARY_DB)
-    if report.healthy:
-        return "new"
-    return (
-        "old" if {finding.object for finding in report.findings} == {"index_media_parts_on_file"} else "torn"
-    )
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL at one system call: nothing after it happens."""
-
-
-@pytest.mark.parametrize("moment", range(1, 14))
-def test_each_step_of_the_swap_leaves_the_old_or_the_new_database_complete(databases, monkeypatch, moment):
+def test_without_a_sibling_a_lost_declaration_ends_the_repair(databases):
     path = databases / LIBRARY_DB
-    lost_index = root_of(path, "index_media_parts_on_file")
-    kill_a_writer(path)
-    overwrite(path, lost_index)
-    parts = _parts(databases)
-    calls = iter(range(1, 1000))
-
-    def counted(real):
-        def call(*args, **kwargs):
-            if next(calls) >= moment:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return call
-
-    for name in ("replace", "unlink"):
-        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
-    monkeypatch.setattr(replace_module, "sync_path", counted(replace_module.sync_path))
-    monkeypatch.setattr(os, "link", counted(os.link))
-    try:
+    (databases / BLOBS_DB).unlink()
+    overwrite(path, next(leaf for leaf in leaves_of_schema(path) if "media_parts" in page_text(path, leaf)))
+    before = listing(databases)
+    with pytest.raises(DatabaseError, match="restore a snapshot"):
         repair_database(path)
-    except Killed:
-        pass
-    else:
-        assert moment > 10
-    monkeypatch.undo()
-    assert _state(databases, parts) in ("old", "new")
+    assert listing(databases) == before

@@ -76,8 +76,25 @@ stop: saying goodbye to Plex
 Plex stopped with exit code 0
 stop done in 3 s
 run ended after 1 h 13 m: finished, but sections were set aside: 1 of 2 sections was set aside
+library of /data/library.tar.zst is in place
+library databases are damaged: media_parts: page 501 is unreadable and 2 more
+library repaired (leaf rebuild, index surgery); rows lost: 1 of media_parts; damaged files: /config/library.db-damaged-20261122-180601
+library exported to /data/library-new.tar.zst (5.3 GB) in 1 min 27 s
 plan made: 2 steps, listed at the end
 Plex already runs at http://127.0.0.1:32400; it will be left running
+pulling plexinc/pms-docker: 4 of 9 layers, 61 MB of 150 MB
+image plexinc/pms-docker pulled in 13 s (371 MB)
+container plex started from plexinc/pms-docker as process 4703
+container plex of an earlier run is taken over (process 4703); 4 frozen processes let go on
+container plex uses 1.2 processors and 1.3 GB of 4.0 GB
+container log, scan started: The '--scan' operation is deprecated
+Plex frozen, 6 processes in 2 ms: the mount died
+Plex goes on after 0.6 s, 6 processes let go
+the Docker engine is lost: Docker's event stream ended
+the Docker engine is back after 2.7 s
+Plex has a fault that waiting will not mend: the kernel killed a process of the container
+container plex ended with exit code 137, out of memory
+7 logs collected in /state/logs/20261122T180601Z-7f3a.tar.gz (2.4 MB)
 storage /media is slow, 4.2 s instead of 0.3 s: the backend answers, but late
 storage /media, its file system is dead: a new mount is made beside the old one
 at most 4 reads of the storage at once (was 8): 3 connections were reset: fewer reads at once

@@ -439,3 +439,52 @@ def test_a_dry_run_ends_before_the_first_change():
 def test_a_plan_that_is_over_orders_nothing_more():
     plan, _ = play(*UP_TO_QUIET[:3], agenda=Agenda(dry_run=True))
     assert plan.after(SIGTERM) == (plan, ())
+
+
+EXPORT = Agenda(export=True, checkpoints=True)
+
+
+@pytest.mark.lesson("F04")
+def test_a_checkpoint_is_exported_between_sections_and_the_library_at_the_end():
+    _, steps = play(
+        *up_to_sections(FILMS, MUSIC),
+        ended(FILMS_REF, Phase.SCAN),
+        ended(FILMS_REF, Phase.ANALYZE),
+        done(Stage.CHECKPOINT),
+        ended(MUSIC_REF, Phase.SCAN),
+        ended(MUSIC_REF, Phase.ANALYZE),
+        ended(MUSIC_REF, Phase.SONIC),
+        done(Stage.STATISTICS),
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+        done(Stage.EXPORT),
+        agenda=EXPORT,
+    )
+    assert steps[-9][-1] == RunStage(Stage.CHECKPOINT)
+    assert steps[-8][-1] == RunPhase(MUSIC_REF, Phase.SCAN, 1)
+    assert steps[-5][-1] == RunStage(Stage.STATISTICS)
+    assert steps[-2] == (RunStage(Stage.EXPORT),)
+    assert isinstance(steps[-1][0], Conclude)
+
+
+def test_a_checkpoint_that_fails_does_not_end_the_run():
+    orders = last(
+        *up_to_sections(FILMS, MUSIC),
+        ended(FILMS_REF, Phase.SCAN),
+        ended(FILMS_REF, Phase.ANALYZE),
+        failed(Stage.CHECKPOINT, ExitCode.DATABASE),
+        agenda=EXPORT,
+    )
+    assert orders[-1] == RunPhase(MUSIC_REF, Phase.SCAN, 1)
+
+
+def test_an_export_that_fails_spoils_the_verdict():
+    facts = (*up_to_sections(), done(Stage.STATISTICS), done(Stage.RESTORE), done(Stage.STOP))
+    orders = last(*facts, failed(Stage.EXPORT, ExitCode.DATABASE), agenda=EXPORT)
+    assert orders == (Conclude(Verdict.DATABASE, ExitCode.DATABASE, "export failed", ()),)
+
+
+def test_an_interrupted_run_exports_nothing():
+    facts = (*up_to_sections(FILMS), SIGTERM, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED))
+    orders = last(*facts, done(Stage.RESTORE), done(Stage.STOP), agenda=EXPORT)
+    assert isinstance(orders[0], Conclude)

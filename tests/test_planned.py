@@ -82,8 +82,10 @@ def test_without_a_library_database_the_plan_says_what_depends_on_the_server():
     unseen = replace(OUTSET, sections=None)
     assert "create section Music (artist) for /media/M, /m2, if there is none yet" in planned_steps(unseen)
     assert through(unseen) == [
-        "take every section of the server through: scan, analysis; "
-        "music also: sonic analysis (if the server has Plex Pass)"
+        (
+            "take every section of the server through: scan, analysis; "
+            "music also: sonic analysis (if the server has Plex Pass)"
+        )
     ]
     named = replace(unseen, wanted=("Any", "2"), agenda=Agenda(scan_only=True))
     assert through(named) == ["take Any, 2 through: scan"]

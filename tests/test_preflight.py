@@ -14,7 +14,7 @@ from plexsuper.clients.host import Host, Place
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.probe import Failure, Proof
 from plexsuper.config import Settings, load_settings
-from plexsuper.errors import DatabaseError, PreflightError
+from plexsuper.errors import DatabaseError, PreflightError, SettingsError
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Section, SectionDefinition
 
@@ -193,6 +193,12 @@ def test_each_fault_is_one_finding_with_its_remedy(tables, seen, fault):
     assert found.startswith(fault)
 
 
+def test_a_damaged_library_is_a_warning_where_the_run_will_check_and_repair_it_first():
+    damaged = DatabaseError("the database is damaged: page 7")
+    found = faults(settings(), replace(SEEN, library=damaged, server=DOWN))
+    assert any(fault.startswith("warning library: the database is damaged: page 7") for fault in found)
+
+
 @pytest.mark.lesson("L01")
 def test_a_command_that_is_not_installed_is_named():
     host = replace(HOST, command=None)
@@ -256,11 +262,18 @@ def test_a_secret_that_lies_open_in_a_file_is_told(tmp_path, monkeypatch):
 def test_all_errors_are_raised_together():
     seen = replace(SEEN, media=Failure(reason="dead", detail="ENOTCONN"), token=False)
     with pytest.raises(PreflightError) as caught:
-        require_no_error(judge(settings(), seen))
+        require_no_error(judge(settings(run={"sections": ["Films"]}), seen))
     assert str(caught.value) == (
-        "2 things are in the way of a run; nothing was started:\n\n"
+        "3 things are in the way of a run; nothing was started:\n\n"
         "  token: the server is claimed, but its token is neither in the settings nor in Preferences.xml\n"
         "    -> give PLEX_TOKEN, or set plex.config_dir to this server's directory\n"
         "  media: /media does not serve content (dead): ENOTCONN\n"
-        "    -> mount the storage, or correct media.path; nothing is scanned without it"
+        "    -> mount the storage, or correct media.path; nothing is scanned without it\n"
+        "  sections: there is no section 'Films'\n"
+        "    -> there are: Movies, 1"
     )
+
+
+def test_wrong_names_of_sections_alone_are_wrong_usage():
+    with pytest.raises(SettingsError, match="there is no section 'Movie'\n    -> did you mean 'Movies'"):
+        require_no_error(judge(settings(run={"sections": ["Movie"]}), SEEN))

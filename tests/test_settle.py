@@ -251,6 +251,21 @@ def test_a_forced_scan_is_followed_by_metadata_work_on_everything():
     assert judged(*finished, at=12, before=counts(), forced=True) == Settled(waited=3)
 
 
+def test_a_walk_of_which_only_the_time_stamp_was_seen_is_followed_by_as_much():
+    history = [(12, section(scanned_at=101))]
+    assert judged(*history, at=14, before=counts(), forced=True) == Waiting(until=22)
+    assert judged(*history, at=14, phase=Phase.REFRESH, before=counts()) == Waiting(until=22)
+
+
+def test_waiting_is_never_for_no_time_at_all():
+    asked_at = 62.697
+    settler = Settler(
+        Picture(section=1, phase=Phase.SCAN), phase=Phase.SCAN, patience=PATIENCE, asked_at=asked_at
+    )
+    at = asked_at + 30 - 1e-14
+    assert settler.judge(at) == Waiting(until=at + 0.01)
+
+
 def test_a_refresh_is_over_when_the_analysis_that_may_follow_it_did_not_come():
     analyzer = Scanner(pid=7, kind=ScannerKind.ANALYZE)
     history = [(1, activities(SCAN)), (2, activities(SCAN, METADATA)), (6, activities())]
@@ -268,8 +283,8 @@ def test_what_a_scan_added_may_be_analysed_by_plex_itself_after_our_analysis_fou
     ]
     found = counts(analyzed=9)
     assert judged(*history, at=3, phase=Phase.ANALYZE, before=found) == Settled(waited=2)
-    assert judged(*history, at=3, phase=Phase.ANALYZE, before=found, fresh=True) == Waiting(until=10)
-    assert judged(*history, at=10, phase=Phase.ANALYZE, before=found, fresh=True) == Settled(waited=9)
+    assert judged(*history, at=3, phase=Phase.ANALYZE, before=found, fresh=True) == Waiting(until=8)
+    assert judged(*history, at=8, phase=Phase.ANALYZE, before=found, fresh=True) == Settled(waited=7)
     through = counts(analyzed=10)  # Plex had analysed everything before we asked: nothing is left to come
     assert judged(at=2, phase=Phase.ANALYZE, before=through, fresh=True) == Settled(waited=2, seen=False)
 

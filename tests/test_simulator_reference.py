@@ -54,11 +54,13 @@ def fingerprint(directory: Path) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.lesson("F09")
 def test_the_reference_counts_are_those_of_the_field():
     field = Counts(movies=409, episodes=938, tracks=456_534, photos=28_338, parts=508_946)
     assert REFERENCE.scaled(1) == field
 
 
+@pytest.mark.lesson("F09")
 def test_a_scaled_library_has_the_promised_counts(library):
     counts = REFERENCE.scaled(SCALE)
     assert counts == Counts(movies=2, episodes=2, tracks=913, photos=57, parts=1018)

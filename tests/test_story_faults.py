@@ -10,7 +10,7 @@ from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
-from plexsuper.terms import Outcome, Phase, Stage, Verdict
+from plexsuper.terms import Outcome, Phase, SectionDefinition, Stage, Verdict
 from tests.story import Story, life, play
 from tests.test_story_runs import FILMS, MUSIC, PHOTOS, SERIES, overlaps, phases
 
@@ -299,6 +299,48 @@ def test_a_monitor_that_crashes_is_started_again_and_the_run_is_done(tmp_path, m
         "RuntimeError: a bug",
         1.0,
     )
+
+
+@pytest.mark.lesson("L40")
+def test_a_server_that_does_not_take_the_trash_setting_is_never_scanned(tmp_path):
+    async def make_deaf(story: Story) -> None:
+        await story.world.server.until("starting")
+        assert story.world.server.life is not None
+        preferences = story.world.server.life.core.preferences
+        really = preferences.change
+        preferences.change = lambda values: really(  # type: ignore[method-assign]  # a fault in the server
+            {id_: value for id_, value in values.items() if id_ != "autoEmptyTrash"}
+        )
+
+    story = play(FILMS, state_dir=tmp_path, meanwhile=make_deaf)
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ExitCode.SERVER
+    assert "did not take these settings: autoEmptyTrash" in story.conclusion.detail
+    assert story.world.truth.of("scan") == []
+    assert story.of(e.PrefsRestored)[-1].failed == ()
+
+
+def test_plex_lost_while_the_sections_are_chosen_is_brought_back_at_once(tmp_path):
+    wanted = SectionDefinition(
+        title="New",
+        type=SectionType.MOVIE,
+        agent="a",
+        scanner="Plex Movie",
+        language="en",
+        paths=("/media/New",),
+    )
+
+    async def crash(story: Story) -> None:
+        story.world.tree.add("/media/New/Film (2001)/Film (2001).mkv")
+        await story.until(e.StageStarted, lambda fact: fact.stage is Stage.CATALOGUE)
+        await anyio.sleep(5)  # Plex still says that it is starting up
+        story.world.server.crash(down=20)
+
+    knobs = Knobs(starting_seconds=40)
+    story = play(FILMS, state_dir=tmp_path, meanwhile=crash, definitions=(wanted,), knobs=knobs)
+    assert done(story)
+    ended = [fact.outcome for fact in story.of(e.StageFinished) if fact.stage is Stage.CATALOGUE]
+    assert ended == [Outcome.CANCELLED, Outcome.DONE]
 
 
 STAGES = [stage for stage in Stage if stage not in (Stage.SECTIONS, Stage.STOP)]

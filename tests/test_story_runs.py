@@ -210,6 +210,17 @@ def test_a_dry_run_changes_nothing(tmp_path):
     assert story.conclusion.verdict is Verdict.PLANNED
     assert story.world.truth.of("request") == []
     assert story.world.truth.of("scan") == []
+    (planned,) = story.of(e.RunPlanned)
+    assert "take Films through: scan, analysis" in planned.steps
+    assert [fact.stage for fact in story.of(e.StageStarted)] == ["preflight", "inputs", "database"]
+
+
+def test_a_dry_run_tells_a_mistyped_section_with_the_nearest_title(tmp_path):
+    story = play(FILMS, state_dir=tmp_path, run={"dry_run": True, "sections": ("Flims",)})
+    assert story.conclusion is not None
+    assert (story.conclusion.verdict, story.conclusion.exit_code) == (Verdict.SETTINGS, ExitCode.USAGE)
+    assert "did you mean 'Films'?" in story.conclusion.detail
+    assert story.of(e.RunPlanned) == []
 
 
 def test_a_quick_run_scans_and_does_nothing_else(tmp_path):

@@ -17,10 +17,14 @@ _QUIET: Final = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionBudget:
-    """At most `limit` reads at once; it moves between `least` and `most`. Times are of one monotonic clock."""
+    """At most `limit` reads at once; it moves between `least` and `most`. Times are of one monotonic clock.
+
+    `told` is the lowest limit that was told since all were allowed: one that goes up and down is told once.
+    """
 
     most: int
     limit: int
+    told: int
     least: int = 2
     cut_at: float = float("-inf")
     moved_at: float = float("-inf")
@@ -28,7 +32,7 @@ class ConnectionBudget:
     @classmethod
     def full(cls, most: int) -> "ConnectionBudget":
         """Return a budget that nothing has happened to."""
-        return cls(most=most, limit=most, least=min(2, most))
+        return cls(most=most, limit=most, told=most, least=min(2, most))
 
     def troubled(
         self, now: float, *, resets: int = 0, throttled: int = 0
@@ -40,8 +44,9 @@ class ConnectionBudget:
             return replace(self, moved_at=now), None
         limit = max(self.least, self.limit // 2)
         cut = replace(self, limit=limit, cut_at=now, moved_at=now)
-        if limit == self.limit:
+        if limit >= self.told:
             return cut, None
+        cut = replace(cut, told=limit)
         seen = [f"{resets} connections were reset"] if resets else []
         seen += [f"the provider said {throttled} times that we are too fast"] if throttled else []
         detail = f"{' and '.join(seen)}, so fewer reads run at once"
@@ -56,6 +61,7 @@ class ConnectionBudget:
         grown = replace(self, limit=self.limit + 1, moved_at=now)
         if grown.limit < grown.most:
             return grown, None
+        grown = replace(grown, told=grown.most)
         detail = "it has been quiet, so all reads are allowed again"
         return grown, ConnectionsLimited(
             limit=grown.limit, before=self.limit, resets=0, throttled=0, detail=detail

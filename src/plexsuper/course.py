@@ -19,6 +19,8 @@ class Agenda:
     sonic: bool = True
     retries: int = 2
     can_restart: bool = False
+    export: bool = False
+    checkpoints: bool = False
 
     def phases(self, section: Section) -> tuple[Phase, ...]:
         """Return what is done with *section*, in order: analysis never before the scan (lessons L18, L22)."""

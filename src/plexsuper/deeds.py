@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Never
+from typing import Final, Literal, Never
 
 import anyio
 
@@ -10,6 +10,7 @@ from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
 from plexsuper.actions.catalogue import create_missing
 from plexsuper.actions.database import check_database, collect
+from plexsuper.actions.library import export, inject, judge, repair
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.quiet import restore, silence
@@ -20,7 +21,7 @@ from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.clients.ledger import Ledger
-from plexsuper.errors import ServerError
+from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.evidence import Evidence, counted
 from plexsuper.kit import Kit, outset, patience
 from plexsuper.monitors.mount import watch_mount
@@ -34,6 +35,13 @@ from plexsuper.selection import choose
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
 
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
+
+
+_RUNS: Final = (
+    "library.archive {} can be put in place only while Plex does not run, and only where plex.config_dir is known; "
+    "stop Plex first"
+)
+_DAMAGED: Final = "the library database is damaged: {}. Set library.repair, or run `plexsuper db repair`"
 
 
 class RunDeeds:
@@ -62,6 +70,8 @@ class RunDeeds:
             Stage.STATISTICS: self._collect_statistics,
             Stage.RESTORE: self._restore,
             Stage.STOP: self._stop,
+            Stage.CHECKPOINT: partial(self._export, "checkpoint"),
+            Stage.EXPORT: partial(self._export, "final"),
         }
         return await deeds[stage]()
 
@@ -74,6 +84,8 @@ class RunDeeds:
 
     async def _check_database(self) -> Outcome:
         kit, sections = self._kit, None
+        if not kit.settings.run.dry_run:
+            await self._care_for_library()
         if kit.library is not None:
             checked, statistics = await check_database(kit.library)
             kit.bus.publish(checked)
@@ -83,6 +95,33 @@ class RunDeeds:
         if kit.settings.run.dry_run:
             kit.bus.publish(e.RunPlanned(steps=planned_steps(outset(kit, sections))))
         return Outcome.SKIPPED if kit.library is None else Outcome.DONE
+
+    async def _care_for_library(self) -> None:
+        """Inject, check and repair, while Plex does not run; a library in use is left alone."""
+        kit, wanted, paths = self._kit, self._kit.settings.library, self._kit.settings.plex.paths
+        if paths is None or kit.runtime.pid is not None or kit.library is None:
+            if wanted.archive is not None:
+                raise DatabaseError(_RUNS.format(wanted.archive))
+            return
+        if wanted.archive is not None:
+            kit.bus.publish(await inject(kit.tools, wanted.archive, paths.databases))
+        if wanted.check == "off" or not await kit.library.exists():
+            return
+        judged = await judge(kit.tools, paths.databases, quick=wanted.check == "quick")
+        kit.bus.publish(judged)
+        if judged.healthy:
+            return
+        if not wanted.repair:
+            raise DatabaseError(_DAMAGED.format("; ".join(judged.findings)))
+        kit.bus.publish(await repair(kit.tools, paths.databases))
+
+    async def _export(self, when: Literal["checkpoint", "final"]) -> Outcome:
+        wanted, paths = self._kit.settings.library, self._kit.settings.plex.paths
+        archive = wanted.export if when == "final" else wanted.checkpoint
+        if archive is None or paths is None:
+            return Outcome.SKIPPED
+        self._kit.bus.publish(await export(self._kit.tools, paths.databases, archive, when=when))
+        return Outcome.DONE
 
     async def _prove_storage(self) -> Outcome:
         media = self._kit.settings.media

@@ -13,6 +13,7 @@ from plexsuper.terms import (
     Outcome,
     Phase,
     PhaseReport,
+    PlexFault,
     PrefChange,
     Scanner,
     Section,
@@ -162,6 +163,47 @@ class StatsCollected:
     statistics: Statistics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryInjected:
+    """The library of an archive is in place; `kept` is where the replaced one is, empty if there was none."""
+
+    level: ClassVar[Level] = "info"
+    archive: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryJudged:
+    """Both databases were checked page by page; the first `findings`, and how many `more` there are."""
+
+    level: ClassVar[Level] = "info"
+    healthy: bool
+    findings: tuple[str, ...]
+    more: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryRepaired:
+    """Damage was repaired on a copy that took the database's place; `lost` rows by table, `kept` the damaged files."""
+
+    level: ClassVar[Level] = "warning"
+    steps: tuple[str, ...]
+    lost: dict[str, int]
+    kept: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryExported:
+    """The library was written to a verified archive; a checkpoint is made between sections."""
+
+    level: ClassVar[Level] = "info"
+    archive: str
+    size: int
+    when: Literal["checkpoint", "final"]
+    seconds: float
+
+
 # --- storage -----------------------------------------------------------------------------------------
 
 
@@ -275,6 +317,113 @@ class WarmFinished:
     seconds: float
 
 
+# --- the container -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePullProgressed:
+    """How far the pull of an image is: layers, and bytes of those whose size is known by now."""
+
+    level: ClassVar[Level] = "info"
+    image: str
+    layers: int
+    layers_done: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePulled:
+    """The image of the server is there; `already`: nothing had to be pulled. `size` in bytes."""
+
+    level: ClassVar[Level] = "info"
+    image: str
+    id: str
+    size: int
+    seconds: float
+    already: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerStarted:
+    """The server's container was made and started by us; `pid` is its first process on the engine's host."""
+
+    level: ClassVar[Level] = "info"
+    name: str
+    id: str
+    image: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerAdopted:
+    """A container of ours that matches the settings was running already; `thawed` processes were still frozen."""
+
+    level: ClassVar[Level] = "info"
+    name: str
+    id: str
+    image: str
+    pid: int
+    thawed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerExited:
+    """The server's container ended; `oom`: for want of memory. `exit_code` is None when it was removed."""
+
+    level: ClassVar[Level] = "warning"
+    name: str
+    exit_code: int | None
+    oom: bool
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerMeasured:
+    """What the container uses: processors (1.0 is one of them), bytes of memory, and its limit."""
+
+    level: ClassVar[Level] = "debug"
+    name: str
+    cpus: float
+    memory: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerLogNoticed:
+    """The container printed something that tells what happens in it; repeated lines are told once a while."""
+
+    level: ClassVar[Level] = "debug"
+    kind: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLost:
+    """The Docker engine no longer answers; the container may still run."""
+
+    level: ClassVar[Level] = "warning"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRestored:
+    """The Docker engine answers again, and the container was looked at anew; `after` seconds."""
+
+    level: ClassVar[Level] = "info"
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogsCollected:
+    """The logs of the container, of Plex and of rclone were put together, without secrets."""
+
+    level: ClassVar[Level] = "info"
+    path: str
+    files: int
+    size: int
+
+
 # --- the server --------------------------------------------------------------------------------------
 
 
@@ -324,6 +473,34 @@ class PlexLost:
 
     level: ClassVar[Level] = "error"
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexFaultSeen:
+    """The server has a fault that waiting will not mend; `detail` says what it means and what to do."""
+
+    level: ClassVar[Level] = "error"
+    fault: PlexFault
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexFrozen:
+    """Every process of Plex stands still; `seconds` from the order to that."""
+
+    level: ClassVar[Level] = "warning"
+    processes: int
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlexThawed:
+    """The processes of Plex that had been frozen go on; `after` seconds."""
+
+    level: ClassVar[Level] = "info"
+    processes: int
+    after: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -555,6 +732,10 @@ Event: TypeAlias = (
     | PreflightFinding
     | DatabaseChecked
     | StatsCollected
+    | LibraryInjected
+    | LibraryJudged
+    | LibraryRepaired
+    | LibraryExported
     | MountReady
     | MountSuspected
     | MountLost
@@ -565,11 +746,24 @@ Event: TypeAlias = (
     | ConnectionsLimited
     | WarmProgressed
     | WarmFinished
+    | ImagePullProgressed
+    | ImagePulled
+    | ContainerStarted
+    | ContainerAdopted
+    | ContainerExited
+    | ContainerMeasured
+    | ContainerLogNoticed
+    | EngineLost
+    | EngineRestored
+    | LogsCollected
     | PlexStarted
     | PlexAttached
     | PlexWaiting
     | PlexReady
     | PlexLost
+    | PlexFaultSeen
+    | PlexFrozen
+    | PlexThawed
     | PlexStopped
     | TokenWaiting
     | TokenFound
@@ -616,7 +810,7 @@ def level_of(event: Event) -> Level:  # noqa: C901 - one flat table of facts
             return "warning"
         case WarmFinished(failed=failed, left=left) if failed or left:
             return "warning"
-        case StatsCollected(reliable=False):
+        case StatsCollected(reliable=False) | LibraryJudged(healthy=False):
             return "warning"
         case PrefsRestored(failed=failed) if failed:
             return "error"

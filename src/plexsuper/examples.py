@@ -226,6 +226,27 @@ RUN: tuple[tuple[float, e.Event], ...] = (
 """The run: seconds since its start, and what happened."""
 
 MISHAPS: tuple[tuple[float, e.Event], ...] = (
+    (0.2, e.LibraryInjected(archive="/data/library.tar.zst", kept="")),
+    (
+        0.3,
+        e.LibraryJudged(
+            healthy=False, findings=("media_parts: page 501 is unreadable",), more=2, seconds=6.1
+        ),
+    ),
+    (
+        0.3,
+        e.LibraryRepaired(
+            steps=("leaf rebuild", "index surgery"),
+            lost={"media_parts": 1},
+            kept=("/config/library.db-damaged-20261122-180601",),
+        ),
+    ),
+    (
+        4420.0,
+        e.LibraryExported(
+            archive="/data/library-new.tar.zst", size=5_300_000_000, when="final", seconds=87.0
+        ),
+    ),
     (
         0,
         e.RunPlanned(
@@ -233,6 +254,56 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
         ),
     ),
     (0, e.PlexAttached(url="http://127.0.0.1:32400")),
+    (
+        1,
+        e.ImagePullProgressed(
+            image="plexinc/pms-docker", layers=9, layers_done=4, done=61_000_000, total=150_000_000
+        ),
+    ),
+    (
+        14,
+        e.ImagePulled(
+            image="plexinc/pms-docker", id="sha256:9f2c…", size=371_000_000, seconds=13.2, already=False
+        ),
+    ),
+    (
+        15,
+        e.ContainerStarted(name="plex", id="6d1f…", image="plexinc/pms-docker", pid=4703),
+    ),
+    (
+        16,
+        e.ContainerAdopted(name="plex", id="6d1f…", image="plexinc/pms-docker", pid=4703, thawed=4),
+    ),
+    (
+        17,
+        e.ContainerMeasured(name="plex", cpus=1.24, memory=1_310_000_000, limit=4_000_000_000),
+    ),
+    (
+        18,
+        e.ContainerLogNoticed(kind="scan_started", line="The '--scan' operation is deprecated"),
+    ),
+    (
+        3580,
+        e.PlexFrozen(processes=6, seconds=0.0021, reason="the mount died"),
+    ),
+    (3581, e.PlexThawed(processes=6, after=0.6)),
+    (
+        3582,
+        e.EngineLost(detail="Docker's event stream ended"),
+    ),
+    (3585, e.EngineRestored(after=2.7)),
+    (
+        3586,
+        e.PlexFaultSeen(fault="out_of_memory", detail="the kernel killed a process of the container"),
+    ),
+    (
+        3587,
+        e.ContainerExited(name="plex", exit_code=137, oom=True, log=("Killed",)),
+    ),
+    (
+        3588,
+        e.LogsCollected(path="/state/logs/20261122T180601Z-7f3a.tar.gz", files=7, size=2_400_000),
+    ),
     (
         3590,
         e.MountSlow(path="/media", latency=4.2, usual=0.3, detail="the backend answers, but late"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from plexsuper import events as e
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Bus
+from plexsuper.clients.database_tool import DatabaseTools, run_tool
 from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
@@ -33,6 +34,7 @@ class Kit:
     runtime: Runtime
     probe: Probe
     library: LibrarySource | None
+    tools: DatabaseTools = run_tool
     redactor: Redactor = field(default_factory=Redactor)
     definitions: tuple[SectionDefinition, ...] = ()
     preflight: Callable[[], Awaitable[None]]
@@ -47,6 +49,8 @@ def agenda(settings: Settings) -> Agenda:
         sonic=settings.run.sonic_wanted,
         retries=settings.run.retries,
         can_restart=bool(settings.plex.command),
+        export=settings.library.export is not None,
+        checkpoints=settings.library.export is not None and settings.library.checkpoints,
     )
 
 

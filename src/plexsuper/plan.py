@@ -46,8 +46,8 @@ _FORWARD = (
     Stage.STATISTICS,
 )
 _BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
-_CLEAN_UP = {Stage.RESTORE: Stage.QUIET, Stage.STOP: Stage.SERVER}
-"""Clean-up stages, each with the stage it undoes."""
+_CLEAN_UP = {Stage.RESTORE: Stage.QUIET, Stage.STOP: Stage.SERVER, Stage.EXPORT: Stage.STATISTICS}
+"""Clean-up stages, each with the stage without which there is nothing to do for it."""
 _SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
 _ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
 """Stages that can do nothing while Plex is away, and would wait for it instead of starting it again."""
@@ -100,6 +100,7 @@ class Plan:
     storage: bool = True
     plex_pass: bool = True
     server_losses: int = 0
+    unsaved: bool = False
     ending: Ending | None = None
     over: bool = False
 
@@ -173,6 +174,8 @@ class Plan:
 
     def _stage_ended(self, fact: e.StageFinished) -> "Plan":
         plan = replace(self, deed=None, cancelling=False)
+        if fact.stage is Stage.CHECKPOINT:
+            return replace(plan, unsaved=False)  # one that failed is told, and the next one may succeed
         if fact.outcome is not Outcome.FAILED:
             ended = fact.outcome is not Outcome.CANCELLED or fact.stage in _CLEAN_UP
             plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
@@ -216,7 +219,10 @@ class Plan:
     def _proceed(self) -> "Step":
         if self.course is not None and self.course.outcome is not None:
             report = self.course.report
-            plan, orders = replace(self, course=None, reports=(*self.reports, report))._proceed()
+            unsaved = bool(self.waiting)  # after the last section comes the export itself
+            plan, orders = replace(
+                self, course=None, reports=(*self.reports, report), unsaved=unsaved
+            )._proceed()
             return plan, (CloseSection(report), *orders)
         if self.ending is not None:
             return self._clean_up(self.ending)
@@ -241,6 +247,8 @@ class Plan:
 
     def _drive_sections(self) -> "Step":
         if self.course is None:
+            if self.unsaved and self.agenda.checkpoints:
+                return self._order_stage(Stage.CHECKPOINT)
             if not self.waiting:
                 return replace(self, done=self.done | {Stage.SECTIONS})._proceed()
             return self._turn_to(self.waiting[0])
@@ -269,7 +277,8 @@ class Plan:
         if plan.course is not None:
             return replace(plan, course=plan.course.close(Outcome.CANCELLED))._proceed()
         for stage, undoes in _CLEAN_UP.items():
-            if undoes in plan.begun and stage not in plan.done:
+            wanted = stage is not Stage.EXPORT or (plan.agenda.export and ending.good)
+            if undoes in plan.begun and stage not in plan.done and wanted:
                 return plan._order_stage(stage)
         conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
         return replace(plan, over=True), (conclude,)

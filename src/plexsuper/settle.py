@@ -98,9 +98,13 @@ class Settler:
         """Until then quiet proves nothing: what follows by itself has not had the time to show."""
         if not self._picture.follow_up_expected:
             return self._asked_at
-        since = {Phase.SCAN: self._walked_at, Phase.REFRESH: self._quiet_since}.get(
-            self._phase, self._asked_at
-        )
+        match self._phase:
+            case Phase.SCAN:
+                since = self._walked_at
+            case Phase.REFRESH:
+                since = max(self._quiet_since, self._walked_at)
+            case Phase.ANALYZE | Phase.SONIC:
+                since = self._asked_at - self._patience.quiet  # the scan before it ended with that much quiet
         return since + self._patience.follow_up
 
     def overdue(self, at: float) -> bool:
@@ -116,7 +120,8 @@ class Settler:
             self._written_at = at
         if move in (Move.PROGRESS, Move.ROWS):
             self._moved_at = at
-        if walking_before or self._picture.walking or self._picture.grown != grown_before:
+        noticed = self._picture.seen > seen_before or self._picture.grown != grown_before
+        if walking_before or self._picture.walking or noticed:
             self._walked_at = at
         started = not busy_before and (self._busy(at) or move is Move.ROWS)
         if started and seen_before:
@@ -136,7 +141,7 @@ class Settler:
         since = at - max(self._asked_at, self._moved_at)
         if since >= self._patience.unseen:
             return Unseen(after=since)
-        return Waiting(until=at + self._patience.unseen - since)
+        return Waiting(until=max(at + self._patience.unseen - since, at + _SOON))
 
     def _judge_busy(self, at: float) -> Judgement:
         idle = at - self._moved_at

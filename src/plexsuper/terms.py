@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from plexsuper.kinds import SectionType
 
+PlexFault: TypeAlias = Literal["claim_failed", "database_damaged", "crash_loop", "out_of_memory"]
+"""What is wrong with a server that no waiting will mend."""
+
 
 class Stage(StrEnum):
-    """One stretch of a run, in the order in which a run goes through them; the last three are the clean-up."""
+    """One stretch of a run, in the order in which a run goes through them; the last ones are the clean-up."""
 
     PREFLIGHT = "preflight"
     INPUTS = "inputs"
@@ -18,9 +22,11 @@ class Stage(StrEnum):
     QUIET = "quiet"
     CATALOGUE = "catalogue"
     SECTIONS = "sections"
+    CHECKPOINT = "checkpoint"
     STATISTICS = "statistics"
     RESTORE = "restore"
     STOP = "stop"
+    EXPORT = "export"
 
 
 class Phase(StrEnum):

@@ -164,7 +164,7 @@ async def main(upstream: int) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while True:
         names = ("port", "connections", "open", "peak", "requests", "bytes_down", "resets")
-        print(json.dumps({name: getattr(proxy, name) for name in names}), flush=True)
+        print(json.dumps({name: getattr(proxy, name) for name in names}), flush=True)  # noqa: T201 - its protocol
         if not (line := await reader.readline()):
             break
         for name, value in json.loads(line).items():

@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
@@ -12,7 +13,7 @@ from plexsuper.clients.storage import Storage
 from plexsuper.events import MountFault
 from tests.storage.stack import Stack
 
-Deed = Callable[[Stack, Storage], Awaitable[None]]
+Deed = Callable[[Stack, Storage], Coroutine[Any, Any, None]]
 
 
 async def _nothing(_stack: Stack, _storage: Storage) -> None:
@@ -106,7 +107,7 @@ async def _fill_cache(_stack: Stack, storage: Storage) -> None:
 
 FAULTS = (
     Fault(name="rclone killed", inflict=_kill, reason="dead", within=0.5, renewed=True),
-    Fault(name="unmounted by somebody else", inflict=_unmount, reason="dead", within=0.5, renewed=True),
+    Fault(name="unmounted by somebody else", inflict=_unmount, reason="dead", within=0.5),
     Fault(name="rclone stopped", inflict=_stop, reason="hung", within=3.0, renewed=True),
     Fault(name="bad key", inflict=_bad_key, heal=_good_key, reason="auth", within=6.0),
     Fault(

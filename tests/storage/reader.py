@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-UID = 1000
+import anyio
 
 _SCRIPT = r"""
 import errno, json, os, sys
@@ -52,6 +52,11 @@ class Reader:
     @property
     def listed(self) -> int:
         return int(str(self.seen["listed"]))
+
+    async def until_listed(self, count: int, within: float = 20.0) -> None:
+        with anyio.fail_after(within):
+            while self.listed < count:  # noqa: ASYNC110 - it waits for another process
+                await anyio.sleep(0.005)
 
     @property
     def harm(self) -> tuple[int, int]:

@@ -81,7 +81,7 @@ class Stack:
 
     async def until(self, wanted: Callable[[], bool], within: float = 20.0) -> None:
         with anyio.fail_after(within):
-            while not wanted():
+            while not wanted():  # noqa: ASYNC110 - it waits for what other processes and the kernel do
                 await anyio.sleep(0.005)
 
 

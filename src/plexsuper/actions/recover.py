@@ -15,7 +15,7 @@ from plexsuper.clients.storage import Mounted, Storage
 from plexsuper.clients.storage_fault import StorageFault
 from plexsuper.errors import StorageError
 from plexsuper.events import MountFault, MountRecovering
-from plexsuper.storage_health import REMEDIES
+from plexsuper.storage_diagnosis import REMEDIES
 
 _FIRST: Final = 0.25
 _LONGEST: Final = 15.0
@@ -107,7 +107,8 @@ class _Recovery:
         if current is not None and not current.process.ended():
             if not storage.shown:
                 self._tell("somebody unmounted it: the mount that still runs is shown again")
-                return self._recovered(await storage.show_again(), "it was unmounted by somebody else")
+                mounted = await storage.show_again()
+                return self._recovered(mounted, "it was unmounted by somebody else", renewed=False)
             if self._reason != "cache_full" and (kept := await self._serves()) is not None:
                 return kept
         full = self._reason == "cache_full"
@@ -115,7 +116,7 @@ class _Recovery:
             "a new mount with an empty cache is made" if full else "a new mount is made beside the old one"
         )
         mounted = await storage.renew(forget_cache=full)
-        return self._recovered(mounted, mounted.detail)
+        return self._recovered(mounted, mounted.detail, renewed=True)
 
     async def _serves(self) -> Recovered | None:
         """Look once more before a mount is replaced: one that serves content is kept."""
@@ -142,8 +143,8 @@ class _Recovery:
             return None
         return Recovered(generation=current.number, renewed=False, seconds=self._seconds, detail=proof.detail)
 
-    def _recovered(self, mounted: Mounted, detail: str) -> Recovered:
-        return Recovered(generation=mounted.generation, renewed=True, seconds=self._seconds, detail=detail)
+    def _recovered(self, mounted: Mounted, detail: str, *, renewed: bool) -> Recovered:
+        return Recovered(generation=mounted.generation, renewed=renewed, seconds=self._seconds, detail=detail)
 
     def _tell(self, detail: str) -> None:
         current = self._storage.current

@@ -34,20 +34,48 @@ async def bring_up(
     one library would destroy it.
 
     Raises:
-        ServerError: it runs nowhere and cannot be started, or it is not ready after *patience* seconds; the
-            message has what it answered last and the last lines of its log (lesson L17).
+        ServerError: it runs nowhere and cannot be started, or ended with an error, or is not ready after
+            *patience* seconds; the message has what it answered last and the last lines of its log (lesson L17).
     """
     with bus.subscribe(*_LADDER) as facts:
         if now().server == "ready":
             return not runtime.owned  # it came back before we were asked to look
         attached = attached or await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
         last: PlexWaiting | None = None
-        with anyio.move_on_after(patience):
-            async for fact in facts:
-                if isinstance(fact, PlexReady):
-                    return attached
-                last = fact
-    raise ServerError(_not_ready(patience, last, runtime.log_tail(_LOG_LINES)))
+        ended = _Ended()
+        with anyio.move_on_after(patience) as waiting:
+            async with anyio.create_task_group() as tasks:
+                if not attached:
+                    tasks.start_soon(ended.watch, runtime, waiting)
+                async for fact in facts:
+                    if isinstance(fact, PlexReady):
+                        tasks.cancel_scope.cancel()
+                        return attached
+                    last = fact
+    seen = str(ended) or _not_ready(patience, last)
+    lines = "\n".join(f"  {line}" for line in runtime.log_tail(_LOG_LINES)) or "  (no log)"
+    raise ServerError(f"{seen}. The end of its log:\n{lines}")
+
+
+class _Ended:
+    """Whether the server that we started has ended with an error before it was ready."""
+
+    def __init__(self) -> None:
+        self._code: int | None = None
+
+    async def watch(self, runtime: Runtime, waiting: anyio.CancelScope) -> None:
+        """Cancel *waiting* when that happens. A command that ends well may have left a server behind it."""
+        if (pid := runtime.pid) is not None:
+            await runtime.exited(pid)
+        if runtime.pid is None:
+            self._code = await runtime.stop(0.0)  # nothing runs any more: this only asks for the exit code
+        if self._code:
+            waiting.cancel()
+
+    def __str__(self) -> str:
+        if not self._code:
+            return ""
+        return f"Plex ended with exit code {self._code} before it was ready"
 
 
 async def _attach_or_start(bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str) -> bool:
@@ -68,14 +96,13 @@ async def _answers(plex: Plex) -> bool:
     return True
 
 
-def _not_ready(patience: float, last: PlexWaiting | None, log: tuple[str, ...]) -> str:
+def _not_ready(patience: float, last: PlexWaiting | None) -> str:
     seen = "nothing was seen of it"
     if last is not None:
         seen = (
             f"last seen after {last.attempt} tries: {last.state}, HTTP {last.status or '-'}, {last.excerpt}"
         )
-    lines = "\n".join(f"  {line}" for line in log) or "  (no log)"
-    return f"Plex was not ready after {patience:.0f} s; {seen}. The end of its log:\n{lines}"
+    return f"Plex was not ready after {patience:.0f} s; {seen}"
 
 
 async def stop_server(

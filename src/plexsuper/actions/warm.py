@@ -64,7 +64,7 @@ class Warming:
                         while (self._todo or worker.reading) and worker.usable:
                             self._feed(worker)
                             await worker.wait(_LOOK)
-                            if worker.waited() > self._patience:
+                            if worker.late(self._patience):
                                 break
                             if anyio.current_time() - told >= _TELL_EVERY:
                                 told = anyio.current_time()
@@ -82,10 +82,11 @@ class Warming:
             worker.read(self._todo.popleft())
 
     def _give_up(self, worker: WarmWorker) -> None:
-        """What is still being read hangs with the worker; it would hang the next one too."""
-        for path in worker.reading:
-            reason = f"no answer within {self._patience:g} s" if worker.usable else "the worker process ended"
-            self._failed.append(WarmFailure(path=path, reason=reason))
+        """What was late, or was being read when the worker ended, has failed; the rest is read by the next one."""
+        reason = f"no answer within {self._patience:g} s" if worker.usable else "the worker process ended"
+        lost = worker.late(self._patience) if worker.usable else worker.reading
+        self._failed.extend(WarmFailure(path=path, reason=reason) for path in lost)
+        self._todo.extendleft(path for path in worker.reading if path not in lost)
 
     def _note(self, seen: Warmed) -> None:
         if seen.error:

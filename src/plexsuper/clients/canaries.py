@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import anyio
 
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, Control, ControlAway, RemoteEntry
-from plexsuper.clients.rclone.log import trouble_of
+from plexsuper.clients.rclone.log import shorten, trouble_of
 from plexsuper.clients.storage_fault import StorageFault
 from plexsuper.storage_signals import (
     BackendRefusal,
@@ -65,7 +65,7 @@ class Canaries:
         except BackendSilent:
             return BackendSilence(anyio.current_time() - asked)
         except BackendRefused as error:
-            return BackendRefusal(str(error)[:300], trouble_of(str(error)))
+            return BackendRefusal(shorten(str(error)), trouble_of(str(error)))
         except ControlAway as error:
             return ControlSilence(str(error))
 
@@ -85,7 +85,7 @@ class Canaries:
         except BackendSilent:
             return RangeBroken(f"a read of {entry.path} does not end", None)
         except BackendRefused as error:
-            return RangeBroken(str(error)[:300], trouble_of(str(error)))
+            return RangeBroken(shorten(str(error)), trouble_of(str(error)))
         except ControlAway:
             return None
         return RangeRead(anyio.current_time() - asked)

@@ -10,56 +10,29 @@ instead of becoming an empty directory.
 import errno
 import hashlib
 import os
-import secrets
 import shutil
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
-from plexsuper.clients.fusectl import FuseConnection, show_connections
-from plexsuper.clients.generation_record import GenerationRecord
+from plexsuper.clients.fusectl import show_connections
+from plexsuper.clients.generation import Generation, Recipe, start_generation, take_over
 from plexsuper.clients.guard import guard, real_point, relax
 from plexsuper.clients.mount_syscalls import attach, can_move_beneath, clone, detach
 from plexsuper.clients.mounts import Mount, read_mounts
 from plexsuper.clients.propagation import share, unshare
 from plexsuper.clients.rclone.binary import Rclone
-from plexsuper.clients.rclone.control import Address, Control, open_control
-from plexsuper.clients.rclone.flags import MountWish, command_line, mount_options
-from plexsuper.clients.rclone.log import LogTail
-from plexsuper.clients.rclone.process import LeftProcess, RcloneProcess, birth_of, end_process, start_mount
+from plexsuper.clients.rclone.flags import MountWish, mount_options
+from plexsuper.clients.rclone.process import end_process
 from plexsuper.clients.staging import Staging
 from plexsuper.errors import StorageError
 
-_READY_WITHIN = 15.0
-_ADDRESS_IN_LOG = "Serving remote control on "
-
-
-@dataclass(slots=True, kw_only=True)
-class Generation:
-    """One rclone and its staged mount. `device` is that of the mount, also where it is attached."""
-
-    number: int
-    directory: Path
-    process: RcloneProcess
-    log: LogTail
-    control: Control
-    device: str
-    cache_dir: Path
-    resources: AsyncExitStack
-    adopted: bool = False
-
-    @property
-    def target(self) -> Path:
-        """Where it is staged."""
-        return self.directory / "mnt"
-
-    @property
-    def connection(self) -> FuseConnection:
-        """The kernel's side of it."""
-        return FuseConnection(self.device)
+_GOODBYE = 0.7
+"""Seconds that an idle rclone may take to end by itself; it needs some milliseconds."""
 
 
 class Generations:
@@ -78,8 +51,7 @@ class Generations:
     ) -> None:
         self.point = point
         self.wish = wish
-        self._rclone = rclone
-        self._options = mount_options(wish, rclone)
+        self._recipe = _recipe(rclone, wish)
         self._staging = Staging(base)
         self._share = share
         self._beneath = can_move_beneath()
@@ -102,8 +74,10 @@ class Generations:
         if self._share and share(self.point.parent):
             self._staging.remember_share()
 
-    async def stage(self) -> Generation:
+    async def stage(self, beginning: Callable[[Path], None] = lambda _: None) -> Generation:
         """Start an rclone whose mount nobody sees yet. If cancelled, nothing of it is left.
+
+        *beginning* is told where, before rclone is started.
 
         Raises:
             StorageError: it does not mount, with its last words.
@@ -113,7 +87,8 @@ class Generations:
         await anyio.to_thread.run_sync(lambda: (directory / "mnt").mkdir(parents=True))
         staged = False
         try:
-            generation = await self._start(number, directory)
+            beginning(directory / "mnt")
+            generation = await start_generation(self._recipe, number, directory, self._free_cache_dir())
             staged = True
         finally:
             if not staged:
@@ -122,77 +97,18 @@ class Generations:
         self.alive.append(generation)
         return generation
 
-    async def _start(self, number: int, directory: Path) -> Generation:
-        cache_dir = self._free_cache_dir()
-        url, environment, address = "127.0.0.1:0", {}, Address("")
-        if self._rclone.unix_control:
-            url = f"unix://{directory}/rc"
-            address = Address(url)
-        else:
-            address = Address("", secrets.token_hex(4), secrets.token_urlsafe(24))
-            environment = {"RCLONE_RC_USER": address.user, "RCLONE_RC_PASS": address.password}
-        command = command_line(
-            self._rclone,
-            self.wish,
-            self._options,
-            target=str(directory / "mnt"),
-            control=url,
-            cache_dir=cache_dir,
-        )
-        process, log = await start_mount(command, environment, directory / "log", within=_READY_WITHIN)
-        resources = AsyncExitStack()
-        try:
-            if not address.url:
-                address = Address(_address_in(log.last), address.user, address.password)
-            control = await resources.enter_async_context(open_control(address, self.wish.remote))
-            device = _device_at(directory / "mnt")
-            generation = Generation(
-                number=number,
-                directory=directory,
-                process=process,
-                log=log,
-                control=control,
-                device=device,
-                cache_dir=cache_dir,
-                resources=resources,
-            )
-            await anyio.to_thread.run_sync(self._record(generation, address).write, directory)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await resources.aclose()
-                await end_process(process, drain=0.0)
-            raise
-        return generation
-
     async def adopt(self) -> Generation | None:
         """Take over a mount of an earlier run that is as we want it and shown; everything else is ended and removed."""
         found = await anyio.to_thread.run_sync(self._staging.left)
         adopted = None
         for directory, record in reversed(found):
             shown = any(mount.device == record.device for mount in self.attached())
-            if adopted is None and shown and record.wish == self._digest():
-                adopted = await self._take_over(directory, record)
+            if adopted is None and shown and record.wish == self._recipe.digest:
+                adopted = await take_over(directory, record, self.wish.remote)
+                self.alive.append(adopted)
         keep = None if adopted is None else adopted.directory
         await anyio.to_thread.run_sync(self._staging.sweep, keep)
         return adopted
-
-    async def _take_over(self, directory: Path, record: GenerationRecord) -> Generation:
-        resources = AsyncExitStack()
-        address = Address(record.url, record.user, record.password)
-        generation = Generation(
-            number=record.number,
-            directory=directory,
-            process=LeftProcess(record.pid, record.birth),
-            log=LogTail(str(directory / "log")),
-            control=await resources.enter_async_context(open_control(address, self.wish.remote)),
-            device=record.device,
-            cache_dir=Path(record.cache_dir),
-            resources=resources,
-            adopted=True,
-        )
-        generation.log.read()  # what it said to its last owner is no news
-        self.alive.append(generation)
-        return generation
 
     def attached(self) -> tuple[Mount, ...]:
         """Return what is mounted at the point, from the bottom to the top."""
@@ -227,6 +143,9 @@ class Generations:
         """
         with anyio.CancelScope(shield=True):
             await generation.resources.aclose()
+            if drain > 0:
+                with suppress(OSError):  # somebody was faster, or rclone has ended
+                    detach(str(generation.target))
             ended = await end_process(generation.process, drain=drain)
             if not ended:
                 generation.connection.abort()
@@ -251,7 +170,7 @@ class Generations:
                         raise
             async with anyio.create_task_group() as tasks:
                 for generation in tuple(self.alive):
-                    tasks.start_soon(self.end, generation)
+                    tasks.start_soon(partial(self.end, generation, drain=_GOODBYE))
             await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:
@@ -267,40 +186,9 @@ class Generations:
         slots = (self.wish.cache_dir / f"cache-{number}" for number in range(1, len(taken) + 2))
         return next(slot for slot in slots if slot not in taken)
 
-    def _record(self, generation: Generation, address: Address) -> GenerationRecord:
-        return GenerationRecord(
-            number=generation.number,
-            pid=generation.process.pid,
-            birth=birth_of(generation.process.pid) or 0,
-            device=generation.device,
-            wish=self._digest(),
-            url=address.url,
-            user=address.user,
-            password=address.password,
-            cache_dir=str(generation.cache_dir),
-        )
 
-    def _digest(self) -> str:
-        parts = (
-            str(self.wish.remote),
-            str(self.wish.config),
-            str(self._rclone),
-            str(sorted(self._options.items())),
-        )
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def _device_at(target: Path) -> str:
-    device = next((mount.device for mount in reversed(read_mounts()) if mount.point == str(target)), None)
-    if device is None:
-        raise StorageError("rclone said that it is ready, and then its mount was gone")
-    return device
-
-
-def _address_in(lines: Sequence[str]) -> str:
-    """Find where the remote control listens: the port was rclone's own choice, so that two never collide."""
-    for line in lines:
-        _, found, rest = line.partition(_ADDRESS_IN_LOG)
-        if found:
-            return rest.split()[0].rstrip("/")
-    raise StorageError("rclone did not say where its remote control listens")
+def _recipe(rclone: Rclone, wish: MountWish) -> Recipe:
+    options = mount_options(wish, rclone)
+    parts = (wish.remote, str(wish.config), str(rclone), str(sorted(options.items())))
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return Recipe(rclone=rclone, wish=wish, options=options, digest=digest)

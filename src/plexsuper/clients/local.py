@@ -104,9 +104,7 @@ class LocalRuntime:
 
     def scanners(self) -> tuple[Scanner, ...]:
         """See `Runtime.scanners`."""
-        found = self._table.scanners()
-        server = self.pid if found else None
-        return tuple(scanner for scanner in found if self._belongs(scanner.pid, server))
+        return tuple(scanner for scanner in self._table.scanners() if self._belongs(scanner.pid))
 
     async def exited(self, pid: int) -> None:
         """See `Runtime.exited`."""
@@ -147,10 +145,11 @@ class LocalRuntime:
             raise ServerAway("Preferences.xml cannot be read: plex.config_dir is not set")
         return await read_preferences(self._config_dir)
 
-    def _belongs(self, scanner: int, server: int | None) -> bool:
+    def _belongs(self, scanner: int) -> bool:
         """Whether a scanner is our server's: by the directory it was given, else by its parents."""
         if (named := self._names_ours(scanner)) is not None:
             return named
+        server = self.pid
         return server is not None and server in set(self._table.ancestors(scanner))
 
     def _serves_ours(self, pid: int) -> bool | None:

@@ -50,6 +50,10 @@ class ContentProbe:
         self._mount: Mount | None = None  # on which it lay when it was proved last
         self._asked_on: Mount | None = None
 
+    def start(self) -> None:
+        """Start the helper now, so that the first look need not wait for it; raises `StorageError` if it cannot."""
+        self._ready()
+
     async def look(self, deadline: float) -> Proof | Failure:
         """Say within *deadline* seconds what the storage serves.
 

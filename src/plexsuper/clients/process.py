@@ -3,7 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ mount; its name is not.
 
 _ENOUGH = 256 * 1024
 
+_YOUNG, _TRUST = 2.0, 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -30,29 +33,63 @@ class Process:
     argv: tuple[str, ...]
 
 
+class Strangers:
+    """The processes that need not be looked at again, because they are not what is looked for.
+
+    A process can become another program (`exec`) at any time, and mostly does when it is young: one becomes a
+    stranger only when it is `_YOUNG` seconds known, and every `_TRUST` seconds all are looked at once more.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, float] = {}
+        self._strangers: set[int] = set()
+        self._forget_at = 0.0
+        self._now = 0.0
+
+    def unknown(self, pids: Sequence[int], now: float) -> list[int]:
+        """Return those of all *pids* that must be looked at, at time *now*."""
+        self._now = now
+        self._known = {pid: self._known.get(pid, now) for pid in pids}
+        if now >= self._forget_at:
+            self._strangers, self._forget_at = set(), now + _TRUST
+        self._strangers &= self._known.keys()
+        return [pid for pid in pids if pid not in self._strangers]
+
+    def add(self, pid: int) -> None:
+        """Note that *pid* is none of those that are looked for."""
+        if self._now - self._known[pid] >= _YOUNG:
+            self._strangers.add(pid)
+
+
 class ProcessTable:
     """The processes of this host, read from `/proc`; those that end meanwhile, and zombies, are left out."""
 
+    def __init__(self) -> None:
+        self._strangers = Strangers()
+
     def scanners(self) -> tuple[Scanner, ...]:
-        """Return the scanner processes that run now, by pid. Costs about 20 us a process of the host."""
-        return tuple(
-            Scanner(pid=process.pid, kind=role[0], section=role[1])
-            for process in self._candidates()
-            if (role := classify(process.argv)) is not None
-        )
+        """Return the scanner processes that run now, by pid.
+
+        A new process costs about 20 us; one that was looked at before and is no scanner next to nothing.
+        """
+        found = []
+        for pid in self._strangers.unknown(self.pids(), time.monotonic()):
+            process = _candidate(self, pid)
+            role = None if process is None else classify(process.argv)
+            if role is None:
+                self._strangers.add(pid)
+            else:
+                found.append(Scanner(pid=pid, kind=role[0], section=role[1]))
+        return tuple(found)
 
     def servers(self) -> tuple[int, ...]:
         """Return the processes that run a Plex Media Server, by pid."""
-        return tuple(p.pid for p in self._candidates() if arguments_of(SERVER, p.argv) is not None)
-
-    def _candidates(self) -> Iterator[Process]:
-        for pid in self.pids():
-            if _COMM.match(_read(f"/proc/{pid}/comm", 64)) and (argv := self.argv(pid)):
-                yield Process(pid, argv)
+        candidates = (_candidate(self, pid) for pid in self.pids())
+        return tuple(p.pid for p in candidates if p is not None and arguments_of(SERVER, p.argv) is not None)
 
     def pids(self) -> list[int]:
         """Return all process ids, in order."""
-        return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208 - 3 times faster
+        return sorted(map(int, filter(str.isdecimal, os.listdir("/proc"))))  # noqa: PTH208 - 3 times faster
 
     def tree(self, root: int) -> tuple[int, ...]:
         """Return *root* and its descendants that run now, parents before children; empty if it has ended."""
@@ -105,6 +142,14 @@ class ProcessTable:
         Works for any process, child or not, on asyncio and uvloop; it does not collect a child's exit code.
         """
         await exited(pid)
+
+
+def _candidate(table: ProcessTable, pid: int) -> Process | None:
+    """Return *pid* if its name says that its arguments are worth reading, and it has any."""
+    if not _COMM.match(_read(f"/proc/{pid}/comm", 64)):
+        return None
+    argv = table.argv(pid)
+    return Process(pid, argv) if argv else None
 
 
 async def exited(pid: int) -> None:

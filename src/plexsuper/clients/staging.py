@@ -3,7 +3,6 @@
 import fcntl
 import os
 import select
-import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,9 @@ from plexsuper.clients.mounts import Mount, read_mounts
 from plexsuper.clients.process import ProcessTable
 from plexsuper.clients.rclone.process import LeftProcess, birth_of
 from plexsuper.errors import StorageError
+
+_OURS = ("rc", "log", "generation.json", "generation.json.new")
+"""All files that a generation has in its directory."""
 
 _LONGEST_SOCKET = 100
 """A unix socket's path has at most 107 bytes."""
@@ -66,7 +68,10 @@ class Staging:
         if not self.mounts() and not any(self.root.iterdir()):
             with suppress(OSError):
                 detach(str(self.root))
-            shutil.rmtree(self._base, ignore_errors=True)
+                self.root.rmdir()
+                for name in ("shared", "lock"):
+                    (self._base / name).unlink(missing_ok=True)
+                self._base.rmdir()
         os.close(self._lock)
         self._lock = -1
 
@@ -98,7 +103,13 @@ class Staging:
             if mount.point.startswith(f"{directory}/"):
                 with suppress(OSError):
                     detach(mount.point)
-        shutil.rmtree(directory, ignore_errors=True)
+        # Name by name, never a whole tree: below a mount that could not be detached lies the user's remote.
+        for name in _OURS:
+            with suppress(OSError):
+                (directory / name).unlink()
+        with suppress(OSError):
+            (directory / "mnt").rmdir()
+            directory.rmdir()
         return not directory.exists()
 
     def left(self) -> list[tuple[Path, GenerationRecord]]:

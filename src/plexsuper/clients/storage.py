@@ -1,32 +1,25 @@
 """The media storage as a mount that we make: made, proved by content, shown, replaced and taken away."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import anyio
+import anyio.to_thread
 
 from plexsuper.clients.canaries import Canaries
-from plexsuper.clients.generations import Generation, Generations
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.generation import Generation
+from plexsuper.clients.generations import Generations
 from plexsuper.clients.rclone.binary import Rclone, find_rclone
 from plexsuper.clients.rclone.config import check_remote
-from plexsuper.clients.rclone.control import BackendRefused
 from plexsuper.clients.rclone.flags import MountWish
-from plexsuper.clients.storage_fault import StorageFault, as_fault
+from plexsuper.clients.storage_fault import StorageFault
+from plexsuper.clients.storage_proof import Prover
 from plexsuper.connection_budget import ConnectionBudget
 from plexsuper.errors import StorageError
-from plexsuper.health import Failure, Proof
-from plexsuper.storage_signals import (
-    BackendRefusal,
-    BackendSilence,
-    CanaryFound,
-    CanaryGone,
-    ControlSilence,
-    RangeBroken,
-)
+from plexsuper.health import Proof
 
 _NONCE = ".plexsuper-is-anybody-there"
 
@@ -79,9 +72,8 @@ class Storage:
         self.changed = anyio.Event()
         self._base = base
         self._named = named
-        self._deadline = deadline
+        self._prover = Prover(self.canaries, deadline)
         self._share = share
-        self._entries = 0
         self._generations: Generations | None = None
         self._current: Generation | None = None
         self.rclone: Rclone | None = None
@@ -134,7 +126,7 @@ class Storage:
         left = await self.generations.adopt()
         if left is not None:
             try:
-                proof = await self._prove(left, self.point)
+                proof = await self._prover.prove(left, self.point)
             except StorageError:
                 self._current = left  # stays shown until the new one is
             else:
@@ -151,9 +143,10 @@ class Storage:
         """
         began = anyio.current_time()
         old, generations = self._current, self.generations
-        generation = await generations.stage()
+        # The probe's process is up when the mount is.
+        generation = await generations.stage(partial(self._prover.begin, unread=forget_cache))
         try:
-            proof = await self._prove(generation, generation.target, unread=forget_cache)
+            proof = await self._prover.prove(generation, generation.target, unread=forget_cache)
             generations.show(generation)
         except BaseException:
             await generations.end(generation)
@@ -162,7 +155,7 @@ class Storage:
         if old is not None:
             await generations.end(old, drain=drain, forget_cache=forget_cache)
         if forget_cache:
-            proof = await self._prove(generation, self.point)
+            proof = await self._prover.prove(generation, self.point)
         return self._mounted(generation, proof, began)
 
     async def show_again(self) -> Mounted:
@@ -174,7 +167,7 @@ class Storage:
         began, current = anyio.current_time(), self._current
         if current is None or current.process.ended():
             raise StorageFault("dead", "the process that serves the mount has ended")
-        proof = await self._prove(current, current.target)
+        proof = await self._prover.prove(current, current.target)
         self.generations.show(current)
         self._turn_to(current)
         return self._mounted(current, proof, began)
@@ -188,10 +181,8 @@ class Storage:
         current = self._current
         if current is None or not self.shown:
             raise StorageFault("dead", f"our mount is not at {self.point}")
-        proof = await self._prove(current, self.point)
-        block = await self.canaries.read_block(current.control, self._deadline)
-        if isinstance(block, RangeBroken):
-            raise as_fault(BackendRefused(block.message))
+        proof = await self._prover.prove(current, self.point)
+        await self._prover.prove_block(current)
         return proof
 
     async def unmount(self) -> None:
@@ -200,6 +191,7 @@ class Storage:
         if generations is not None:
             self._current = None
             await generations.close()
+            await self._prover.aclose()
 
     @property
     def nonce(self) -> str:
@@ -221,68 +213,3 @@ class Storage:
             adopted=generation.adopted,
             detail=f"generation {generation.number}, {how}, {self.rclone}: {proof.detail}",
         )
-
-    async def _prove(self, generation: Generation, path: Path, *, unread: bool = False) -> Proof:
-        """Let the backend and the mount at *path* speak at the same time; *unread*: list, but read no file."""
-        found: list[Proof | StorageError] = []
-        try:
-            if not self.canaries.names:
-                await self.canaries.choose(generation.control, self._deadline)
-        except StorageError as error:
-            raise as_fault(error) from error
-
-        async def look() -> None:
-            names = self.canaries.names[:2]
-            found.append(
-                await self._look(path, [name.partition("/")[0] for name in names] if unread else names)
-            )
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(look)
-            fault = _fault_of(await self.canaries.ask(generation.control, self._deadline))
-            if fault is not None:
-                found.insert(0, fault)
-                tasks.cancel_scope.cancel()
-        first = found[0]
-        if isinstance(first, StorageError):
-            raise first
-        self._entries = max(self._entries, first.entries)
-        return first
-
-    async def _look(self, path: Path, samples: Sequence[str]) -> Proof | StorageFault:
-        async with open_probe(path, samples=samples) as probe:
-            seen = await probe.look(self._deadline)
-        if isinstance(seen, Failure):
-            empty = seen.reason in ("empty", "wrong_content")
-            return StorageFault("data_suspect" if empty else seen.reason, seen.detail)
-        if self._entries >= 2 and seen.entries * 2 <= self._entries:
-            return StorageFault(
-                "data_suspect", f"{seen.entries} names are at the root instead of {self._entries}"
-            )
-        return seen
-
-
-@asynccontextmanager
-async def open_probe(path: Path, samples: Sequence[str] = ()) -> AsyncIterator[ContentProbe]:
-    """Give a probe of the mount at *path* with a helper of its own."""
-    probe = ContentProbe(path, samples=samples, kind="mount")
-    try:
-        yield probe
-    finally:
-        await probe.aclose()
-
-
-def _fault_of(
-    said: CanaryFound | CanaryGone | BackendRefusal | BackendSilence | ControlSilence,
-) -> StorageFault | None:
-    match said:
-        case CanaryFound():
-            return None
-        case CanaryGone(name=name):
-            return StorageFault("data_suspect", f"{name} must be in the remote and is not")
-        case BackendRefusal(message=message):
-            return as_fault(BackendRefused(message))
-        case BackendSilence(waited=waited):
-            return StorageFault("backend_down", f"the backend has not answered for {waited:.0f} s")
-        case ControlSilence(detail=detail):
-            return StorageFault("dead", detail)

@@ -1,10 +1,10 @@
 """A storage that does not serve content, with the class of what is wrong."""
 
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, ControlAway
-from plexsuper.clients.rclone.log import trouble_of
+from plexsuper.clients.rclone.log import shorten, trouble_of
 from plexsuper.errors import StorageError
 from plexsuper.events import MountFault
-from plexsuper.storage_health import REMEDIES
+from plexsuper.storage_diagnosis import REMEDIES
 
 
 class StorageFault(StorageError):
@@ -39,4 +39,4 @@ def _refused(said: str, otherwise: MountFault = "backend_down") -> StorageFault:
         "unreachable": "backend_down",
         "throttled": "backend_down",
     }
-    return StorageFault(faults.get(trouble_of(said) or "", otherwise), said)
+    return StorageFault(faults.get(trouble_of(said) or "", otherwise), shorten(said))

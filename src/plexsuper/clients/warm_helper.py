@@ -5,9 +5,6 @@ path; each line of its output is a JSON list of that number, the bytes read, and
 input, at once: what is still being read is left.
 """
 
-# ruff: noqa: PTH118, PTH123
-# pathlib would double the time to start.
-
 import json
 import os
 import queue

@@ -86,10 +86,10 @@ class WarmWorker:
         """What it has been given and has not answered."""
         return tuple(path for path, _ in self._reading.values())
 
-    def waited(self) -> float:
-        """Return for how many seconds the oldest of its reads goes on; 0 without any."""
-        oldest = min((began for _, began in self._reading.values()), default=None)
-        return 0.0 if oldest is None else anyio.current_time() - oldest
+    def late(self, patience: float) -> tuple[str, ...]:
+        """Return those of its reads that go on for more than *patience* seconds."""
+        before = anyio.current_time() - patience
+        return tuple(path for path, began in self._reading.values() if began < before)
 
     def read(self, path: str) -> None:
         """Let it read the beginning of *path*, beside what it reads already."""

@@ -6,6 +6,7 @@ from plexsuper.config.model import Settings
 from plexsuper.config.tables import (
     Budgets,
     EventSettings,
+    LibrarySettings,
     MediaSettings,
     PlexSettings,
     RunSettings,
@@ -16,6 +17,7 @@ __all__ = [
     "Budgets",
     "EventSettings",
     "Finding",
+    "LibrarySettings",
     "MediaSettings",
     "PlexSettings",
     "RunSettings",

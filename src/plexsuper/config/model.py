@@ -8,7 +8,14 @@ from typing import Any, Final
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from plexsuper.config.tables import EventSettings, MediaSettings, PlexSettings, RunSettings, Timing
+from plexsuper.config.tables import (
+    EventSettings,
+    LibrarySettings,
+    MediaSettings,
+    PlexSettings,
+    RunSettings,
+    Timing,
+)
 from plexsuper.config.types import LocalPath, ProfileName
 from plexsuper.paths import state_dir
 from plexsuper.profiles import DEFAULT_PROFILE, LOCAL_DELTA, LOCAL_QUICK, PROFILES
@@ -37,6 +44,7 @@ class Settings(BaseSettings):
     state_dir: LocalPath = Field(default_factory=state_dir, description="where plexsuper keeps its own files")
     plex: PlexSettings = PlexSettings()
     media: MediaSettings = MediaSettings()
+    library: LibrarySettings = LibrarySettings()
     run: RunSettings = RunSettings()
     timing: Timing = Timing()
     events: EventSettings = EventSettings()

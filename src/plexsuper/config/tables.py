@@ -3,6 +3,7 @@
 Every field's description is shown in the settings file that `plexsuper init` writes and in the documentation.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
@@ -73,6 +74,44 @@ class MediaSettings(_Table):
     patience: Duration = Field(
         LOCAL_DELTA.media_patience, description="how long the storage may be lost before the run ends"
     )
+
+
+class LibrarySettings(_Table):
+    """The library database, before and after Plex may touch it."""
+
+    archive: LocalPath | None = Field(
+        None,
+        examples=["library.tar.zst"],
+        description="an archive (`.tar.zst`, `.tar.gz`) whose library is put in place before Plex is started; the "
+        "replaced one is kept",
+    )
+    check: Literal["full", "quick", "off"] = Field(
+        "full",
+        description="how the databases are checked before Plex is started (full: about 6 s a gigabyte)",
+    )
+    repair: bool = Field(
+        True,
+        description="repair damage that the check finds, on a copy; without it the run ends with exit code 5",
+    )
+    export: LocalPath | None = Field(
+        None,
+        examples=["library-new.tar.zst"],
+        description="the archive that the library is written to at the end of the run, verified",
+    )
+    checkpoints: bool = Field(
+        True, description="with `export`: also write `….checkpoint.tar.zst` beside it after each section"
+    )
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where the checkpoints are written; None without an export."""
+        return (
+            None if self.export is None else self.export.with_name(f"{_stem(self.export)}.checkpoint.tar.zst")
+        )
+
+
+def _stem(archive: Path) -> str:
+    return archive.name.partition(".tar")[0]
 
 
 class RunSettings(_Table):

@@ -129,11 +129,13 @@ def _link_or_copy(path: Path, twin: Path) -> None:
     shutil.copyfile(path, twin)
 
 
-def connect(uri: str, collations: frozenset[str] = frozenset()) -> sqlite3.Connection:
+def connect(
+    uri: str, collations: frozenset[str] = frozenset(), *, cache_kib: int = 8192
+) -> sqlite3.Connection:
     """Open *uri* read-only with stand-ins for *collations*, which order nothing: never trust an order by them."""
     conn = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     conn.text_factory = decode_text
-    conn.execute("PRAGMA cache_size=-49152")
+    conn.execute(f"PRAGMA cache_size={-cache_kib}")
     conn.execute("PRAGMA mmap_size=0")
     for name in collations:
         conn.create_collation(name, _first_is_greater)

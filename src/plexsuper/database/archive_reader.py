@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from plexsuper.database.archive import BUNDLES, DECLARATION
+from plexsuper.database.compression import damage_errors
 from plexsuper.database.files import BLOBS, DATABASES, LIBRARY, os_errors
 from plexsuper.database.manifest import FileRecord, Manifest, TreeRecord, manifest_from_json
 from plexsuper.database.progress import Progress, ProgressCallback
@@ -63,7 +64,7 @@ class ArchiveReader:
 
     def read(self, archive: Path) -> ArchiveContent:
         """Read *archive* to its last byte; raise `DatabaseError` when anything in it is not as it declares."""
-        with os_errors(f"cannot unpack {archive}"), self._links:
+        with os_errors(f"cannot unpack {archive}"), self._links, damage_errors(archive):
             for member in read_members(archive, self._budget):
                 self._take(member, archive)
             self._make_links()

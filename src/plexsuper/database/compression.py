@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def compressing(
     """
     with os_errors(f"cannot write {target}"), target.open("wb") as raw:
         if zstd:
-            options = {
+            options: dict[int, int] = {
                 CompressionParameter.compression_level: level,
                 CompressionParameter.checksum_flag: 1,
                 CompressionParameter.nb_workers: len(os.sched_getaffinity(0)) if threads is None else threads,
@@ -71,10 +72,14 @@ def decompressing(archive: Path) -> Iterator[BinaryIO]:
             stream = gzip.GzipFile(fileobj=raw)
         else:
             raise DatabaseError(f"{archive} is neither zstd nor gzip: it is not an archive of a library")
-        try:
-            with stream:
-                yield cast("BinaryIO", stream)
-        except (ZstdError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-            raise DatabaseError(
-                f"{archive} is damaged or cut off ({error}): take another copy of it"
-            ) from error
+        with damage_errors(archive), stream:
+            yield cast("BinaryIO", stream)
+
+
+@contextmanager
+def damage_errors(archive: Path) -> Iterator[None]:
+    """Turn what a damaged archive makes the readers raise in the block into a `DatabaseError`."""
+    try:
+        yield
+    except (ZstdError, zlib.error, gzip.BadGzipFile, EOFError, tarfile.TarError) as error:
+        raise DatabaseError(f"{archive} is damaged or cut off ({error}): take another copy of it") from error

@@ -11,6 +11,8 @@ import re
 import sqlite3
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 from plexsuper.database.btree_page import parse_cell, pointers
 from plexsuper.database.format import Malformed, Page, PageKind, max_local
@@ -21,9 +23,10 @@ from plexsuper.database.schema import Index, Table
 from plexsuper.database.table_checks import quoted
 from plexsuper.database.trees import read_chain
 
-_MASK = (1 << 64) - 1
 _LETTERS = re.compile(r"[A-Za-z]*")
 _ALPHABETICAL = "icu_root"
+_DEEPEST = 40
+_ROWS_AT_ONCE = 4096
 
 
 def index_entries(source: PageSource, root: int) -> Iterator[bytes]:
@@ -32,40 +35,69 @@ def index_entries(source: PageSource, root: int) -> Iterator[bytes]:
     Raises:
         Malformed: the tree cannot be read.
     """
+    for batch in _batches(source, root):
+        yield from batch
+
+
+def _batches(source: PageSource, root: int) -> Iterator[list[bytes]]:
+    """The entries of an index, those of one page at a time."""
     try:
-        yield from _entries(source, root, 0)
+        yield from _pages(source, root, 0)
     except (struct.error, IndexError) as error:
         raise Malformed(f"a page of the index at page {root} is cut off: {error}") from error
 
 
-def _entries(source: PageSource, number: int, depth: int) -> Iterator[bytes]:
-    if depth > 40:
+def _pages(source: PageSource, number: int, depth: int) -> Iterator[list[bytes]]:
+    if depth > _DEEPEST:
         raise Malformed(f"page {number}: the tree of an index is deeper than any can be")
     data = source.page(number)
     kind = data[0]
     if kind == PageKind.INDEX_LEAF:
-        yield from _leaf_entries(source, data, number)
+        yield _leaf_entries(source, data, number)
         return
     if kind != PageKind.INDEX_INTERIOR:
         raise Malformed(f"page {number} is no page of an index")
-    count = int.from_bytes(data[3:5], "big")
-    for start in pointers(count).unpack_from(data, 12):
+    page = Page(number, PageKind.INDEX_INTERIOR, data, (), 0)
+    for start in pointers(int.from_bytes(data[3:5], "big")).unpack_from(data, 12):
         cell = parse_cell(data, start, PageKind.INDEX_INTERIOR, source.usable, number)
-        yield from _entries(source, cell.child, depth + 1)
-        yield read_chain(source, Page(number, PageKind.INDEX_INTERIOR, data, (), 0), cell)[0]
-    yield from _entries(source, int.from_bytes(data[8:12], "big"), depth + 1)
+        yield from _pages(source, cell.child, depth + 1)
+        yield [read_chain(source, page, cell)[0]]
+    yield from _pages(source, int.from_bytes(data[8:12], "big"), depth + 1)
 
 
-def _leaf_entries(source: PageSource, data: bytes, number: int) -> Iterator[bytes]:
+def _leaf_entries(source: PageSource, data: bytes, number: int) -> list[bytes]:
     usable = source.usable
-    limit = max_local(usable, PageKind.INDEX_LEAF)
+    limit = min(max_local(usable, PageKind.INDEX_LEAF), 0x7F)
+    entries = []
     for start in pointers(int.from_bytes(data[3:5], "big")).unpack_from(data, 8):
         size = data[start]
-        if size < 0x80 and size <= limit and start + 1 + size <= usable:
-            yield data[start + 1 : start + 1 + size]
+        end = start + 1 + size
+        if size <= limit and end <= usable:
+            entries.append(data[start + 1 : end])
             continue
         cell = parse_cell(data, start, PageKind.INDEX_LEAF, usable, number)
-        yield read_chain(source, Page(number, PageKind.INDEX_LEAF, data, (), 0), cell)[0]
+        page = Page(number, PageKind.INDEX_LEAF, data, (), 0)
+        entries.append(read_chain(source, page, cell)[0])
+    return entries
+
+
+@dataclass(slots=True)
+class Digest:
+    """What makes two sets of entries equal: their number and a sum of hashes, in any order."""
+
+    count: int = 0
+    hashes: int = 0
+
+    def add(self, entries: list[tuple[Value, ...]]) -> None:
+        """Take *entries*, each a key and a rowid."""
+        self.count += len(entries)
+        if bytes in set(map(type, chain.from_iterable(entries))):
+            # The same bytes as text and as blob have the same hash in Python, and are different values in SQLite
+            self.hashes += sum(
+                hash((entry, "blob")) if bytes in map(type, entry) else hash(entry) for entry in entries
+            )
+        else:
+            self.hashes += sum(map(hash, entries))
 
 
 def compare_with_table(
@@ -76,53 +108,52 @@ def compare_with_table(
     Raises:
         sqlite3.DatabaseError: the table cannot be read.
     """
-    columns = ", ".join(quoted(term.name or "") for term in index.terms)
-    rows = conn.execute(f"SELECT {columns}, rowid FROM {quoted(table.name)} NOT INDEXED")
-    wanted = count = 0
-    for row in rows:
-        wanted += _fingerprint(row)
-        count += 1
+    wanted = _digest_of_table(conn, table, index)
     try:
-        found, entries, disorder = _digest(source, index)
+        found, disorder = _digest_of_index(source, index)
     except Malformed as error:
         yield Finding(index.name, "index", "index", str(error))
         return
-    if entries != count:
-        message = f"wrong # of entries in index {index.name}: {entries} for {count} rows"
+    if found.count != wanted.count:
+        message = f"wrong # of entries in index {index.name}: {found.count} for {wanted.count} rows"
         yield Finding(index.name, "index", "index", message)
-    elif (found - wanted) & _MASK:
+    elif found != wanted:
         message = f"the entries of index {index.name} differ from the rows of {table.name}"
         yield Finding(index.name, "index", "index", message)
     if disorder:
         yield Finding(index.name, "index", "index", disorder)
 
 
-def _digest(source: PageSource, index: Index) -> tuple[int, int, str]:
-    total = count = 0
+def _digest_of_table(conn: sqlite3.Connection, table: Table, index: Index) -> Digest:
+    columns = ", ".join(quoted(term.name or "") for term in index.terms)
+    rows = conn.execute(f"SELECT {columns}, rowid FROM {quoted(table.name)} NOT INDEXED")
+    digest = Digest()
+    while batch := rows.fetchmany(_ROWS_AT_ONCE):
+        digest.add(batch)
+    return digest
+
+
+def _digest_of_index(source: PageSource, index: Index) -> tuple[Digest, str]:
+    digest = Digest()
     disorder = ""
     watch = OrderWatch(index)
-    for payload in index_entries(source, index.root):
-        entry = tuple(_quick_decode(payload))
-        total += _fingerprint(entry)
-        count += 1
-        disorder = disorder or watch.next(entry)
-    return total, count, disorder
+    for batch in _batches(source, index.root):
+        entries = [_quick_decode(payload) for payload in batch]
+        digest.add(entries)
+        for entry in entries:
+            disorder = disorder or watch.next(entry)
+    return digest, disorder
 
 
-def _fingerprint(entry: tuple[Value, ...]) -> int:
-    # The same bytes as text and as blob have the same hash in Python, and are different values in SQLite
-    return hash((entry, "blob")) if bytes in map(type, entry) else hash(entry)
-
-
-def _quick_decode(payload: bytes) -> list[Value]:
+def _quick_decode(payload: bytes) -> tuple[Value, ...]:
     """Decode the common entry, one short text and a rowid, without the general decoder's detours."""
     if len(payload) > 3 and payload[0] == 3:
         text, kind = payload[1], payload[2]
         end = 3 + ((text - 13) >> 1) if text else 3
         if (not text or (text & 1 and 13 <= text < 0x80)) and 1 <= kind <= 4 and len(payload) == end + kind:
             rowid = int.from_bytes(payload[end:], "big", signed=True)
-            return [payload[3:end].decode("utf-8", "surrogateescape") if text else None, rowid]
-    return decode_record(payload)
+            return (payload[3:end].decode("utf-8", "surrogateescape") if text else None, rowid)
+    return tuple(decode_record(payload))
 
 
 class OrderWatch:
@@ -137,36 +168,35 @@ class OrderWatch:
         )
         self._key: Value = None
         self._rowid: Value = None
-        self._letters = ""
+        self._peak = ""
+        self._word = ""
 
     def next(self, entry: tuple[Value, ...]) -> str:
         """Take the next entry; return what is wrong with its place, or nothing."""
         if not self._judges or len(entry) != 2:
             return ""
         key, rowid = entry
+        earlier, self._key = self._key, key
+        before, self._rowid = self._rowid, rowid
+        if key == earlier and type(key) is type(earlier):
+            if isinstance(rowid, int) and isinstance(before, int) and rowid <= before:
+                return f"index {self._name}: row {rowid} stands behind row {before} of the same key"
+            return ""
+        if isinstance(key, str):
+            return self._next_text(key, rowid)
+        if isinstance(earlier, str) and not isinstance(key, bytes):
+            return f"index {self._name}: row {rowid!r} without text stands behind text"
+        return ""
+
+    def _next_text(self, key: str, rowid: Value) -> str:
+        folded = key.lower()
         wrong = ""
-        if key is None is self._key and isinstance(rowid, int) and isinstance(self._rowid, int):
-            in_order = self._rowid < rowid
-            self._rowid = rowid
-            return (
-                ""
-                if in_order
-                else f"index {self._name}: row {rowid} is out of order among those without text"
-            )
-        if key == self._key and type(key) is type(self._key):
-            if isinstance(rowid, int) and isinstance(self._rowid, int) and rowid <= self._rowid:
-                wrong = f"index {self._name}: row {rowid!r} stands behind row {self._rowid!r} of the same key"
-            self._rowid = rowid
-            return wrong
-        if not isinstance(key, str) and isinstance(self._key, str):
-            if not isinstance(key, bytes):
-                wrong = f"index {self._name}: row {rowid!r} without text stands behind text"
-        elif isinstance(key, str):
-            letters = _leading_letters(key)
-            if _precedes(letters, self._letters):
-                wrong = f"index {self._name}: {key!r} of row {rowid!r} stands behind {self._letters!r}…"
-            self._letters = letters or self._letters
-        self._key, self._rowid = key, rowid
+        if folded >= self._peak:  # in the order of its characters; then its letters are in order, too
+            self._peak = folded
+        elif _precedes(_leading_letters(key), _leading_letters(self._word)):
+            wrong = f"index {self._name}: {key!r} of row {rowid!r} stands behind {self._word!r}"
+        if "a" <= folded[:1] <= "z":
+            self._word = key
         return wrong
 
 

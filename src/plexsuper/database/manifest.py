@@ -51,7 +51,7 @@ class Manifest:
     @property
     def size(self) -> int:
         """Bytes of all files together."""
-        return sum(f.size for f in (*self.files, *self.trees))
+        return sum(f.size for f in self.files) + sum(t.size for t in self.trees)
 
 
 def now() -> str:

@@ -22,12 +22,12 @@ def record_path(library: Path) -> Path:
 def write_record(conn: sqlite3.Connection, library: Path, mappings: MappingSet) -> None:
     """Note, before the deed, what some rows will hold after *mappings*: whether it happened is read from them."""
     records = _read(record_path(library))
-    rows = []
+    rows: list[tuple[int, str, str]] = []
     for (section,) in conn.execute("SELECT id FROM library_sections").fetchall():
-        for path in sample_files(conn, section, _SAMPLES, changed_by=mappings):
-            row = conn.execute("SELECT id FROM media_parts WHERE file = CAST(? AS TEXT)", (path,)).fetchone()
+        for file in sample_files(conn, section, _SAMPLES, changed_by=mappings):
+            row = conn.execute("SELECT id FROM media_parts WHERE file = CAST(? AS TEXT)", (file,)).fetchone()
             if row is not None:
-                rows.append([row[0], decode(path), decode(mappings.translate(path))])
+                rows.append((row[0], decode(file), decode(mappings.translate(file))))
     records[_digest(mappings)] = rows
     path = record_path(library)
     draft = path.with_name(f"{path.name}.partial")

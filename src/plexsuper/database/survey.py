@@ -43,7 +43,7 @@ class Survey:
         self._has_chain = bytearray(count + 1)
         self._cells = array("H", bytes(2 * (count + 1)))
         self._links = array("I", bytes(4 * (count + 1)))
-        self._children: dict[int, tuple[int, ...]] = {}
+        self._children: dict[int, array[int]] = {}  # four bytes a page, where a tuple takes forty
         self._chain_owners = array("I")
         self._chain_heads = array("I")
         self.owner = array("H", bytes(2 * (count + 1)))
@@ -78,8 +78,9 @@ class Survey:
             cells = pointers(count).unpack_from(data, base + 8)
         else:
             cells = pointers(count).unpack_from(data, base + 12)
-            children = tuple([_LINK.unpack_from(data, cell)[0] for cell in cells])
-            self._children[number] = (*children, _LINK.unpack_from(data, base + 8)[0])
+            children = array("I", [_LINK.unpack_from(data, cell)[0] for cell in cells])
+            children.append(_LINK.unpack_from(data, base + 8)[0])
+            self._children[number] = children
         if kind is not PageKind.TABLE_INTERIOR and cells:
             self._note_chains(number, data, kind, sorted(cells))
 
@@ -87,7 +88,7 @@ class Survey:
         # A record that overflows leaves at least `least` bytes here, so most pages are dismissed without decoding
         least = min_local(self._usable)
         ends = [*cells[1:], self._usable]
-        if max(map(sub, ends, cells)) <= least:
+        if len(cells) * least > self._usable and max(map(sub, ends, cells)) <= least:
             return
         limit = max_local(self._usable, kind)
         for start, end in zip(cells, ends, strict=True):

@@ -52,22 +52,21 @@ class Member:
 def read_members(archive: Path, budget: Budget) -> Iterator[Member]:
     """Yield every member of *archive* in order, each to be used before the next; read to the last byte.
 
+    Use the members within `damage_errors`: a content that is damaged is found where it is read.
+
     Raises:
         DatabaseError: it is damaged, exceeds *budget*, or holds something that no archive of a library has: an absolute
             or climbing path, a device, a hard link, a link that leads out.
     """
     with decompressing(archive) as stream:
-        try:
-            # Not as a stream ("r|"): that buffers everything once more; it only ever seeks forward
-            with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Bounded, encoding="utf-8") as tar:
-                for info in tar:
-                    budget.spend(info)
-                    path = _safe_path(info)
-                    _require_harmless(info)
-                    yield Member(path, info, tar.extractfile(info) if info.isreg() else None)
-                    tar.members = []  # type: ignore[attr-defined] # undocumented, but it keeps a million headers
-        except tarfile.TarError as error:
-            raise DatabaseError(f"{archive} is damaged ({error}): take another copy of it") from error
+        # Not as a stream ("r|"): that buffers everything once more; it only ever seeks forward
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Bounded, encoding="utf-8") as tar:
+            for info in tar:
+                budget.spend(info)
+                path = _safe_path(info)
+                _require_harmless(info)
+                yield Member(path, info, tar.extractfile(info) if info.isreg() else None)
+                tar.members = []  # type: ignore[attr-defined] # undocumented, but it keeps a million headers
         _drain(stream)
 
 

@@ -24,6 +24,8 @@ SHORTEST_BAR = 6
 EVENTS = 12
 """How many rows the last events get at most."""
 
+_ON_DEMAND = (Stage.CHECKPOINT, Stage.EXPORT)
+
 
 def draw(picture: Picture, at: datetime, *, width: int, height: int) -> list[Text]:
     """Return at most *height* rows of at most *width* columns that show *picture* at the time *at*."""
@@ -81,10 +83,15 @@ def _state(name: str, mark: marks.Mark, word: str, detail: str) -> Text:
 
 def _ladder(picture: Picture, width: int) -> Text:
     for names in (True, False):
-        text = Text(" ").join(_step(picture, stage, names=names) for stage in Stage)
+        text = Text(" ").join(_step(picture, stage, names=names) for stage in _ladder_of(picture))
         if text.cell_len <= width:
             break
     return text
+
+
+def _ladder_of(picture: Picture) -> list[Stage]:
+    """Return the stages of this run; an export is only shown when there is one."""
+    return [stage for stage in Stage if stage not in _ON_DEMAND or stage in picture.entered]
 
 
 def _step(picture: Picture, stage: Stage, *, names: bool) -> Text:
@@ -108,7 +115,7 @@ def _outcome(picture: Picture, stage: Stage) -> Outcome | None:
 
 
 def _passed(picture: Picture, stage: Stage) -> bool:
-    order = list(Stage)
+    order = _ladder_of(picture)
     reached = [*picture.stages, *([picture.now.stage] if picture.now.stage else [])]
     return any(order.index(other) > order.index(stage) for other in reached)
 

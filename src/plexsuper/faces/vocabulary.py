@@ -20,9 +20,11 @@ STAGES: dict[Stage, str] = {
     Stage.QUIET: "quiet",
     Stage.CATALOGUE: "catalogue",
     Stage.SECTIONS: "sections",
+    Stage.CHECKPOINT: "checkpoint",
     Stage.STATISTICS: "statistics",
     Stage.RESTORE: "restore",
     Stage.STOP: "stop",
+    Stage.EXPORT: "export",
 }
 
 OUTCOMES: dict[Outcome, str] = {
@@ -78,6 +80,8 @@ DOES: dict[Stage, str] = {
     Stage.STATISTICS: "counting the library",
     Stage.RESTORE: "restoring Plex's preferences",
     Stage.STOP: "saying goodbye to Plex",
+    Stage.EXPORT: "exporting the library",
+    Stage.CHECKPOINT: "exporting what is done so far",
 }
 
 MOUNT: dict[str, str] = {

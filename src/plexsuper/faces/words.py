@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from plexsuper import events as e
+from plexsuper.faces.container_words import said_of_container, size
 from plexsuper.faces.numbers import count, duration, eta, percent, rate
 from plexsuper.faces.vocabulary import DOES, FAULTS, OUTCOMES, PHASES, SERVER, STAGES, VERDICTS
 from plexsuper.state import Now
@@ -56,6 +57,17 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             return _database(event)
         case e.StatsCollected():
             return _statistics(event)
+        case e.LibraryInjected():
+            kept = f"; the replaced one is in {event.kept}" if event.kept else ""
+            return f"library of {event.archive} is in place{kept}"
+        case e.LibraryJudged():
+            return _judged(event)
+        case e.LibraryRepaired():
+            lost = _listed((f"{count} of {table}" for table, count in event.lost.items()), "none")
+            return f"library repaired ({', '.join(event.steps)}); rows lost: {lost}; damaged files: {_listed(event.kept, 'none')}"
+        case e.LibraryExported():
+            kind = "checkpoint" if event.when == "checkpoint" else "library"
+            return f"{kind} exported to {event.archive} ({size(event.size)}) in {duration(event.seconds)}"
         case e.MountReady():
             return f"storage {event.path} is proved: {event.detail} ({duration(event.latency)})"
         case e.MountSuspected():
@@ -81,6 +93,19 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             )
         case e.WarmFinished():
             return _warm(event)
+        case (
+            e.ImagePullProgressed()
+            | e.ImagePulled()
+            | e.ContainerStarted()
+            | e.ContainerAdopted()
+            | e.ContainerExited()
+            | e.ContainerMeasured()
+            | e.ContainerLogNoticed()
+            | e.EngineLost()
+            | e.EngineRestored()
+            | e.LogsCollected()
+        ):
+            return said_of_container(event)
         case e.PlexStarted():
             return f"Plex started as process {event.pid}"
         case e.PlexAttached():
@@ -92,6 +117,14 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             return f"Plex {event.version} is ready after {duration(event.after)} ({claimed})"
         case e.PlexLost():
             return f"Plex is lost: {event.detail}"
+        case e.PlexFaultSeen():
+            return f"Plex has a fault that waiting will not mend: {event.detail}"
+        case e.PlexFrozen():
+            number = _number(event.processes, "process", "processes")
+            return f"Plex frozen, {number} in {duration(event.seconds)}: {event.reason}"
+        case e.PlexThawed():
+            number = _number(event.processes, "process", "processes")
+            return f"Plex goes on after {duration(event.after)}, {number} let go"
         case e.PlexStopped():
             return _stopped(event)
         case e.TokenWaiting():
@@ -182,6 +215,13 @@ def _database(event: e.DatabaseChecked) -> str:
     return f"library database is readable, {_number(len(event.sections), 'section')}{detail}"
 
 
+def _judged(event: e.LibraryJudged) -> str:
+    if event.healthy:
+        return f"library databases are sound (checked in {duration(event.seconds)})"
+    more = f" and {event.more} more" if event.more else ""
+    return f"library databases are damaged: {'; '.join(event.findings)}{more}"
+
+
 def _statistics(event: e.StatsCollected) -> str:
     live, trash = event.statistics.live, event.statistics.trashed
     kinds = ((name, getattr(live, name)) for name in live.__dataclass_fields__)
@@ -239,5 +279,5 @@ def _listed(words: Iterable[str], nothing: str) -> str:
     return ", ".join(words) or nothing
 
 
-def _number(number: int, noun: str) -> str:
-    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+def _number(number: int, noun: str, many: str = "") -> str:
+    return f"{count(number)} {noun if number == 1 else many or f'{noun}s'}"

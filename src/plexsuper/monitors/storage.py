@@ -12,7 +12,8 @@ import anyio
 from plexsuper.bus import Publish
 from plexsuper.clients.storage import Storage
 from plexsuper.monitors.storage_senses import Senses
-from plexsuper.storage_health import CLOUD, LOCAL, Limits, StorageHealth
+from plexsuper.storage_diagnosis import CLOUD, LOCAL, Limits
+from plexsuper.storage_health import StorageHealth
 from plexsuper.storage_signals import Renewed, Signal, Tick, TroubleSeen
 
 

@@ -5,12 +5,13 @@ from typing import Any, Final, Never, Protocol
 
 import anyio
 
-from plexsuper.clients.generations import Generation
+from plexsuper.clients.generation import Generation
 from plexsuper.clients.mount_table import MountTable
 from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, ControlAway
 from plexsuper.clients.rclone.process import state_of
-from plexsuper.clients.storage import Storage, open_probe
+from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage_proof import open_probe
 from plexsuper.errors import StorageError
 from plexsuper.health import Failure, Proof
 from plexsuper.storage_signals import (
@@ -39,6 +40,8 @@ _LOOK: Final = 1.0
 _ANSWER: Final = 0.5
 _SHARE: Final = 20
 """Connections that break are trouble when they are at least one in so many."""
+
+_FEW: Final = 3
 
 _AGAIN: Final = 0.1
 _NOT_EVERY: Final = 5.0
@@ -222,7 +225,7 @@ class Senses:
             self._feed(TroubleSeen("throttled", throttled, f"HTTP 429 or 503, {throttled} times"))
         # Files that are closed before an answer came are counted as broken too: those are few among many.
         broken, all_of_them = more(0), more(*counted)
-        if broken and broken * _SHARE >= all_of_them:
+        if broken >= _FEW and broken * _SHARE >= all_of_them:
             self._feed(TroubleSeen("reset", broken, f"{broken} requests broke off"))
 
 

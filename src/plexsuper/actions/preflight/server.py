@@ -16,8 +16,12 @@ def check_library(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     if paths is None:
         return
     if isinstance(seen.library, DatabaseError):
-        yield error(
-            "library", str(seen.library), "let nothing but Plex write to it; restore or repair it first"
+        checked_first = isinstance(seen.server, ServerNotUp) and settings.library.check != "off"
+        finding = warning if checked_first else error
+        yield finding(
+            "library",
+            str(seen.library),
+            "the run checks it first and repairs it if library.repair is set; by hand: `plexsuper db repair`",
         )
     elif seen.library is None:
         if settings.plex.command or isinstance(seen.server, ServerNotUp):

@@ -1,8 +1,8 @@
 """The Docker engine: how it is reached, and what its refusals mean to a person."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +69,9 @@ async def open_engine(given: str | None = None) -> AsyncIterator[Docker]:
     try:
         yield docker
     finally:
-        with suppress(aiohttp.ClientError):  # a stream that the engine cut is closed with its error
+        try:
+            await docker.close()
+        except aiohttp.ClientError:  # the stream of events was cut: its error is raised before the rest is closed
             await docker.close()
 
 
@@ -99,7 +101,7 @@ async def ask_engine(docker: Docker) -> EngineInfo:
     """Return what the engine says of itself; raises as `explained` says."""
     with explained("asking Docker for its version"):
         version: dict[str, Any] = await docker.version()
-        info: dict[str, Any] = await docker.system.info()
+        info: Mapping[str, Any] = await docker.system.info()
     major, _, minor = version["ApiVersion"].partition(".")
     return EngineInfo(
         version=version["Version"],

@@ -19,7 +19,7 @@ from plexsuper.clients.docker.processes import ContainerProcesses, read, state_o
 SWEEPS: Final = 50
 _STILL_WITHIN: Final = 0.010
 _STILL: Final = frozenset("TtZXxD")
-"""States in which a thread runs nothing of its own: stopped, dead, or waiting in the kernel for something broken."""
+"""States in which a thread runs nothing of its own: stopped, dead, or waiting in the kernel (also in its freezer)."""
 
 
 class Frost:
@@ -36,7 +36,7 @@ class Frost:
 
         A new process can only come from one that still runs, so that a sweep which finds nothing new is the last.
         """
-        self._remember()
+        self._remember(self.frozen)
         stopped: list[int] = list(self.frozen)
         seen = set(stopped)
         for _ in range(SWEEPS):
@@ -46,6 +46,7 @@ class Frost:
             seen.update(new)
             stopped += [pid for pid in new if not _stopped(pid) and _send(pid, signal.SIGSTOP)]
         self.frozen = tuple(stopped)
+        self._remember(self.frozen)
         if not self._stuck_when_still():
             self._belt = self._fasten()
         return self.frozen
@@ -67,14 +68,14 @@ class Frost:
         if left.get("init") != self._processes.init:
             self._record.unlink(missing_ok=True)
             return ()
-        self._belt = True
-        pids = tuple(pid for pid in self._processes.pids() if _stopped(pid))
+        self._belt = True  # perhaps: to open it does no harm
+        pids = tuple(left.get("pids") or self._processes.pids())
         self.thaw(pids)
         return pids
 
-    def _remember(self) -> None:
-        """Write down beforehand that something may be frozen: a crash may come between any two signals."""
-        text = json.dumps({"init": self._processes.init})
+    def _remember(self, pids: Sequence[int]) -> None:
+        """Write down that something may be frozen, first without knowing what: a crash may come between any two signals."""
+        text = json.dumps({"init": self._processes.init, "pids": pids})
         descriptor = os.open(
             self._record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
         )

@@ -49,10 +49,8 @@ _REASONS: Final = (
         "there is no such image, or it wants a login: correct plex.docker.image, or use `docker login`",
     ),
     (
-        r"no such host|server misbehaving|dial tcp|connection refused|network is unreachable|i/o timeout"
-        r"|TLS handshake|deadline exceeded|Client\.Timeout|certificate|EOF",
-        "the registry cannot be reached from the engine: check its network, DNS and proxy, or bring the image by "
-        "`docker load`",
+        r"no such host|misbehaving|dial tcp|refused|unreachable|timeout|TLS|deadline exceeded|certificate|EOF",
+        "the registry cannot be reached: check the engine's network, DNS and proxy, or use `docker load`",
     ),
     (r"invalid reference", "that is no name of an image: correct plex.docker.image"),
 )

@@ -149,7 +149,9 @@ class Control:
         except aiohttp.ClientPayloadError as error:
             raise BackendRefused("connection reset: the file's content ended too early") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ControlAway(f"rclone's remote control does not answer: {str(error) or repr(error)}") from error
+            raise ControlAway(
+                f"rclone's remote control does not answer: {str(error) or repr(error)}"
+            ) from error
 
 
 @asynccontextmanager

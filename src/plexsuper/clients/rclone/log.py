@@ -9,7 +9,6 @@ from typing import Final
 
 from plexsuper.storage_signals import Trouble
 
-
 _LARGEST: Final = 32 * 1024 * 1024
 _KEPT: Final = 40
 _ENOUGH: Final = 300
@@ -67,7 +66,12 @@ def read_line(raw: bytes) -> LogLine:
         about = f"{entry['object']}: " if entry.get("object") else ""
         text = f"{about}{entry.get('msg', text)}"
     text = _SECRET.sub(r"\1…", text)
-    return LogLine(level=level, text=text[:_ENOUGH], trouble=trouble_of(text, level))
+    return LogLine(level=level, text=shorten(text), trouble=trouble_of(text, level))
+
+
+def shorten(text: str) -> str:
+    """Return a long *text* without its middle: what it is about stands first, the reason last."""
+    return text if len(text) <= _ENOUGH else f"{text[: _ENOUGH // 2]} … {text[-_ENOUGH // 2 :]}"
 
 
 def trouble_of(text: str, level: str = "error") -> Trouble | None:

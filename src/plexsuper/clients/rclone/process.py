@@ -84,13 +84,12 @@ class LeftProcess:
 
 
 async def end_process(process: RcloneProcess, *, drain: float) -> bool:
-    """Ask *process* to end; after *drain* seconds kill it. Say whether it has ended.
+    """Wait *drain* seconds for the end of *process*, then kill it. Say whether it has ended.
 
-    With nothing to drain it is killed at once: that also frees everybody who waits for its answers.
+    An rclone whose mount was detached ends by itself when the last file on it is closed. It is never asked with
+    SIGTERM: then it ends at once, whatever is open. Killing also frees everybody who waits for its answers.
     """
     if drain > 0:
-        process.send(signal.SIGTERM)
-        process.send(signal.SIGCONT)
         with anyio.move_on_after(drain):
             await process.wait()
     if not process.ended():

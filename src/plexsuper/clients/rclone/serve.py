@@ -66,7 +66,9 @@ async def _port(process: OwnProcess, log: LogTail) -> int:
         while not process.ended():
             for line in log.read():
                 if _STARTED in line.text:
-                    return int(line.text.partition(_STARTED)[2].partition("]")[0].rstrip("/").rpartition(":")[2])
+                    return int(
+                        line.text.partition(_STARTED)[2].partition("]")[0].rstrip("/").rpartition(":")[2]
+                    )
             await anyio.sleep(_LOOK)
     raise StorageError(f"rclone serve s3 did not start: {' / '.join(tuple(log.last)[-2:])}")
 

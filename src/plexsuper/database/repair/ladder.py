@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,20 +61,26 @@ def repair_database(
     if before.healthy:
         report.after = before
     else:
-        refuse_if_open(path)
-        try:
+        with _as_database_errors(path):
             _Repair(path, workdir, tell, plex_sqlite, report).run()
-        except OSError as error:
-            raise DatabaseError(
-                f"{path} could not be repaired, it is as it was: {error}; see to the storage and try again"
-            ) from error
-        except (*SQLITE_ERRORS, Malformed) as error:
-            raise DatabaseError(
-                f"{path} could not be repaired, it is as it was: {explain(error)}; restore a snapshot or one of Plex's"
-                " dated copies"
-            ) from error
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextmanager
+def _as_database_errors(path: Path) -> Iterator[None]:
+    try:
+        refuse_if_open(path)
+        yield
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} could not be repaired, it is as it was: {error}; see to the storage and try again"
+        ) from error
+    except (*SQLITE_ERRORS, Malformed) as error:
+        raise DatabaseError(
+            f"{path} could not be repaired, it is as it was: {explain(error)}; restore a snapshot or one of Plex's"
+            " dated copies"
+        ) from error
 
 
 @dataclass(slots=True)
@@ -150,43 +157,52 @@ class _Repair:
             pages.set_versions(*self.versions)
 
     def _improve(self, checked: CheckReport) -> None:
+        """Do what the worst finding asks for; the next check tells what is left."""
         schema = schema_of(self.copy)
+        indexes = {finding.object for finding in checked.findings if finding.kind == "index"}
+        broken = {finding.object for finding in checked.findings if finding.kind == "rtree"}
+        if self._rescue(checked, schema):
+            return
+        if indexes & schema.indexes.keys():
+            self._say("indexes")
+            self._rebuild(indexes & schema.indexes.keys())
+        elif broken or self.hurt or self.stale:
+            self._say("virtual tables")
+            self._heal(schema, broken)
+            free_the_unowned(self.copy, schema)
+        else:
+            self.report.step("free page list")
+            free_the_unowned(self.copy, schema)
+
+    def _rescue(self, checked: CheckReport, schema: Schema) -> bool:
+        """Rebuild damaged tables; say whether there was one."""
         tables = {
             finding.object for finding in checked.findings if finding.kind == "table"
         } & schema.tables.keys()
-        indexes = {
-            finding.object for finding in checked.findings if finding.kind == "index"
-        } & schema.indexes.keys()
-        broken = {finding.object for finding in checked.findings if finding.kind == "rtree"}
         suspects = _suspects(checked, schema)
         if any(finding.kind == "freelist" for finding in checked.findings):
             suspects |= hosts_of_foreign_leaves(self.copy, schema)  # whose own leaves belong to nothing then
         suspects -= self.proved
         self.proved |= suspects
-        rescued = set()
-        if tables | suspects:
-            self._say("tables")
-            rescued = rescue_tables(self.copy, schema, tables | suspects, self.report)
-        if rescued:
-            self.hurt |= rescued
-            self.stale |= {name for name in rescued if self._changed(name)}
-            keep_sequences(self.copy, schema, rescued)
-            free_the_unowned(self.copy, schema)
-        elif indexes:
-            self._say("indexes")
-            self._rebuild(indexes)
-        elif broken or self.hurt or self.stale:
-            self._say("virtual tables")
-            for item in hurt_tables(schema, self.hurt | {f"{name}_node" for name in broken}):
-                lost = any(self._changed(f"{item.name}_{part}") for part in ("segdir", "content"))
-                self.report.states[item.name] = heal(self.copy, item, self.plex_sqlite, lost=lost)
-            self._refresh_full_text()
-            self.hurt.clear()
-            self.stale.clear()
-            free_the_unowned(self.copy, schema)
-        else:
-            self.report.step("free page list")
-            free_the_unowned(self.copy, schema)
+        if not tables | suspects:
+            return False
+        self._say("tables")
+        rescued = rescue_tables(self.copy, schema, tables | suspects, self.report)
+        if not rescued:
+            return False
+        self.hurt |= rescued
+        self.stale |= {name for name in rescued if self._changed(name)}
+        keep_sequences(self.copy, schema, rescued)
+        free_the_unowned(self.copy, schema)
+        return True
+
+    def _heal(self, schema: Schema, broken: set[str]) -> None:
+        for item in hurt_tables(schema, self.hurt | {f"{name}_node" for name in broken}):
+            lost = any(self._changed(f"{item.name}_{part}") for part in ("segdir", "content"))
+            self.report.states[item.name] = heal(self.copy, item, self.plex_sqlite, lost=lost)
+        self._refresh_full_text()
+        self.hurt.clear()
+        self.stale.clear()
 
     def _changed(self, table: str) -> bool:
         result = self.report.tables.get(table)

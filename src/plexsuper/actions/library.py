@@ -1,0 +1,69 @@
+"""Put a library in place, see that it is sound, and bring it out again, verified; Plex does not run meanwhile."""
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+
+from plexsuper.clients.database_tool import DatabaseTools
+from plexsuper.errors import DatabaseError
+from plexsuper.events import LibraryExported, LibraryInjected, LibraryJudged, LibraryRepaired
+
+
+async def inject(tools: DatabaseTools, archive: Path, databases: Path) -> LibraryInjected:
+    """Put the library of *archive* in place of what is in *databases*, which is kept; verified before (F07)."""
+    await anyio.Path(databases).mkdir(parents=True, exist_ok=True)
+    done = await tools("inject", databases, archive)
+    return LibraryInjected(archive=str(archive), kept=str(done.get("kept") or ""))
+
+
+async def judge(tools: DatabaseTools, databases: Path, *, quick: bool) -> LibraryJudged:
+    """Check both databases without touching them (lessons L30, L31)."""
+    began = time.monotonic()
+    reports = await tools("check", databases, *(("--quick",) if quick else ()))
+    findings = tuple(
+        f"{finding['object']}: {finding['message']}" for report in reports for finding in report["findings"]
+    )
+    return LibraryJudged(
+        healthy=not findings,
+        findings=findings[:20],
+        more=max(0, len(findings) - 20),
+        seconds=time.monotonic() - began,
+    )
+
+
+async def repair(tools: DatabaseTools, databases: Path) -> LibraryRepaired:
+    """Repair what is damaged, on a copy that takes its place when it is sound; the damaged pair is kept (L48).
+
+    Raises:
+        DatabaseError: it could not be repaired; the original is as it was.
+    """
+    reports = [report for report in await tools("repair", databases) if report["changed"]]
+    if not reports:
+        raise DatabaseError(
+            f"{databases}: damaged, and the repair changed nothing; look at `plexsuper db check`"
+        )
+    return LibraryRepaired(
+        steps=tuple(dict.fromkeys(step for report in reports for step in report["steps"])),
+        lost={
+            name: table["lost"]
+            for report in reports
+            for name, table in report["tables"].items()
+            if table["lost"]
+        },
+        kept=tuple(str(report["kept"]) for report in reports if report["kept"]),
+    )
+
+
+async def export(
+    tools: DatabaseTools, databases: Path, archive: Path, *, when: Literal["checkpoint", "final"]
+) -> LibraryExported:
+    """Write the databases to one archive, verified before it takes its name; works on a running Plex as well (F04)."""
+    began = time.monotonic()
+    written: dict[str, Any] = await tools(
+        "export", databases, archive, *(("--no-check",) if when == "checkpoint" else ())
+    )
+    return LibraryExported(
+        archive=str(archive), size=int(written["size"]), when=when, seconds=time.monotonic() - began
+    )

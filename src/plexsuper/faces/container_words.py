@@ -1,0 +1,59 @@
+"""What the events of the server's container say to a person: one sentence each."""
+
+from typing import TypeAlias
+
+from plexsuper import events as e
+from plexsuper.faces.numbers import count, duration
+
+ContainerEvent: TypeAlias = (
+    e.ImagePullProgressed
+    | e.ImagePulled
+    | e.ContainerStarted
+    | e.ContainerAdopted
+    | e.ContainerExited
+    | e.ContainerMeasured
+    | e.ContainerLogNoticed
+    | e.EngineLost
+    | e.EngineRestored
+    | e.LogsCollected
+)
+
+
+def said_of_container(event: ContainerEvent) -> str:  # noqa: C901 - one flat table of facts
+    """Return what *event* says."""
+    match event:
+        case e.ImagePullProgressed():
+            layers = f"{event.layers_done} of {event.layers} layers"
+            return f"pulling {event.image}: {layers}, {size(event.done)} of {size(event.total)}"
+        case e.ImagePulled():
+            how = "is there already" if event.already else f"pulled in {duration(event.seconds)}"
+            return f"image {event.image} {how} ({size(event.size)})"
+        case e.ContainerStarted():
+            return f"container {event.name} started from {event.image} as process {event.pid}"
+        case e.ContainerAdopted():
+            thawed = f"; {count(event.thawed)} frozen processes let go on" if event.thawed else ""
+            return f"container {event.name} of an earlier run is taken over (process {event.pid}){thawed}"
+        case e.ContainerExited():
+            why = "was removed" if event.exit_code is None else f"ended with exit code {event.exit_code}"
+            return f"container {event.name} {why}{', out of memory' if event.oom else ''}"
+        case e.ContainerMeasured():
+            limit = "" if event.limit is None else f" of {size(event.limit)}"
+            return f"container {event.name} uses {event.cpus:.1f} processors and {size(event.memory)}{limit}"
+        case e.ContainerLogNoticed():
+            return f"container log, {event.kind.replace('_', ' ')}: {event.line}"
+        case e.EngineLost():
+            return f"the Docker engine is lost: {event.detail}"
+        case e.EngineRestored():
+            return f"the Docker engine is back after {duration(event.after)}"
+        case e.LogsCollected():
+            return f"{count(event.files)} logs collected in {event.path} ({size(event.size)})"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes as people read it: `640 B`, `1.5 MB`, `12 GB` (powers of ten)."""
+    value, unit = float(number), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.1f} {unit}" if value < 9.95 and unit != "B" else f"{value:.0f} {unit}"

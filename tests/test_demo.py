@@ -1,0 +1,143 @@
+"""The demo as a user has it: one command, half a minute, and nothing left behind."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from plexsuper.stream import schema
+from tests.real_run import processes_of
+
+pytestmark = pytest.mark.slow
+
+DEMO = (sys.executable, "-m", "plexsuper", "demo")
+LIMIT = 30.0
+"""Seconds that the demo promises to need, by its own record."""
+
+
+def environment(tmp: Path) -> dict[str, str]:
+    """Return an environment in which temporary files go to *tmp*."""
+    tmp.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLEX_", "PLEXSUPER_"))}
+    return kept | {"TMPDIR": str(tmp), "XDG_STATE_HOME": str(tmp / "state"), "TERM": "xterm-256color"}
+
+
+def lines_of(out: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def check(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Check the stream of a demo that went well, and return its last statistics."""
+    validator = Draft202012Validator(schema())
+    for line in lines:
+        validator.validate(line)
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    finished = lines[-1]
+    assert (finished["type"], finished["data"]["verdict"]) == ("run.finished", "done")
+    assert finished["data"]["duration"] < LIMIT
+    assert [report["section"]["title"] for report in finished["data"]["sections"]] == [
+        "Movies",
+        "TV Shows",
+        "Music",
+        "Photos",
+    ]
+    (after,) = (
+        line for line in lines if line["type"] == "stats.collected" and line["data"]["when"] == "after"
+    )
+    live: dict[str, Any] = after["data"]["statistics"]["live"]
+    assert live == {
+        "artists": 2, "albums": 4, "tracks": 16, "sonic": 16, "movies": 9, "shows": 2, "seasons": 4, "episodes": 12,
+        "photos": 12, "photo_albums": 3,
+    }  # fmt: skip
+    return live
+
+
+def test_the_demo_keeps_its_data_where_it_is_told_and_can_be_run_again(tmp_path: Path) -> None:
+    env, data = environment(tmp_path / "tmp"), tmp_path / "data"
+    runs = [
+        subprocess.run(
+            [*DEMO, "--events", "jsonl", "--data", str(data)],
+            env=env,
+            capture_output=True,
+            timeout=90,
+            check=False,
+        )
+        for _ in range(2)
+    ]
+    for run in runs:
+        assert (run.returncode, run.stderr) == (0, b"")
+    first, again = (lines_of(run.stdout) for run in runs)
+    assert check(first) == check(again)
+    assert sum(line["type"] == "section.created" for line in first) == 4
+    assert sum(line["type"] == "section.created" for line in again) == 0
+    assert {path.name for path in data.iterdir()} == {"media", "plex", "plex_libraries.json", "state"}
+    assert processes_of(tmp_path) == {}
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
+    tmp = tmp_path / "tmp"
+    demo = subprocess.Popen([*DEMO, "--events", "jsonl"], env=environment(tmp), stdout=subprocess.PIPE)
+    assert demo.stdout is not None
+    lines = []
+    for line in demo.stdout:
+        lines.append(json.loads(line))
+        if lines[-1]["type"] == "section.phase.started":
+            demo.send_signal(signal.SIGINT)
+            break
+    lines += lines_of(demo.stdout.read())
+    demo.stdout.close()
+    assert demo.wait(30) == 130
+    assert lines[-1]["data"]["verdict"] == "interrupted"
+    assert list(tmp.iterdir()) == []
+    assert processes_of(tmp_path) == {}
+
+
+def on_a_terminal(*argv: str, env: dict[str, str], columns: int, rows: int) -> tuple[int, str]:
+    """Run a command on a terminal of that size; return its exit code and everything it wrote."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], argv, env | {"COLUMNS": str(columns), "LINES": str(rows)})
+    written = b""
+    end = time.monotonic() + 90
+    try:
+        while time.monotonic() < end:
+            if select.select([screen], [], [], 1.0)[0]:
+                try:
+                    written += os.read(screen, 65536)
+                except OSError:  # the other side is closed
+                    break
+    finally:
+        os.close(screen)
+        if time.monotonic() >= end:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), written.decode()
+
+
+def test_on_a_terminal_the_demo_is_a_live_view_that_ends_with_the_summary(tmp_path: Path) -> None:
+    env = environment(tmp_path / "tmp")
+    code, written = on_a_terminal(*DEMO, env=env, columns=100, rows=40)
+    assert code == 0, written[-3000:]
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "")
+    summary = plain[plain.rindex("✔ done after") :]
+    assert re.search(r"✔ Movies +[\d.]+ s", summary)
+    assert re.search(r"movies +· +9 +\+9", summary)
+    assert "kept  nothing (use --keep, or --data DIR)" in summary
+    view = plain[: plain.rindex("✔ done after")]
+    assert "storage healthy" in view
+    assert "Plex ready" in view
+    assert "analysis of Movies started" in view
+    assert "Butler tasks" not in view
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h")  # the cursor is back
+    assert list((tmp_path / "tmp").iterdir()) == []
