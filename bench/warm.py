@@ -21,7 +21,7 @@ from plexsuper.terms import SectionRef
 from tests.storage.stack import Stack, stack
 
 HEAD = 65536
-SIZE = 3_000_000
+SIZE = 400_000
 ROUNDS = 3
 
 

@@ -42,6 +42,7 @@ async def bring_up(
             return not runtime.owned  # it came back before we were asked to look
         attached = attached or await _attach_or_start(bus, plex=plex, runtime=runtime, url=url)
         last: PlexWaiting | None = None
+        fault: PlexFaultSeen | None = None
         ended = _Ended()
         with anyio.move_on_after(patience) as waiting:
             async with anyio.create_task_group() as tasks:
@@ -51,7 +52,13 @@ async def bring_up(
                     if isinstance(fact, PlexReady):
                         tasks.cancel_scope.cancel()
                         return attached
-                    last = fact
+                    if isinstance(fact, PlexFaultSeen):
+                        fault = fact
+                        waiting.cancel()
+                    else:
+                        last = fact
+    if fault is not None:
+        raise (DatabaseError if fault.fault == "database_damaged" else ServerError)(fault.detail)
     seen = str(ended) or _not_ready(patience, last)
     lines = "\n".join(f"  {line}" for line in runtime.log_tail(_LOG_LINES)) or "  (no log)"
     raise ServerError(f"{seen}. The end of its log:\n{lines}")

@@ -1,6 +1,6 @@
 """Prove by content that the media storage is there, and that what a section needs of it is there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -54,13 +54,17 @@ async def prove_storage(probe: Probe, path: Path, *, deadline: float) -> MountRe
     )
 
 
-async def missing_locations(probe: Probe, locations: Sequence[str], *, deadline: float) -> tuple[str, ...]:
+async def missing_locations(
+    probe: Probe, locations: Sequence[str], *, deadline: float, inside: Callable[[str], str] = str
+) -> tuple[str, ...]:
     """Return those of a section's *locations* that are not there (lesson L43).
+
+    *inside* gives the name by which this host reaches what the server calls by another one.
 
     Raises:
         StorageError: the storage did not answer; unanswered is never "missing".
     """
-    answer = await probe.exists(locations, deadline)
+    answer = await probe.exists(tuple(inside(location) for location in locations), deadline)
     if isinstance(answer, Failure):
         raise StorageError(f"the section's locations could not be looked up: {answer.detail}")
     return tuple(location for location, there in zip(locations, answer, strict=True) if not there)

@@ -110,6 +110,10 @@ class LocalRuntime:
         """See `Runtime.exited`."""
         await exited(pid)
 
+    def inside(self, path: str) -> str:
+        """See `Runtime.inside`."""
+        return path
+
     def freeze(self) -> tuple[int, ...]:
         """See `Runtime.freeze`: SIGSTOP works even on processes that are stuck in a dead mount.
 

@@ -35,6 +35,10 @@ class Runtime(Protocol):
         """Return when *pid* has ended."""
         ...
 
+    def inside(self, path: str) -> str:
+        """Return the name by which this host reaches what the server calls *path*."""
+        ...
+
     def freeze(self) -> tuple[int, ...]:
         """Stop every process of the server where it is; return them for `thaw`."""
         ...

@@ -4,9 +4,9 @@ Every field's description is shown in the settings file that `plexsuper init` wr
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, computed_field
 
 from plexsuper.config.types import Claim, Duration, LocalPath, Names, ServerUrl, Words
 from plexsuper.kinds import SectionType
@@ -18,11 +18,48 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class DockerSettings(_Table):
+    """The server's container, for `plex.runtime = "docker"`."""
+
+    image: str = Field(
+        "plexinc/pms-docker", description="the image: `plexinc/pms-docker`, `linuxserver/plex`, or one like them"
+    )
+    container: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]+$")] = Field(
+        "plex", description="the container's name; one of that name that plexsuper did not make is left alone"
+    )
+    engine: str | None = Field(
+        None,
+        description="the Docker engine's address; else DOCKER_HOST, else the usual socket",
+        examples=["unix:///var/run/docker.sock"],
+    )
+    network: str = Field(
+        "host", description="`host`, `bridge`, or a network's name; not on the host's, the port is published"
+    )
+    port: int = Field(32400, ge=1, le=65535, description="the port of this host for a network that is not the host's")
+    media: str | None = Field(
+        None,
+        description="where the container sees media.path; else in the same place. Of a mount the directory above it is "
+        "bound, so the last name has to be the same",
+        examples=["/data/media"],
+    )
+    transcode: LocalPath | None = Field(None, description="a directory for `/transcode`; else inside the container")
+    memory: ByteSize | None = Field(None, description="the most memory it may use", examples=["8GiB"])
+    swap: ByteSize | None = Field(None, description="the most swap besides that memory; else none", examples=["2GiB"])
+    cpus: float | None = Field(None, gt=0, description="how many processors it may use", examples=[3.5])
+    uid: int | None = Field(None, ge=0, description="the user whose files Plex's are (PLEX_UID, PUID)", examples=[1000])
+    gid: int | None = Field(None, ge=0, description="the group whose files Plex's are (PLEX_GID, PGID)", examples=[1000])
+    timezone: str = Field("Etc/UTC", description="the container's time zone")
+    environment: dict[str, str] = Field(
+        {}, description="further variables of the container", examples=[{"ALLOWED_NETWORKS": "192.168.0.0/24"}]
+    )
+
+
 class PlexSettings(_Table):
     """The Plex server."""
 
-    runtime: Literal["local"] = Field(
-        "local", description="where Plex runs: `local` is a process on this host"
+    runtime: Literal["local", "docker"] = Field(
+        "local",
+        description="where Plex runs: `local` is a process on this host, `docker` a container that plexsuper makes",
     )
     url: ServerUrl = Field("http://127.0.0.1:32400", description="the server's address")
     config_dir: LocalPath | None = Field(
@@ -50,6 +87,14 @@ class PlexSettings(_Table):
         60.0,
         description="how long a server that plexsuper started may take to stop and to write its database",
     )
+
+    # Last, because in a TOML file a table ends the one above it.
+    docker: DockerSettings = Field(DockerSettings(), description="the container")
+
+    @property
+    def can_start(self) -> bool:
+        """Whether plexsuper can start the server itself."""
+        return self.runtime == "docker" or bool(self.command)
 
     @property
     def paths(self) -> PlexPaths | None:

@@ -16,6 +16,7 @@ from plexsuper.events import (
     ContainerExited,
     ContainerLogNoticed,
     ContainerMeasured,
+    ContainerStarted,
     EngineLost,
     EngineRestored,
     PlexFaultSeen,
@@ -159,6 +160,8 @@ class _Watch:
                     name=self._container.name, exit_code=code, oom=bool(state and state.oom), log=log
                 )
             )
+        if state is not None and pid is not None and not self._container.adopted:
+            self._publish(ContainerStarted(name=state.name, id=state.id, image=state.image, pid=pid))
         self._running = pid
         self._kills = 0
         self._changed.set()

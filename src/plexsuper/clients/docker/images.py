@@ -126,7 +126,7 @@ class Images:
             try:
                 async for line in self._docker.images.pull(name, stream=True):
                     layers.add(line)
-                    if (now := layers.progress()) != last:
+                    if (now := layers.progress()).layers and now != last:
                         progress(now)
                         last = now
             except DockerError as error:

@@ -79,6 +79,9 @@ class DockerRuntime:
         self._top: tuple[Scanner, ...] = ()
         self._told = ""
         self._old_kills = 0
+        self._local = False
+        self.adopted = False
+        """Whether the container that runs was started by an earlier run."""
 
     @property
     def name(self) -> str:
@@ -97,6 +100,7 @@ class DockerRuntime:
             self._forget()
             return None
         self._hold(found)
+        self.adopted = True
         thawed = self._frost.thaw_left()
         self._old_kills = self._processes.oom_kills() or 0
         lines = await self.container.log(_KEPT_LINES)
@@ -120,7 +124,7 @@ class DockerRuntime:
         if await self.adopt() is not None:
             raise ServerRefused(f"the container {self.name} runs already")
         self.lines.clear()
-        self._told, self._old_kills = "", 0
+        self._told, self._old_kills, self.adopted = "", 0, False
         await self.container.create(self._claim())
         state = await self.container.start()
         if not state.running:
@@ -175,14 +179,14 @@ class DockerRuntime:
     @property
     def pid(self) -> int | None:
         """See `Runtime.pid`; the container's first process while the server itself is not there."""
-        if self._state is None or not self._state.running:
+        if self._state is None or not self._state.running or (self._local and not self.visible):
             return None
         return self._processes.server() or self._state.pid
 
     @property
     def owned(self) -> bool:
         """See `Runtime.owned`: also a container that an earlier run of ours has started."""
-        return self._state is not None and self._state.running
+        return self.pid is not None
 
     @property
     def visible(self) -> bool:
@@ -268,6 +272,7 @@ class DockerRuntime:
     def _hold(self, state: ContainerState) -> None:
         self._state = state
         self._processes = ContainerProcesses(state.id, state.pid)
+        self._local = self._processes.visible
         self._frost = Frost(self._processes, self._record)
 
     def _forget(self) -> None:

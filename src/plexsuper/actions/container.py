@@ -1,0 +1,27 @@
+"""Make sure that the server's container can be started, or take over the one that an earlier run has started."""
+
+from plexsuper.actions.pull import pull_image
+from plexsuper.bus import Publish
+from plexsuper.clients.docker.images import Images
+from plexsuper.clients.docker.runtime import DockerRuntime
+from plexsuper.events import ContainerAdopted
+
+
+async def prepare_container(runtime: DockerRuntime, images: Images, publish: Publish) -> None:
+    """Take over the container of *runtime* if it runs; else have its image here.
+
+    Raises:
+        ServerRefused: there is a container that is not ours, or not what the settings mean.
+        PreflightError: the image cannot be pulled.
+        ServerAway: the engine does not answer.
+    """
+    adopted = await runtime.adopt()
+    if adopted is None:
+        await pull_image(images, runtime.container.spec.image, publish)
+        return
+    state = adopted.state
+    publish(
+        ContainerAdopted(
+            name=state.name, id=state.id, image=state.image, pid=state.pid, thawed=len(adopted.thawed)
+        )
+    )

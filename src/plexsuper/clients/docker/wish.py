@@ -1,0 +1,41 @@
+"""The container that the settings wish for."""
+
+from plexsuper.clients.docker.spec import ContainerSpec
+from plexsuper.config import Settings
+
+
+def container_spec(settings: Settings) -> ContainerSpec:
+    """Return the container that *settings* mean; raise `SettingsError` for one that cannot work."""
+    docker, plex, media = settings.plex.docker, settings.plex, settings.media
+    assert plex.config_dir is not None
+    assert media.path is not None
+    return ContainerSpec(
+        name=docker.container,
+        image=docker.image,
+        config_dir=str(plex.config_dir),
+        media=str(media.path),
+        media_target=docker.media or str(media.path),
+        remountable=media.kind != "directory",
+        transcode_dir=None if docker.transcode is None else str(docker.transcode),
+        network=docker.network,
+        port=docker.port,
+        memory=docker.memory,
+        swap=docker.swap,
+        cpus=docker.cpus,
+        uid=docker.uid,
+        gid=docker.gid,
+        timezone=docker.timezone,
+        grace=plex.stop_patience,
+        environment=tuple(sorted(docker.environment.items())),
+    )
+
+
+def on_host(settings: Settings, path: str) -> str:
+    """Return where this host has what the server calls *path*; unchanged when it is not in the media."""
+    target = settings.plex.docker.media
+    if settings.plex.runtime != "docker" or target is None or settings.media.path is None:
+        return path
+    target = target.rstrip("/")
+    if path == target or path.startswith(f"{target}/"):
+        return f"{settings.media.path}{path[len(target) :]}"
+    return path
