@@ -6,6 +6,7 @@ delays every request. Each way reads its own part of the files, in turns, so tha
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,13 @@ from plexsuper.actions.warm import warm_section
 from plexsuper.terms import SectionRef
 from tests.storage.stack import Stack, stack
 
+INTRODUCTION = """\
+# Warming a cold mount
+
+Measured by `scripts/bench warm` (medians of 3 rounds; rclone {rclone}) on {cores} cores with a load of {load:.1f} from other
+work: a real rclone mount of a real S3 server behind a proxy that delays every request. Server, proxy and rclone share
+the cores, so with many reads at once they are the limit; `xargs` is limited by the latency.
+"""
 HEAD = 65536
 SIZE = 400_000
 ROUNDS = 3
@@ -117,6 +125,11 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.03, help="seconds added to each request")
     parser.add_argument("--rclone", default="", help="which rclone mounts")
     options = parser.parse_args()
+    print(
+        INTRODUCTION.format(
+            cores=os.cpu_count(), load=os.getloadavg()[0], rclone=options.rclone or "of the extra"
+        )
+    )
     rows = anyio.run(measure, options.files, options.latency, options.rclone)
     base = statistics.median(rows[0][1])
     print(

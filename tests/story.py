@@ -74,6 +74,9 @@ class MemoryRuntime:
         while not self._world.server.exit_code:
             await self._world.server.changed.wait()
 
+    def inside(self, path: str) -> str:
+        return path
+
     def freeze(self) -> tuple[int, ...]:
         return self._world.freeze()
 

@@ -52,7 +52,7 @@ format = "x"
             "plexsuper.toml:1: profile: 'cloud_standart' is not one of local_quick, local_delta, cloud_standard, "
             "cloud_intensive; did you mean cloud_standard?"
         ),
-        "plexsuper.toml:7: plex.runtime: 'dokcer' is not one of local",
+        "plexsuper.toml:7: plex.runtime: 'dokcer' is not one of local, docker; did you mean docker?",
         "plexsuper.toml:6: plex.url: must be the server's address, such as http://127.0.0.1:32400",
         "plexsuper.toml:5: plex.ulr: unknown key; did you mean plex.url?",
         "plexsuper.toml:12: run.sections: must be a list, not 5",

@@ -46,6 +46,9 @@ class Host:
     async def exited(self, pid: int) -> None:
         await anyio.sleep_until(self._ends)
 
+    def inside(self, path: str) -> str:
+        return path
+
     def freeze(self) -> tuple[int, ...]:
         return ()
 

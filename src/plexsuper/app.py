@@ -15,11 +15,15 @@ import anyio.abc
 from plexsuper import events as e
 from plexsuper.actions.preflight import preflight
 from plexsuper.bus import Bus, Publish
+from plexsuper.clients.docker.engine import ask_engine, open_engine
+from plexsuper.clients.docker.images import Images
+from plexsuper.clients.docker.runtime import DockerRuntime
+from plexsuper.clients.docker.wish import container_spec
 from plexsuper.clients.http import open_http
 from plexsuper.clients.library_file import LibraryFile
 from plexsuper.clients.local import LocalRuntime
 from plexsuper.clients.plex import Plex
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.versions import versions
 from plexsuper.config import Settings
 from plexsuper.coordinator import Coordinator
@@ -32,6 +36,7 @@ from plexsuper.kit import Kit, agenda
 from plexsuper.orders import Conclude
 from plexsuper.plan import Plan
 from plexsuper.redact import Redactor
+from plexsuper.storage_settings import probe_of, storage_of
 from plexsuper.stream import Envelope, Recorder
 from plexsuper.terms import Stage
 
@@ -85,26 +90,44 @@ async def _equip(
     async with AsyncExitStack() as stack:
         paths = settings.plex.paths
         definitions = settings.run.definitions
-        assert settings.media.path is not None
-        probe = ContentProbe(settings.media.path, kind=settings.media.kind)
+        probe = probe_of(settings)
         stack.push_async_callback(probe.aclose)
+        runtime, images = await _place(stack, settings)
         kit = Kit(
             settings=settings,
             bus=bus,
             now=lambda: recorder.now,
             plex=Plex(await stack.enter_async_context(open_http(settings.plex.url))),
-            runtime=LocalRuntime(
-                config_dir=settings.plex.config_dir,
-                command=settings.plex.command,
-                log=settings.state_dir / "plex.log" if settings.plex.command else None,
-            ),
+            runtime=runtime,
+            container=runtime if isinstance(runtime, DockerRuntime) else None,
+            images=images,
             probe=probe,
+            mount=storage_of(settings),
+            resources=stack,
             library=None if paths is None else LibraryFile(paths.library_db),
             redactor=redactor,
             definitions=() if definitions is None else load_definitions(definitions),
             preflight=lambda: preflight(settings, probe=probe, publish=bus.publish),
         )
         yield kit
+
+
+async def _place(stack: AsyncExitStack, settings: Settings) -> tuple[Runtime, Images | None]:
+    """Return where the server runs, and the engine's images if that is a container."""
+    plex = settings.plex
+    if plex.runtime == "local":
+        log = settings.state_dir / "plex.log" if plex.command else None
+        return LocalRuntime(config_dir=plex.config_dir, command=plex.command, log=log), None
+    docker = await stack.enter_async_context(open_engine(plex.docker.engine))
+    architecture = (await ask_engine(docker)).architecture
+    runtime = DockerRuntime(
+        docker,
+        container_spec(settings),
+        state_dir=settings.state_dir,
+        engine=plex.docker.engine,
+        claim=lambda: plex.claim,
+    )
+    return runtime, Images(docker, architecture)
 
 
 async def _beat(kit: Kit, dropped: Callable[[], int]) -> None:

@@ -23,6 +23,7 @@ from plexsuper.orders import (
     Conclude,
     Monitor,
     Order,
+    Recover,
     RunPhase,
     RunStage,
     SkipPhase,
@@ -44,6 +45,10 @@ class Deeds(Protocol):
 
     async def phase(self, order: RunPhase) -> PhaseReport:
         """Carry out a phase of a section and report how it ended; when cancelled, Plex has been told to stop."""
+        ...
+
+    async def recover(self, reason: e.MountFault) -> None:
+        """Bring the storage that we mounted back; tell what is tried, and never raise."""
         ...
 
     @property
@@ -69,6 +74,7 @@ class Coordinator:
         self._deeds = deeds
         self._deed: _Deed | None = None
         self._watching: dict[Monitor, anyio.CancelScope] = {}
+        self._recovery: anyio.CancelScope | None = None
 
     async def run(self) -> Conclude:
         """Carry out orders until the plan concludes; nothing of the run is left running when this returns."""
@@ -97,6 +103,8 @@ class Coordinator:
                     tasks.start_soon(self._run_phase, self._begin(), order)
                 case CancelDeed():
                     self._cancel(order.reason)
+                case Recover():
+                    self._recover(tasks, order)
                 case Watch():
                     for monitor in order.monitors:
                         self._watch(tasks, monitor)
@@ -164,7 +172,20 @@ class Coordinator:
             self._watching[monitor] = scope = anyio.CancelScope()
             tasks.start_soon(self._supervise, monitor, scope)
 
+    def _recover(self, tasks: TaskGroup, order: Recover) -> None:
+        """One recovery at a time; what is wrong may change while it runs, and it sees to that itself."""
+        if self._recovery is None:
+            self._recovery = anyio.CancelScope()
+            tasks.start_soon(self._run_recovery, self._recovery, order)
+
+    async def _run_recovery(self, scope: anyio.CancelScope, order: Recover) -> None:
+        with scope:
+            await self._deeds.recover(order.reason)
+        self._recovery = None
+
     def _unwatch(self, monitor: Monitor) -> None:
+        if monitor is Monitor.MOUNT and self._recovery is not None:
+            self._recovery.cancel()  # nothing is mounted any more once the clean-up has begun (lesson L41)
         if monitor in self._watching:
             self._watching.pop(monitor).cancel()
 

@@ -18,6 +18,7 @@ class Agenda:
     refresh: bool = False
     sonic: bool = True
     retries: int = 2
+    own_mount: bool = False
     can_restart: bool = False
     export: bool = False
     checkpoints: bool = False

@@ -9,11 +9,14 @@ import anyio
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
 from plexsuper.actions.catalogue import create_missing
+from plexsuper.actions.container import prepare_container
 from plexsuper.actions.database import check_database, collect
 from plexsuper.actions.library import export, inject, judge, repair
+from plexsuper.actions.mount import mount_storage
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.quiet import restore, silence
+from plexsuper.actions.recover import recover_storage
 from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.server import bring_up, stop_server
@@ -24,14 +27,17 @@ from plexsuper.clients.ledger import Ledger
 from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.evidence import Evidence, counted
 from plexsuper.kit import Kit, outset, patience
+from plexsuper.monitors.container import watch_container
 from plexsuper.monitors.mount import watch_mount
 from plexsuper.monitors.notifications import watch_notifications
 from plexsuper.monitors.progress import watch_progress
 from plexsuper.monitors.scanner import watch_scanners
 from plexsuper.monitors.server import watch_server
+from plexsuper.monitors.storage import pace_of, watch_storage
 from plexsuper.orders import Monitor, RunPhase
 from plexsuper.planned import planned_steps
 from plexsuper.selection import choose
+from plexsuper.supervise import supervise
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
 
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
@@ -80,7 +86,11 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _inputs(self) -> Outcome:
-        return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
+        kit = self._kit
+        if kit.container is None or kit.images is None or kit.settings.run.dry_run:
+            return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
+        await prepare_container(kit.container, kit.images, kit.bus.publish)
+        return Outcome.DONE
 
     async def _check_database(self) -> Outcome:
         kit, sections = self._kit, None
@@ -124,10 +134,20 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _prove_storage(self) -> Outcome:
-        media = self._kit.settings.media
+        media, mount = self._kit.settings.media, self._kit.mount
         assert media.path is not None
-        self._kit.bus.publish(await prove_storage(self._kit.probe, media.path, deadline=media.deadline))
+        if mount is not None:
+            await self._kit.resources.enter_async_context(mount)
+            self._kit.bus.publish(await mount_storage(mount))
+        else:
+            self._kit.bus.publish(await prove_storage(self._kit.probe, media.path, deadline=media.deadline))
         return Outcome.DONE
+
+    async def recover(self, reason: e.MountFault) -> None:
+        """Bring the storage that we mounted back, within the patience of the settings."""
+        if self._kit.mount is not None:
+            patience = self._kit.settings.media.patience
+            await recover_storage(self._kit.mount, reason, self._kit.bus.publish, patience=patience)
 
     async def _bring_up(self) -> Outcome:
         settings = self._kit.settings
@@ -146,7 +166,7 @@ class RunDeeds:
         settings = self._kit.settings
         search = TokenSearch(
             given=settings.plex.token,
-            claim=settings.plex.claim,
+            claim=None if settings.plex.runtime == "docker" else settings.plex.claim,  # the container has it
             learn=self._kit.redactor.learn,
             preferences_xml=self._kit.runtime.preferences_xml,
             every=settings.timing.token_every,
@@ -208,7 +228,9 @@ class RunDeeds:
         media = kit.settings.media
         assert media.path is not None
         await prove_storage(kit.probe, media.path, deadline=media.deadline)
-        gone = await missing_locations(kit.probe, about.locations, deadline=media.deadline)
+        gone = await missing_locations(
+            kit.probe, about.locations, deadline=media.deadline, inside=kit.runtime.inside
+        )
         if gone:
             note = _GONE.format(", ".join(gone))
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
@@ -275,8 +297,11 @@ class RunDeeds:
         }
 
     async def _watch_mount(self) -> Never:
-        media = self._kit.settings.media
+        media, mount = self._kit.settings.media, self._kit.mount
         assert media.path is not None
+        if mount is not None:
+            pace = pace_of(self._kit.settings.profile)
+            await watch_storage(self._kit.bus.publish, mount, pace=pace, patience=media.patience)
         await watch_mount(
             self._kit.bus.publish,
             probe=self._kit.probe,
@@ -287,14 +312,23 @@ class RunDeeds:
         )
 
     async def _watch_server(self) -> Never:
-        timing = self._kit.settings.timing
-        await watch_server(
-            self._kit.bus.publish,
-            plex=self._kit.plex,
-            runtime=self._kit.runtime,
+        kit, timing = self._kit, self._kit.settings.timing
+        server = partial(
+            watch_server,
+            kit.bus.publish,
+            plex=kit.plex,
+            runtime=kit.runtime,
             every=timing.poll_every,
             patience=timing.ready_patience,
         )
+        if kit.container is None:
+            await server()
+        every = timing.poll_every
+        container = partial(watch_container, kit.bus.publish, container=kit.container, every=every)
+        async with anyio.create_task_group() as tasks:  # the container lives as long as the server does
+            tasks.start_soon(supervise, kit.bus.publish, "container", container)
+            tasks.start_soon(supervise, kit.bus.publish, Monitor.SERVER.value, server)
+        raise AssertionError("unreachable: monitors never end")
 
     async def _watch_notifications(self) -> Never:
         every = self._kit.settings.timing.poll_every

@@ -2,15 +2,19 @@
 
 import shlex
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from plexsuper import events as e
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Bus
 from plexsuper.clients.database_tool import DatabaseTools, run_tool
+from plexsuper.clients.docker.images import Images
+from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
+from plexsuper.clients.storage import Storage
 from plexsuper.config import Settings
 from plexsuper.course import Agenda
 from plexsuper.planned import Outset
@@ -34,7 +38,13 @@ class Kit:
     runtime: Runtime
     probe: Probe
     library: LibrarySource | None
+    container: DockerRuntime | None = None
+    """The runtime once more, when it is a container: it has an image, and things of its own to watch."""
+
+    images: Images | None = None
     tools: DatabaseTools = run_tool
+    mount: Storage | None = None
+    resources: AsyncExitStack = field(default_factory=AsyncExitStack)
     redactor: Redactor = field(default_factory=Redactor)
     definitions: tuple[SectionDefinition, ...] = ()
     preflight: Callable[[], Awaitable[None]]
@@ -48,7 +58,8 @@ def agenda(settings: Settings) -> Agenda:
         refresh=settings.run.refresh,
         sonic=settings.run.sonic_wanted,
         retries=settings.run.retries,
-        can_restart=bool(settings.plex.command),
+        own_mount=settings.media.kind == "rclone",
+        can_restart=settings.plex.can_start,
         export=settings.library.export is not None,
         checkpoints=settings.library.export is not None and settings.library.checkpoints,
     )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from plexsuper.errors import ExitCode
+from plexsuper.events import MountFault
 from plexsuper.terms import Phase, SectionRef, SectionReport, Stage, Verdict
 
 
@@ -67,6 +68,13 @@ class CancelDeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Recover:
+    """Bring the storage that we mounted back, beside whatever is in hand."""
+
+    reason: MountFault
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Start monitors that do not run yet."""
 
@@ -91,5 +99,14 @@ class Conclude:
 
 
 Order: TypeAlias = (
-    RunStage | TurnTo | RunPhase | SkipPhase | CloseSection | CancelDeed | Watch | Unwatch | Conclude
+    RunStage
+    | TurnTo
+    | RunPhase
+    | SkipPhase
+    | CloseSection
+    | CancelDeed
+    | Recover
+    | Watch
+    | Unwatch
+    | Conclude
 )

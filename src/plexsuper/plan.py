@@ -24,6 +24,7 @@ from plexsuper.orders import (
     Conclude,
     Monitor,
     Order,
+    Recover,
     RunPhase,
     RunStage,
     SkipPhase,
@@ -113,7 +114,14 @@ class Plan:
         plan = self._learn(fact)
         if plan.over or plan == self:
             return plan, ()
-        return plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
+        plan, orders = plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
+        return plan, (*plan._recovery(fact), *orders)
+
+    def _recovery(self, fact: e.Event) -> tuple[Order, ...]:
+        """A mount of our own is brought back at once, while the phase in hand is being cancelled."""
+        if isinstance(fact, e.MountLost) and self.agenda.own_mount and self.ending is None:
+            return (Recover(fact.reason),)
+        return ()
 
     # --- what a fact changes -------------------------------------------------------------------------
 

@@ -68,18 +68,16 @@ class Lab:
             "SIMULATOR_FINISH_WAIT": "0.1",
             "S6_KILL_GRACETIME": "100",
         } | changes.pop("environment", {})
-        return ContainerSpec(
-            **{
-                "name": self.name,
-                "image": self.image,
-                "config_dir": str(self.layout.data),
-                "media": str(self.media),
-                "media_target": "/srv/media",
-                "environment": tuple(environment.items()),
-                "grace": 2.0,
-            }
-            | changes
-        )
+        wanted: dict[str, Any] = {
+            "name": self.name,
+            "image": self.image,
+            "config_dir": str(self.layout.data),
+            "media": str(self.media),
+            "media_target": "/srv/media",
+            "environment": tuple(environment.items()),
+            "grace": 2.0,
+        }
+        return ContainerSpec(**wanted | changes)
 
     def runtime(self, spec: ContainerSpec | None = None) -> DockerRuntime:
         return DockerRuntime(

@@ -125,9 +125,11 @@ def restart(engine: str) -> Callable[[], None]:
     if status != engine or os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") != "1":
         pytest.skip("the engine is not ours alone")
     environment = {name: value for name, value in os.environ.items() if name != "PLEXSUPER_TEST_RUN"}
-    return lambda: (
-        subprocess.run([script, "restart"], env=environment, stdout=subprocess.DEVNULL, check=True) and None
-    )
+
+    def run() -> None:
+        subprocess.run([script, "restart"], env=environment, stdout=subprocess.DEVNULL, check=True)
+
+    return run
 
 
 async def test_an_engine_that_restarts_during_a_scan_is_found_again_with_what_it_did_meanwhile(

@@ -6,7 +6,7 @@ from plexsuper.actions.pull import pull_image
 from plexsuper.clients.docker.engine import ask_engine, open_engine
 from plexsuper.clients.docker.images import Images, explain_pull
 from plexsuper.errors import PreflightError
-from plexsuper.events import ImagePulled, ImagePullProgressed
+from plexsuper.events import Event, ImagePulled, ImagePullProgressed
 from tests.docker.lab import docker
 from tests.docker.registry import Registry
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
 @pytest.mark.lesson("L42")
 async def test_an_image_is_pulled_once_and_told_with_its_size(engine):
-    facts = []
+    facts: list[Event] = []
     async with open_engine(engine) as client, Registry().serving() as registry:
         name = registry.name("good")
         images = Images(client, (await ask_engine(client)).architecture)

@@ -190,6 +190,17 @@ anyio.run(main, *sys.argv[1:])
 """
 
 
+async def test_a_directory_whose_path_is_too_long_for_a_socket_will_do() -> None:
+    async with stack() as built:
+        storage = built.storage()
+        storage._base = built.root / ("a" * 120)
+        async with storage:
+            await storage.mount()
+            assert storage.current is not None
+            assert await storage.current.control.pid(5.0) == storage.current.process.pid
+        assert left_mounts(built.root) == []
+
+
 async def test_two_supervisors_cannot_have_one_mount_point() -> None:
     async with stack() as built, built.storage():
         with pytest.raises(StorageError, match=r"another plexsuper has .*run"):

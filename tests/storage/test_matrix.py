@@ -96,6 +96,8 @@ async def test_while_the_backend_is_away_no_new_mount_is_made_and_in_the_end_the
         recovery = await recover_storage(storage, "backend_down", built.facts.append, patience=2)
         assert isinstance(recovery, StillBad)
         assert recovery.reason == "backend_down"
+        tried = [fact.detail for fact in built.facts if isinstance(fact, e.MountRecovering)]
+        assert tried == ["the mount is kept; look at the network and at the provider's status"]
         assert storage.current is not None
         assert storage.current.number == 1
         assert len(left_processes(built.root / "run")) == 1

@@ -10,12 +10,24 @@ from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import ServerNotUp
 from plexsuper.clients.runtime import Runtime
-from plexsuper.errors import ServerError
-from plexsuper.events import Event, PlexAttached, PlexReady, PlexStarted, PlexStopped, PlexWaiting
+from plexsuper.errors import DatabaseError, ServerError
+from plexsuper.events import (
+    Event,
+    PlexAttached,
+    PlexFaultSeen,
+    PlexReady,
+    PlexStarted,
+    PlexStopped,
+    PlexWaiting,
+)
 from plexsuper.state import Now
 
 _LOG_LINES: Final = 20
-_LADDER: Final[tuple[type[PlexReady | PlexWaiting], ...]] = (PlexReady, PlexWaiting)
+_LADDER: Final[tuple[type[PlexReady | PlexWaiting | PlexFaultSeen], ...]] = (
+    PlexReady,
+    PlexWaiting,
+    PlexFaultSeen,
+)
 
 
 async def bring_up(
@@ -34,6 +46,7 @@ async def bring_up(
     one library would destroy it.
 
     Raises:
+        DatabaseError: it cannot start with its database.
         ServerError: it runs nowhere and cannot be started, or ended with an error, or is not ready after
             *patience* seconds; the message has what it answered last and the last lines of its log (lesson L17).
     """

@@ -11,12 +11,12 @@ import anyio
 import typer
 
 from plexsuper.actions.preflight import examine
-from plexsuper.clients.probe import ContentProbe
 from plexsuper.config import Settings
 from plexsuper.errors import ExitCode
 from plexsuper.events import PreflightFinding
 from plexsuper.faces.checklist import checklist
 from plexsuper.redact import Redactor
+from plexsuper.storage_settings import probe_of
 
 
 def check_up(settings: Settings, *, as_json: bool) -> int:
@@ -32,9 +32,7 @@ def check_up(settings: Settings, *, as_json: bool) -> int:
 
 
 async def _examine(settings: Settings) -> tuple[PreflightFinding, ...]:
-    media = settings.media
-    assert media.path is not None, "load_settings refuses settings without it"
-    async with aclosing(ContentProbe(media.path, kind=media.kind)) as probe:
+    async with aclosing(probe_of(settings)) as probe:
         return await examine(settings, probe=probe)
 
 

@@ -27,10 +27,14 @@ def document(answer: Answer) -> dict[str, Any]:
     text = answer.body.decode("utf-8", "surrogateescape").lstrip("\ufeff \r\n\t")
     if text.startswith("<"):
         return _element(_parse_xml(text))
-    return unwrap(json.loads(text, strict=False))
+    return unwrap(json.loads(text, strict=False), old=OLD in text)
 
 
-def unwrap(value: Any) -> dict[str, Any]:
+OLD = "_children"
+"""A text with this may be in the form of older servers; all others need not be searched for it value by value."""
+
+
+def unwrap(value: Any, *, old: bool) -> dict[str, Any]:
     """Take the one wrapper (`MediaContainer`, `ButlerTasks`, `MyPlex`, …) off a parsed JSON answer."""
     if not isinstance(value, dict):
         raise ValueError("a Plex answer is a JSON object")  # noqa: TRY004 - one error for every wrong shape
@@ -38,7 +42,7 @@ def unwrap(value: Any) -> dict[str, Any]:
         (inner,) = value.values()
         if isinstance(inner, dict):
             value = inner
-    regrouped: dict[str, Any] = _regroup(value)
+    regrouped: dict[str, Any] = _regroup(value) if old else value
     return regrouped
 
 

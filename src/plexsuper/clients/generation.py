@@ -1,5 +1,6 @@
 """One rclone and its mount in private: started, or taken over from a plexsuper that is gone."""
 
+import os
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +20,9 @@ from plexsuper.clients.rclone.flags import MountWish, Options, command_line
 from plexsuper.clients.rclone.log import LogTail
 from plexsuper.clients.rclone.process import LeftProcess, RcloneProcess, birth_of, end_process, start_mount
 from plexsuper.errors import StorageError
+
+_LONGEST: Final = 100
+"""A unix socket's path has at most 107 bytes; below a directory with a longer one the loopback is used."""
 
 _READY_WITHIN: Final = 15.0
 _ADDRESS_IN_LOG: Final = "Serving remote control on "
@@ -93,7 +97,7 @@ async def start_generation(recipe: Recipe, number: int, directory: Path, cache_d
         return await _generation(directory, record, recipe.wish.remote, process, log)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await end_process(process, drain=0.0)
+            await end_process(process)
         raise
 
 
@@ -126,7 +130,7 @@ async def _generation(
 
 def _control(rclone: Rclone, directory: Path) -> tuple[str, dict[str, str], Address]:
     """Where the remote control shall listen, what rclone is told in its environment, and what is known of the address."""
-    if rclone.unix_control:
+    if rclone.unix_control and len(os.fsencode(directory)) <= _LONGEST:
         url = f"unix://{directory}/rc"
         return url, {}, Address(url)
     address = Address("", secrets.token_hex(4), secrets.token_urlsafe(24))

@@ -40,7 +40,7 @@ class Generations:
 
     Args:
         point: The mount point that Plex (or its container, through the parent directory) sees.
-        base: A directory of ours for sockets and staged mounts, on a local disk, with a short path.
+        base: A directory of ours for sockets and staged mounts,.
         wish: What is mounted.
         rclone: What mounts it.
         share: Let containers see the mounts that bind the point's parent directory (`rslave`).
@@ -139,24 +139,31 @@ class Generations:
     async def end(self, generation: Generation, *, drain: float = 0.0, forget_cache: bool = False) -> bool:
         """End *generation*, which nobody is shown any more, and remove it; False when its process cannot die.
 
-        Open files go on being read for at most *drain* seconds. With *forget_cache* its cache is removed too.
+        Open files go on being read for at most *drain* seconds, or until this is cancelled: rclone ends by itself
+        when the last one is closed. With *forget_cache* its cache is removed too.
         """
-        with anyio.CancelScope(shield=True):
-            await generation.resources.aclose()
+        try:
             if drain > 0:
                 with suppress(OSError):  # somebody was faster, or rclone has ended
                     detach(str(generation.target))
-            ended = await end_process(generation.process, drain=drain)
-            if not ended:
-                generation.connection.abort()
-                ended = await end_process(generation.process, drain=0.0)
-            if generation in self.alive:
-                self.alive.remove(generation)
-            await anyio.to_thread.run_sync(self._staging.remove, generation.directory)
-            if forget_cache and ended:
-                await anyio.to_thread.run_sync(
-                    lambda: shutil.rmtree(generation.cache_dir, ignore_errors=True)
-                )
+                with anyio.move_on_after(drain):
+                    await generation.process.wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                ended = await self._remove(generation, forget_cache=forget_cache)
+        return ended
+
+    async def _remove(self, generation: Generation, *, forget_cache: bool) -> bool:
+        await generation.resources.aclose()
+        ended = await end_process(generation.process)
+        if not ended:
+            generation.connection.abort()
+            ended = await end_process(generation.process)
+        if generation in self.alive:
+            self.alive.remove(generation)
+        await anyio.to_thread.run_sync(self._staging.remove, generation.directory)
+        if forget_cache and ended:
+            await anyio.to_thread.run_sync(lambda: shutil.rmtree(generation.cache_dir, ignore_errors=True))
         return ended
 
     async def close(self) -> None:

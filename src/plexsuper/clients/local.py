@@ -43,6 +43,8 @@ class LocalRuntime:
         self._table = ProcessTable()
         self._child: Child | None = None
         self._frozen = False
+        self._ours: set[int] = set()
+        """The scanners of the last look, so that each is judged only once."""
 
     @property
     def pid(self) -> int | None:
@@ -104,7 +106,9 @@ class LocalRuntime:
 
     def scanners(self) -> tuple[Scanner, ...]:
         """See `Runtime.scanners`."""
-        return tuple(scanner for scanner in self._table.scanners() if self._belongs(scanner.pid))
+        found = self._table.scanners()
+        self._ours = {s.pid for s in found if s.pid in self._ours or self._belongs(s.pid)}
+        return tuple(scanner for scanner in found if scanner.pid in self._ours)
 
     async def exited(self, pid: int) -> None:
         """See `Runtime.exited`."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from plexsuper.clients.answers import ActivityRow, Number, Row, unwrap
+from plexsuper.clients.answers import OLD, ActivityRow, Number, Row, unwrap
 from plexsuper.terms import Activity
 
 LIBRARY = "com.plexapp.plugins.library"
@@ -85,7 +85,7 @@ def parse_frame(text: str) -> tuple[Notice, ...]:
     Raises:
         ValueError: the frame is not of that shape.
     """
-    container = unwrap(json.loads(text, strict=False))
+    container = unwrap(json.loads(text, strict=False), old=OLD in text)
     kind = container.get("type")
     if not isinstance(kind, str):
         raise ValueError("a notification without a type")  # noqa: TRY004 - one error for every wrong shape

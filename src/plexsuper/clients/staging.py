@@ -18,9 +18,6 @@ from plexsuper.errors import StorageError
 _OURS = ("rc", "log", "generation.json", "generation.json.new")
 """All files that a generation has in its directory."""
 
-_LONGEST_SOCKET = 100
-"""A unix socket's path has at most 107 bytes."""
-
 
 class Staging:
     """A directory of our own below *base*, on a mount that tells nobody what is mounted below it.
@@ -40,10 +37,6 @@ class Staging:
         Raises:
             StorageError: another plexsuper has it, or mounting is not allowed here.
         """
-        if len(os.fsencode(self.root)) > _LONGEST_SOCKET - len("/gen-9999/rc"):
-            raise StorageError(
-                f"{self._base} is too long a path for a socket: choose a shorter runtime directory"
-            )
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(self._base / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

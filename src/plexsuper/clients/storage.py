@@ -44,7 +44,7 @@ class Storage:
 
     Args:
         point: The mount point. For a container, its parent is what the container binds.
-        base: A directory of ours on a local disk, with a short path: sockets and staged mounts.
+        base: A directory of ours on a local disk: sockets and staged mounts.
         wish: What is mounted, and how.
         named: The rclone that the settings name; empty: find it.
         connections: How many reads may run at once at best.

@@ -40,12 +40,44 @@ def _server(settings: Settings) -> Iterator[Conflict]:
             "is not set, and there is no token either",
             "set plex.config_dir to Plex's directory (progress and token are read there), or give PLEX_TOKEN",
         )
+    elif plex.runtime == "docker":
+        yield from _container(settings)
     elif plex.command and plex.config_dir is None:
         yield Conflict(
             (("plex", "config_dir"), ("plex", "command")),
             "is not set, but plex.command is to start the server",
             "set plex.config_dir to the directory of the server that the command starts",
         )
+
+
+def _container(settings: Settings) -> Iterator[Conflict]:
+    plex, media = settings.plex, settings.media
+    if plex.config_dir is None:
+        yield Conflict(
+            (("plex", "config_dir"), ("plex", "runtime")),
+            "is not set, but the container needs a directory for /config",
+            "set plex.config_dir to the directory that the container shall have as /config",
+        )
+    if plex.command:
+        yield Conflict(
+            (("plex", "command"), ("plex", "runtime")),
+            "starts a process of this host, but plex.runtime is docker",
+            "leave plex.command out: the container's image knows how to start Plex",
+        )
+    target = plex.docker.media
+    if media.path is not None and media.kind != "directory":
+        if media.path.parent == media.path.parent.parent:
+            yield Conflict(
+                (("media", "path"), ("plex", "runtime")),
+                "lies directly below the root directory, and of a mount the directory above it is bound",
+                "mount the media one level deeper, such as /srv/media/library",
+            )
+        if target is not None and target.rstrip("/").rpartition("/")[2] != media.path.name:
+            yield Conflict(
+                (("plex", "docker", "media"), ("media", "path")),
+                f"does not end with {media.path.name}, as media.path does: the directory above the mount is bound",
+                "give both the same last name",
+            )
 
 
 def _storage(settings: Settings) -> Iterator[Conflict]:
@@ -57,6 +89,18 @@ def _storage(settings: Settings) -> Iterator[Conflict]:
             "no section is scanned before its storage is proved by content: name the media's directory or mount point",
         )
         return
+    if settings.media.kind == "rclone" and not settings.media.remote:
+        yield Conflict(
+            (("media", "remote"),),
+            "is not set",
+            "media.kind is rclone: name the remote to mount, such as s3:bucket/media",
+        )
+    if settings.media.kind != "rclone" and settings.media.remote:
+        yield Conflict(
+            (("media", "remote"), ("media", "kind")),
+            f"is set, but media.kind is {settings.media.kind}: nothing would be mounted",
+            "set media.kind to rclone, or leave media.remote out",
+        )
     for key, path, thing in (
         (("plex", "config_dir"), settings.plex.config_dir, "Plex's database"),
         (("state_dir",), settings.state_dir, "plexsuper's record of the run"),

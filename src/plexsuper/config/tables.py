@@ -22,7 +22,8 @@ class DockerSettings(_Table):
     """The server's container, for `plex.runtime = "docker"`."""
 
     image: str = Field(
-        "plexinc/pms-docker", description="the image: `plexinc/pms-docker`, `linuxserver/plex`, or one like them"
+        "plexinc/pms-docker",
+        description="the image: `plexinc/pms-docker`, `linuxserver/plex`, or one like them",
     )
     container: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]+$")] = Field(
         "plex", description="the container's name; one of that name that plexsuper did not make is left alone"
@@ -35,22 +36,32 @@ class DockerSettings(_Table):
     network: str = Field(
         "host", description="`host`, `bridge`, or a network's name; not on the host's, the port is published"
     )
-    port: int = Field(32400, ge=1, le=65535, description="the port of this host for a network that is not the host's")
+    port: int = Field(
+        32400, ge=1, le=65535, description="the port of this host for a network that is not the host's"
+    )
     media: str | None = Field(
         None,
         description="where the container sees media.path; else in the same place. Of a mount the directory above it is "
         "bound, so the last name has to be the same",
         examples=["/data/media"],
     )
-    transcode: LocalPath | None = Field(None, description="a directory for `/transcode`; else inside the container")
+    transcode: LocalPath | None = Field(
+        None, description="a directory for `/transcode`; else inside the container"
+    )
     memory: ByteSize | None = Field(None, description="the most memory it may use", examples=["8GiB"])
-    swap: ByteSize | None = Field(None, description="the most swap besides that memory; else none", examples=["2GiB"])
+    swap: ByteSize | None = Field(
+        None, description="the most swap besides that memory; else none", examples=["2GiB"]
+    )
     cpus: float | None = Field(None, gt=0, description="how many processors it may use", examples=[3.5])
-    uid: int | None = Field(None, ge=0, description="the user whose files Plex's are (PLEX_UID, PUID)", examples=[1000])
-    gid: int | None = Field(None, ge=0, description="the group whose files Plex's are (PLEX_GID, PGID)", examples=[1000])
+    uid: int | None = Field(
+        None, ge=0, description="the user whose files Plex's are (PLEX_UID, PUID)", examples=[1000]
+    )
+    gid: int | None = Field(
+        None, ge=0, description="the group whose files Plex's are (PLEX_GID, PGID)", examples=[1000]
+    )
     timezone: str = Field("Etc/UTC", description="the container's time zone")
-    environment: dict[str, str] = Field(
-        {}, description="further variables of the container", examples=[{"ALLOWED_NETWORKS": "192.168.0.0/24"}]
+    environment: Words = Field(
+        (), description="further variables of the container", examples=[["ALLOWED_NETWORKS=192.168.0.0/24"]]
     )
 
 
@@ -110,9 +121,37 @@ class MediaSettings(_Table):
         description="the directory or mount point with the media; it is proved by content",
         examples=["/mnt/media"],
     )
-    kind: Literal["directory", "mount"] = Field(
+    kind: Literal["directory", "mount", "rclone"] = Field(
         "directory",
-        description="`mount`: something must be mounted at the path; `directory`: it only has to hold content",
+        description="`mount`: something must be mounted at the path; `directory`: it only has to hold content; "
+        "`rclone`: plexsuper mounts `remote` there itself, watches it, and mounts it anew when it dies",
+    )
+    remote: str | None = Field(
+        None,
+        description="what rclone mounts: a remote of its configuration and a path in it",
+        examples=["s3:my-bucket/media"],
+    )
+    rclone: str = Field(
+        "", description="the rclone to use; empty: the one of the `rclone` extra, else on PATH"
+    )
+    rclone_config: LocalPath | None = Field(
+        None,
+        description="rclone's configuration file; without it rclone's usual one",
+        examples=["/root/.config/rclone/rclone.conf"],
+    )
+    cache_dir: LocalPath | None = Field(
+        None,
+        description="where rclone caches files, on a local disk; without it below `state_dir`",
+        examples=["/var/cache/plexsuper"],
+    )
+    cache_size: str = Field("20G", description="how large that cache may grow, as rclone writes sizes")
+    flags: Words = Field(
+        (),
+        description="more options for `rclone mount`, stronger than those of the profile",
+        examples=[["--transfers=8"]],
+    )
+    connections: int = Field(
+        8, ge=1, description="how many files plexsuper itself reads from the storage at once"
     )
     every: Duration = Field(5.0, description="how often the storage is probed")
     deadline: Duration = Field(30.0, description="how long one probe may take; a slow line is not a dead one")

@@ -6,6 +6,7 @@ import anyio
 import anyio.to_thread
 
 from plexsuper.actions.preflight.checks import judge
+from plexsuper.actions.preflight.mounting import check_mounting
 from plexsuper.actions.preflight.seen import SECTIONS, Seen
 from plexsuper.bus import Publish
 from plexsuper.clients.config_dir import read_preferences
@@ -19,6 +20,7 @@ from plexsuper.config import Settings
 from plexsuper.definitions import load_definitions
 from plexsuper.errors import DatabaseError, PreflightError, ServerAway, SettingsError, StorageError
 from plexsuper.events import PreflightFinding
+from plexsuper.storage_settings import wish_of
 from plexsuper.terms import Section, SectionDefinition
 
 
@@ -52,7 +54,6 @@ class _Look:
                 tasks.start_soon(question)
         assert self._host is not None
         assert self._server is not None
-        assert self._media is not None
         return Seen(
             host=self._host,
             server=self._server,
@@ -82,6 +83,8 @@ class _Look:
 
     async def _ask_media(self) -> None:
         deadline = self._settings.media.deadline
+        if wish_of(self._settings) is not None:
+            return  # it is not mounted yet: the remote itself is asked
         try:
             self._media = await self._probe.look(deadline)
         except StorageError as error:  # no helper can be run: one finding among the others
@@ -131,13 +134,17 @@ async def examine(settings: Settings, *, probe: ContentProbe) -> tuple[Preflight
     definitions, paths = settings.run.definitions, settings.plex.paths
     wanted = () if definitions is None else await anyio.to_thread.run_sync(load_definitions, definitions)
     async with open_http(settings.plex.url) as transport:
-        return await find(
+        found = await find(
             settings,
             plex=Plex(transport),
             probe=probe,
             library=None if paths is None else LibraryFile(paths.library_db),
             definitions=wanted,
         )
+    wish = wish_of(settings)
+    if wish is None:
+        return found
+    return (*found, *await check_mounting(wish, named=settings.media.rclone))
 
 
 async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish) -> None:

@@ -13,6 +13,8 @@ from plexsuper.selection import nearest
 def check_media(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     """Tell whether the storage serves content."""
     path = settings.media.path
+    if seen.media is None:
+        return
     if isinstance(seen.media, Proof):
         yield ok("media", f"{path} serves content: {seen.media.detail}")
     else:

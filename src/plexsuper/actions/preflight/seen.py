@@ -24,7 +24,7 @@ class Seen:
 
     host: Host
     server: Identity | ServerNotUp
-    media: Proof | Failure
+    media: Proof | Failure | None
     library: tuple[Section, ...] | DatabaseError | None = None
     definitions: tuple[SectionDefinition, ...] = ()
     missing: tuple[str, ...] = ()

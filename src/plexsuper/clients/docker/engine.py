@@ -71,7 +71,9 @@ async def open_engine(given: str | None = None) -> AsyncIterator[Docker]:
     finally:
         try:
             await docker.close()
-        except aiohttp.ClientError:  # the stream of events was cut: its error is raised before the rest is closed
+        except (
+            aiohttp.ClientError
+        ):  # the stream of events was cut: its error is raised before the rest is closed
             await docker.close()
 
 

@@ -26,7 +26,7 @@ def container_spec(settings: Settings) -> ContainerSpec:
         gid=docker.gid,
         timezone=docker.timezone,
         grace=plex.stop_patience,
-        environment=tuple(sorted(docker.environment.items())),
+        environment=tuple(sorted(_assigned(word) for word in docker.environment)),
     )
 
 
@@ -39,3 +39,8 @@ def on_host(settings: Settings, path: str) -> str:
     if path == target or path.startswith(f"{target}/"):
         return f"{settings.media.path}{path[len(target) :]}"
     return path
+
+
+def _assigned(word: str) -> tuple[str, str]:
+    name, _, value = word.partition("=")
+    return name, value

@@ -83,19 +83,15 @@ class LeftProcess:
                 os.kill(self.pid, number)
 
 
-async def end_process(process: RcloneProcess, *, drain: float) -> bool:
-    """Wait *drain* seconds for the end of *process*, then kill it. Say whether it has ended.
+async def end_process(process: RcloneProcess) -> bool:
+    """Kill *process* and say whether it has ended, within half a second.
 
-    An rclone whose mount was detached ends by itself when the last file on it is closed. It is never asked with
-    SIGTERM: then it ends at once, whatever is open. Killing also frees everybody who waits for its answers.
+    Never with SIGTERM: rclone then ends at once too, whatever is open, and an idle one unmounts itself first.
+    Killing frees everybody who waits for its answers.
     """
-    if drain > 0:
-        with anyio.move_on_after(drain):
-            await process.wait()
-    if not process.ended():
-        process.send(signal.SIGKILL)
-        with anyio.move_on_after(_KILL_PATIENCE):
-            await process.wait()
+    process.send(signal.SIGKILL)
+    with anyio.move_on_after(_KILL_PATIENCE):
+        await process.wait()
     return process.ended()
 
 

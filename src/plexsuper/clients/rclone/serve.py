@@ -1,6 +1,5 @@
 """A small S3 server of rclone's own, for demonstrations and tests: a directory, served as buckets."""
 
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,9 +55,8 @@ async def serve_s3(
         port = await _port(process, tail)
         yield S3Server(port=port, access_key=access_key, secret_key=secret_key, child=child)
     finally:
-        process.send(signal.SIGCONT)
         with anyio.CancelScope(shield=True):
-            await end_process(process, drain=0.0)
+            await end_process(process)
 
 
 async def _port(process: OwnProcess, log: LogTail) -> int:
