@@ -11,7 +11,7 @@ from pathlib import Path
 from plexsuper import events as e
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.memory import Shelf
+from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Phase
 from tests.story import Story, play
 from tests.story_seeds import ALL, Wait, findings, remember_preferences
@@ -96,6 +96,8 @@ def _spans(story: Story, waits: Sequence[Wait]) -> list[float]:
             case e.SectionPhaseFinished():
                 key = (fact.section.title, fact.report.phase)
                 taken[key] = at - begun.get(key, at)
+            case _:
+                continue
     return [taken[wait.section, wait.phase] - wait.idle for wait in waits]
 
 

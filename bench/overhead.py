@@ -147,9 +147,11 @@ def _report(measured: Measured) -> list[str]:
     return [
         f"run: {measured.wall:.0f} s, exit code {measured.exit_code}, {measured.events.total()} events: "
         + ", ".join(f"{kind} {count}" for kind, count in measured.events.most_common(6)),
-        f"CPU: {measured.cpu:.2f} s = {100 * share:.2f} % of one core (goal {100 * CPU_GOAL} %); "
-        f"{measured.cpu_at_start:.2f} s of it until the first event, {100 * running:.2f} % after it; "
-        f"a run of ten minutes at this rate: {100 * ten:.2f} %",
+        (
+            f"CPU: {measured.cpu:.2f} s = {100 * share:.2f} % of one core (goal {100 * CPU_GOAL} %); "
+            f"{measured.cpu_at_start:.2f} s of it until the first event, {100 * running:.2f} % after it; "
+            f"a run of ten minutes at this rate: {100 * ten:.2f} %"
+        ),
         f"memory: peak {measured.peak:.0f} MiB, with its helper {measured.peak_with_helper:.0f} MiB (goal {RSS_GOAL:.0f} MiB)",
     ]
 

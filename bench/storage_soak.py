@@ -5,6 +5,7 @@ every answer and resets 2 % of all requests. Every suspicion and loss is a false
 """
 
 import argparse
+import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from functools import partial
@@ -16,6 +17,13 @@ from plexsuper.clients.storage import Storage
 from plexsuper.events import Event, MountAbandoned, MountLost, MountSuspected
 from plexsuper.monitors.storage import pace_of, watch_storage
 from tests.storage.stack import Stack, stack
+
+INTRODUCTION = """\
+# A slow and unsteady backend for {minutes:g} minutes
+
+Measured by `scripts/bench storage_soak`: every answer of the S3 server takes 1 to 5 s longer, 2 % of all requests are
+reset, files are read now and then. The storage is only slow, so every suspicion and every loss is a false one.
+"""
 
 PROFILES = ("local_delta", "cloud_standard")  # the quick and the intensive one have the same pace
 FALSE = (MountSuspected, MountLost, MountAbandoned)
@@ -48,14 +56,14 @@ async def soak(minutes: float) -> dict[str, list[Event]]:
 
     def note(profile: str, fact: Event) -> None:
         said[profile].append(fact)
-        print(f"{anyio.current_time():.1f} {profile}: {fact}", flush=True)
+        note_progress(f"{anyio.current_time():.1f} {profile}: {fact}")
 
     async with stack() as built, AsyncExitStack() as resources:
         built.proxy.latency, built.proxy.reset_rate = (1.0, 5.0), 0.02
         storages = {p: await resources.enter_async_context(storage_of(built, p)) for p in PROFILES}
         async with anyio.create_task_group() as tasks:
             for profile, storage in storages.items():
-                print(profile, await storage.mount(), flush=True)
+                note_progress(f"{profile}: {await storage.mount()}")
                 watch = partial(
                     watch_storage, partial(note, profile), storage, pace=pace_of(profile), patience=600
                 )
@@ -63,19 +71,28 @@ async def soak(minutes: float) -> dict[str, list[Event]]:
                 tasks.start_soon(read_now_and_then, storage)
             await anyio.sleep(60 * minutes)
             tasks.cancel_scope.cancel()
-        print(f"{built.proxy.requests} requests, {built.proxy.resets} reset, over {minutes:g} minutes")
+        note_progress(
+            f"{built.proxy.requests} requests, {built.proxy.resets} reset, over {minutes:g} minutes"
+        )
     return said
+
+
+def note_progress(text: str) -> None:
+    """Tell how it goes, beside the result."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=30.0)
     minutes = parser.parse_args().minutes
-    for profile, facts in anyio.run(soak, minutes).items():
+    said = anyio.run(soak, minutes)
+    print(INTRODUCTION.format(minutes=minutes))
+    for profile, facts in said.items():
         counted = Counter(type(fact).__name__ for fact in facts)
         false = sum(counted[kind.__name__] for kind in FALSE)
         print(
-            f"{profile}: {false} false alarms in {minutes:g} minutes; published: {dict(counted) or 'nothing'}"
+            f"* {profile}: {false} false alarms in {minutes:g} minutes; published: {dict(counted) or 'nothing'}"
         )
 
 

@@ -20,7 +20,7 @@ from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.memory import Shelf
+from plexsuper.simulator.shelves import Shelf
 from plexsuper.simulator.truth import Entry
 from plexsuper.terms import Outcome, Phase, Stage
 from tests.story import Story, play
@@ -266,6 +266,8 @@ def _phases(story: Story) -> Iterator[tuple[str, Phase, Outcome, float, float]]:
             case e.SectionPhaseFinished(report=report):
                 title = fact.section.title
                 yield title, report.phase, report.outcome, begun.get((title, report.phase), at), at
+            case _:
+                continue
 
 
 def _next_cause(story: Story, section: int, after: float) -> float:
@@ -287,6 +289,8 @@ def _overlaps(story: Story, jobs: tuple[Job, ...]) -> list[str]:
                 begun[fact.section.id] = at
             case e.SectionFinished():
                 spans.append((fact.section.id, begun[fact.section.id], at))
+            case _:
+                continue
     quiet = story.at(e.StageFinished, lambda fact: fact.stage is Stage.QUIET)
     return [
         f"{job.kind} of {titles[job.section]} ran {job.start:.2f} - {job.end:.2f} in the time of {titles[section]}"

@@ -251,11 +251,14 @@ def test_schema_prints_a_valid_json_schema():
 
 def test_wrong_options_of_the_demo_are_told_at_once(tmp_path):
     (tmp_path / "file").touch()
-    shown = invoke("demo", "--library", "huge", "--events", "xml", "--data", "file", "--keep")
+    shown = invoke(
+        "demo", "--library", "huge", "--events", "xml", "--data", "file", "--keep", "--fault", "flood"
+    )
     assert shown.exit_code == 2
     assert shown.stderr.splitlines() == [
         "--library: 'huge' is not one of small, reference",
         "--events: 'xml' is not one of auto, jsonl, text",
+        "--fault: 'flood' is not one of mount-death",
         "--keep is for the temporary directory: with --data everything is kept anyway",
         "--data: file is not a directory",
     ]

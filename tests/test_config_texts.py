@@ -55,7 +55,7 @@ def test_a_file_that_is_not_text_is_told(tmp_path):
 def test_the_written_file_changes_nothing():
     write(settings_file())
     assert tomllib.loads(settings_file()) == {
-        "plex": {},
+        "plex": {"docker": {}},
         "media": {},
         "library": {},
         "run": {},

@@ -4,9 +4,14 @@ import statistics
 
 import pytest
 
+from plexsuper import events as e
+from plexsuper.kinds import SectionType
 from plexsuper.settle import Judgement, Settled, Settler
+from plexsuper.simulator.knobs import Knobs
+from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Phase
-from tests.story_seeds import PAUSE, Draw, draw, findings, play_draw
+from tests.story import play
+from tests.story_seeds import PAUSE, Draw, draw, findings, play_draw, remember_preferences
 
 SEEDS = range(100)
 CHUNK = 10
@@ -43,7 +48,7 @@ def test_the_worlds_reach_both_ends_of_what_is_not_known():
         ("queue_seconds", 0.01, 10),
         ("scan_seconds", 0.05, 5),
         ("metadata_seconds", 0.1, 5),
-        ("frame_loss", 0.0, 0.8),
+        ("frame_loss", 0.0, 0.75),
         ("socket_life", 0.0, 40),
         ("answer_delay", 0.0, 1.2),
         ("jitter", 0.0, 0.35),
@@ -66,6 +71,17 @@ def test_the_record_catches_whoever_believes_too_early(tmp_path, monkeypatch):
     world = draw(0)
     faults = findings(play_draw(world, tmp_path)).faults
     assert [fault for fault in faults if "done at" in fault] != []
+
+
+def test_the_sonic_task_ends_with_its_section_though_other_music_is_left(tmp_path):
+    shelves = (
+        Shelf("Few", SectionType.ARTIST, known=3),
+        Shelf("Films", SectionType.MOVIE, known=5),
+        Shelf("Much", SectionType.ARTIST, known=40),
+    )
+    story = play(*shelves, meanwhile=remember_preferences, state_dir=tmp_path, knobs=Knobs(sonic_seconds=2.0))
+    assert findings(story).faults == []
+    assert story.of(e.StatsCollected)[-1].statistics.live.sonic == 43
 
 
 def test_a_seed_always_plays_the_same_run(tmp_path):

@@ -4,18 +4,19 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from plexsuper import events as e
 from plexsuper.actions.preflight import preflight
 from plexsuper.bus import Bus, Publish
-from plexsuper.clients.docker.engine import ask_engine, open_engine
+from plexsuper.clients.docker.engine import open_engine
 from plexsuper.clients.docker.images import Images
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.docker.wish import container_spec
@@ -44,7 +45,16 @@ HEARTBEAT: Final = 30.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def run(settings: Settings, face: Face) -> int:
+Interlude: TypeAlias = Callable[[Kit], Coroutine[Any, Any, None]]
+"""Something that happens beside a run, to show how the run takes it."""
+
+
+async def nothing_meanwhile(_: Kit) -> None:
+    """Let a run go undisturbed."""
+    await anyio.lowlevel.checkpoint()
+
+
+async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_meanwhile) -> int:
     """Carry out one run and return its exit code; everything that happens is told to *face*.
 
     The first SIGINT, SIGTERM or SIGHUP ends the run cleanly, a second one at once.
@@ -59,6 +69,7 @@ async def run(settings: Settings, face: Face) -> int:
             faces.start_soon(face.show, envelopes)
             async with _equip(settings, bus, recorder, redactor) as kit, anyio.create_task_group() as tasks:
                 await tasks.start(_listen, bus.publish)
+                tasks.start_soon(meanwhile, kit)
                 conclusion = await conduct(kit, agenda(settings), dropped=face.dropped)
                 tasks.cancel_scope.cancel()
             bus.publish(_finished(conclusion, time.monotonic() - began))
@@ -119,7 +130,6 @@ async def _place(stack: AsyncExitStack, settings: Settings) -> tuple[Runtime, Im
         log = settings.state_dir / "plex.log" if plex.command else None
         return LocalRuntime(config_dir=plex.config_dir, command=plex.command, log=log), None
     docker = await stack.enter_async_context(open_engine(plex.docker.engine))
-    architecture = (await ask_engine(docker)).architecture
     runtime = DockerRuntime(
         docker,
         container_spec(settings),
@@ -127,7 +137,7 @@ async def _place(stack: AsyncExitStack, settings: Settings) -> tuple[Runtime, Im
         engine=plex.docker.engine,
         claim=lambda: plex.claim,
     )
-    return runtime, Images(docker, architecture)
+    return runtime, Images(docker)
 
 
 async def _beat(kit: Kit, dropped: Callable[[], int]) -> None:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from plexsuper.clients.docker.engine import ask_engine, engine_address, open_engine
+from plexsuper.clients.docker.engine import ask_engine, open_engine
 from plexsuper.clients.http import open_http
 from plexsuper.clients.plex import Plex
 from plexsuper.errors import ServerAway
@@ -105,15 +105,9 @@ async def test_a_container_that_is_killed_during_a_scan_is_missed_at_once(engine
             assert library.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-async def test_where_there_is_no_engine_the_error_says_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr("plexsuper.clients.docker.engine.SOCKETS", (str(tmp_path / "a"), str(tmp_path / "b")))
-    with pytest.raises(ServerAway, match=r"apt install docker\.io"):
-        engine_address(None)
+async def test_where_there_is_no_engine_the_error_says_what_to_do(tmp_path):
     async with open_engine(f"unix://{tmp_path}/nobody.sock") as away:
-        with pytest.raises(
-            ServerAway, match="asking Docker for its version: the Docker engine does not answer"
-        ):
+        with pytest.raises(ServerAway, match=r"asking Docker for its version: .* apt install docker\.io"):
             await ask_engine(away)
 
 

@@ -34,6 +34,6 @@ async def pull_image(images: Images, name: str, publish: Publish) -> None:
     already = image is not None
     if image is None:
         image = await images.pull(name, progress)
-    images.require_fit(name, image)
+    await images.require_fit(name, image)
     seconds = anyio.current_time() - began
     publish(ImagePulled(image=name, id=image.id, size=image.size, seconds=seconds, already=already))

@@ -171,6 +171,10 @@ def demo(
         Path | None, typer.Option("--data", metavar="DIR", help="Work in this directory, and keep it.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary directory.")] = False,
+    fault: Annotated[
+        str | None,
+        typer.Option("--fault", metavar="NAME", help="mount-death: kill the mount during the first scan."),
+    ] = None,
 ) -> None:
     """Show a whole run against the embedded Plex."""
     wrong = [
@@ -181,6 +185,8 @@ def demo(
         )
         if value not in choices
     ]
+    if fault not in (None, "mount-death"):
+        wrong.append(f"--fault: {fault!r} is not one of mount-death")
     if data is not None and keep:
         wrong.append("--keep is for the temporary directory: with --data everything is kept anyway")
     if data is not None and data.exists() and not data.is_dir():
@@ -189,7 +195,9 @@ def demo(
         raise SettingsError("\n".join(wrong))
     from plexsuper.demo import run_demo  # noqa: PLC0415 - the simulator: --help must not load it
 
-    raise typer.Exit(run_demo(library=library, events=cast("Format", events), data=data, keep=keep))
+    raise typer.Exit(
+        run_demo(library=library, events=cast("Format", events), data=data, keep=keep, fault=fault)
+    )
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
@@ -206,3 +214,35 @@ def db(ctx: typer.Context) -> None:
     from plexsuper.database_cli import app as database  # noqa: PLC0415 - its own commands: --help must not load it
 
     raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
+
+
+@app.command()
+def deploy(
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Made by `plexsuper db export`.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="user@host:/path/to/Plex Media Server, or a directory.")],
+    *,
+    stop: Annotated[str | None, typer.Option(metavar="COMMAND", help="Stops that Plex (default: systemctl).")] = None,
+    start: Annotated[str | None, typer.Option(metavar="COMMAND", help="Starts that Plex (default: systemctl).")] = None,
+    url: Annotated[str | None, typer.Option(help="That Plex, as its own machine knows it.")] = None,
+    ssh: Annotated[str, typer.Option(metavar="COMMAND", help="The ssh client, with options for it.")] = "ssh",
+    bundles: Annotated[bool, typer.Option(help="Also Metadata and Media, where the archive has them.")] = True,
+    patience: Annotated[float, typer.Option(help="Seconds it may take to stop, and to come up.")] = 600.0,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Compare checksums only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps; nothing is changed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
+) -> None:
+    """Put the library of an archive into another Plex."""
+    from plexsuper.deploy_cli import run_deploy  # noqa: PLC0415 - network stack and zstd: --help must not load them
+
+    given = {"stop": stop, "start": start, "url": url}
+    run_deploy(
+        archive,
+        target,
+        {name: value for name, value in given.items() if value is not None},
+        ssh=ssh,
+        bundles=bundles,
+        patience=patience,
+        judged=not no_check,
+        dry_run=dry_run,
+        as_json=as_json,
+    )

@@ -46,7 +46,9 @@ class DockerSettings(_Table):
         examples=["/data/media"],
     )
     transcode: LocalPath | None = Field(
-        None, description="a directory for `/transcode`; else inside the container"
+        None,
+        description="a directory for `/transcode`; else inside the container",
+        examples=["/srv/plex-transcode"],
     )
     memory: ByteSize | None = Field(None, description="the most memory it may use", examples=["8GiB"])
     swap: ByteSize | None = Field(

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plexsuper.database.access import SQLITE_ERRORS, connect, explain, readable_uri, refuse_if_open
-from plexsuper.database.crew import Crew, Job
+from plexsuper.database.crew import Crew
 from plexsuper.database.custom_index import compare_with_table
 from plexsuper.database.diagnosis import name_the_damaged
 from plexsuper.database.file_checks import judge_file, notes_on_file
 from plexsuper.database.format import Malformed
-from plexsuper.database.jobs import Verdict, full_jobs, quick_jobs
+from plexsuper.database.jobs import Verdict, full_jobs, quick_jobs, relation_of
 from plexsuper.database.ownership import Ownership, judge_ownership
 from plexsuper.database.pages import PageSource
 from plexsuper.database.plex_tool import check_with_plex_sqlite
@@ -22,8 +22,8 @@ from plexsuper.database.report import CheckReport, Finding, Unjudged
 from plexsuper.database.schema import Schema, is_text, read_schema
 from plexsuper.database.survey import Survey
 from plexsuper.database.table_checks import Complaint
+from plexsuper.database.unchanged import file_state, sound_before
 from plexsuper.database.unjudged import beyond_stock_sqlite
-from plexsuper.database.wal import wal_path
 from plexsuper.errors import DatabaseError
 
 _WORKERS = 2
@@ -37,13 +37,16 @@ def check_database(
     full: bool = True,
     progress: ProgressCallback | None = None,
     plex_sqlite: Sequence[str] | None = None,
+    earlier: CheckReport | None = None,
 ) -> CheckReport:
     """Check the database at *path*, library or blobs, of a Plex that is not running; nothing is ever written.
 
     The full check reads every page: each table is compared with each of its indexes, each page must belong to exactly
     one owner. Without *full*, only the header, the size, the write-ahead log and the counts of rows and index
     entries are compared, which takes seconds per gigabyte and sees most damage, not all. *plex_sqlite* is the command
-    that runs `Plex SQLite` (see `plex_tool`); with it the order of the ICU indexes is judged, too.
+    that runs `Plex SQLite` (see `plex_tool`); with it the order of the ICU indexes is judged, too. *earlier* is the report
+    of a full check of the file of which this one is a changed copy: a table whose pages are the same, byte for byte, in both
+    keeps its verdict.
 
     Raises:
         DatabaseError: the file is missing, empty, unreadable, open in another process, or changes during the check.
@@ -57,7 +60,7 @@ def check_database(
     with source:
         refuse_if_open(path)
         before = file_state(path)
-        report = _Examination(source, full, progress or _silent, plex_sqlite).report()
+        report = _Examination(source, full, progress or _silent, plex_sqlite, earlier).report()
         if file_state(path) != before:
             raise DatabaseError(f"{path} changed while it was checked; stop Plex and check again")
     return replace(report, state=before, seconds=time.monotonic() - started)
@@ -67,18 +70,13 @@ def _silent(_: Progress) -> None:
     pass
 
 
-def file_state(path: Path) -> tuple[tuple[int, int, int], ...]:
-    """Identity, size and time of change of a database and its log: equal as long as nobody has written to them."""
-    files = [file.stat() for file in (path, wal_path(path)) if file.exists()]
-    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in files)
-
-
 @dataclass(slots=True)
 class _Examination:
     source: PageSource
     full: bool
     tell: ProgressCallback
     plex_sqlite: Sequence[str] | None
+    earlier: CheckReport | None
     findings: list[Finding] = field(default_factory=list)
     complaints: list[Complaint] = field(default_factory=list)
     rows: dict[str, int | None] = field(default_factory=dict)
@@ -122,36 +120,54 @@ class _Examination:
         for name in schema.collations:
             conn.create_collation(name, lambda _left, _right: 1)
         self.source.warm(self.tell)
-        jobs = full_jobs(conn, schema) if self.full else quick_jobs(schema)
-        if self.source.size < _SMALL:
-            own = self._own_work(conn, schema)
-            self._take(job(conn) for job in jobs)
-        else:
-            own = self._share(uri, conn, schema, jobs)
+        own = self._judge_trees(uri, conn, schema)
         if own is not None:
             self.findings += name_the_damaged(self.source, schema, own, self.complaints)
         self.unjudged += beyond_stock_sqlite(schema)
         if self.plex_sqlite and self.full and not self.findings:  # it has nothing to add to damage
             self._ask_plex(uri, schema)
 
-    def _share(
-        self, uri: str, conn: sqlite3.Connection, schema: Schema, jobs: list[Job[Verdict]]
-    ) -> Ownership | None:
+    def _judge_trees(self, uri: str, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
+        own = self._claim_pages(schema) if self.full and self.earlier else None
+        known = self._known(schema, own)
+        jobs = full_jobs(conn, schema, known) if self.full else quick_jobs(schema)
+        if self.source.size < _SMALL:
+            own = self._own_work(conn, schema, known, own)
+            self._take(job(conn) for job in jobs)
+            return own
         with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
             crew.start(jobs)
-            own = self._own_work(conn, schema)
+            own = self._own_work(conn, schema, known, own)
             self._take(crew.results(lambda done: self.tell(Progress("check", done, len(jobs), "tables"))))
         return own
 
-    def _own_work(self, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
+    def _known(self, schema: Schema, own: Ownership | None) -> frozenset[str]:
+        """The tables whose verdict is known from the earlier check; what it counted there is taken over."""
+        if own is None or self.earlier is None:
+            return frozenset()
+        known = sound_before(self.source, own, schema, self.earlier)
+        self.rows |= {name: self.earlier.rows[name] for name in known}
+        self.orphans |= {
+            name: count for name, count in self.earlier.orphans.items() if relation_of(name) <= known
+        }
+        return known
+
+    def _claim_pages(self, schema: Schema) -> Ownership:
+        own = judge_ownership(Survey(self.source, self._tick()), schema)
+        self.findings += own.findings
+        self.findings += own.count_findings(schema)
+        return own
+
+    def _own_work(
+        self, conn: sqlite3.Connection, schema: Schema, known: frozenset[str], own: Ownership | None
+    ) -> Ownership | None:
         """What only our own page reader can do: who owns each page, and the indexes in an order only Plex knows."""
         if not self.full:
             return None
-        survey = Survey(self.source, self._tick())
-        own = judge_ownership(survey, schema)
-        self.findings += own.findings
-        self.findings += own.count_findings(schema)
+        own = own or self._claim_pages(schema)
         for table in schema.tables.values():
+            if table.name in known:
+                continue
             for index in table.indexes:
                 if not index.custom_collation or not index.plain or index.partial:
                     continue

@@ -49,19 +49,33 @@ class Verdict:
     orphans: dict[str, int] = field(default_factory=dict)
 
 
-def full_jobs(conn: sqlite3.Connection, schema: Schema) -> list[Job[Verdict]]:
-    """Everything that SQLite can judge of *schema*, the biggest pieces first."""
+def full_jobs(
+    conn: sqlite3.Connection, schema: Schema, known: frozenset[str] = frozenset()
+) -> list[Job[Verdict]]:
+    """Everything that SQLite can judge of *schema*, the biggest pieces first, without the tables *known* to be sound."""
     jobs: list[tuple[int, Job[Verdict]]] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
     for table in schema.tables.values():
+        if table.name in known:
+            continue
         size = _last_row(conn, table) * (len(table.indexes) + 1)
         jobs.append((size, partial(_judge_table, table=table)))
         if needs_lookups(table):
             jobs += [(size, job) for job in _lookup_jobs(table)]
     for child, column, parent in _PARENTS:
-        if child in schema.tables and parent in schema.tables:
+        if {child, parent} <= schema.tables.keys() and not {child, parent} <= known:
             jobs.append((0, partial(_count_orphans, child=child, column=column, parent=parent)))
     jobs += [(0, partial(_judge_rtree, name=item.name)) for item in schema.virtual if item.module == "rtree"]
     return [job for _, job in sorted(jobs, key=lambda entry: -entry[0])]
+
+
+def relation_of(orphans: str) -> frozenset[str]:
+    """The two tables of the relation that a check's report calls *orphans*."""
+    return frozenset(
+        table
+        for child, column, parent in _PARENTS
+        if f"{child}.{column}" == orphans
+        for table in (child, parent)
+    )
 
 
 def quick_jobs(schema: Schema) -> list[Job[Verdict]]:

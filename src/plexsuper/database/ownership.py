@@ -8,7 +8,7 @@ from plexsuper.database.schema import Schema
 from plexsuper.database.survey import FIRST_TREE, FREE, LOCK, POINTER_MAP, Complain, Survey
 
 _MOST = 20
-_SCHEMA = "sqlite_schema"
+SCHEMA_TREE = "sqlite_schema"
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Ownership:
 def judge_ownership(survey: Survey, schema: Schema) -> Ownership:
     """Claim all pages of *survey* for the trees of *schema*, the free page list and the lock page."""
     result = Ownership(survey, {FREE: "free page list", LOCK: "lock page", POINTER_MAP: "pointer map"})
-    trees: list[tuple[str, Kind, int]] = [(_SCHEMA, "schema", 1)]
+    trees: list[tuple[str, Kind, int]] = [(SCHEMA_TREE, "schema", 1)]
     for table in schema.tables.values():
         trees.append((table.name, "table", table.root))
         trees += [(index.name, "index", index.root) for index in table.indexes]

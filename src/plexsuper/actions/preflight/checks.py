@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from plexsuper.actions.preflight.container import check_docker
 from plexsuper.actions.preflight.machine import (
     check_config_dir,
     check_machine,
@@ -21,6 +22,7 @@ CHECKS: Final[tuple[Callable[[Settings, Seen], Iterator[PreflightFinding]], ...]
     check_state_dir,
     check_config_dir,
     check_library,
+    check_docker,
     check_server,
     check_token,
     check_media,

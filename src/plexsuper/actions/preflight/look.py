@@ -10,6 +10,8 @@ from plexsuper.actions.preflight.mounting import check_mounting
 from plexsuper.actions.preflight.seen import SECTIONS, Seen
 from plexsuper.bus import Publish
 from plexsuper.clients.config_dir import read_preferences
+from plexsuper.clients.docker.survey import DockerSeen, look_at_docker
+from plexsuper.clients.docker.wish import container_spec, on_host
 from plexsuper.clients.host import Host, look_at_host
 from plexsuper.clients.http import open_http
 from plexsuper.clients.library_file import LibraryFile, LibrarySource
@@ -47,10 +49,17 @@ class _Look:
         self._missing: tuple[str, ...] = ()
         self._sections: tuple[Section, ...] | DatabaseError | None = None
         self._preferences: dict[str, str] = {}
+        self._docker: DockerSeen | None = None
 
     async def look(self) -> Seen:
         async with anyio.create_task_group() as tasks:
-            for question in (self._ask_host, self._ask_server, self._ask_media, self._ask_library):
+            for question in (
+                self._ask_host,
+                self._ask_server,
+                self._ask_media,
+                self._ask_library,
+                self._ask_docker,
+            ):
                 tasks.start_soon(question)
         assert self._host is not None
         assert self._server is not None
@@ -63,6 +72,7 @@ class _Look:
             missing=self._missing,
             machine=self._preferences.get("ProcessedMachineIdentifier"),
             token=bool(self._preferences.get("PlexOnlineToken")),
+            docker=self._docker,
         )
 
     async def _ask_host(self) -> None:
@@ -74,6 +84,11 @@ class _Look:
             ),
             abandon_on_cancel=True,
         )
+
+    async def _ask_docker(self) -> None:
+        plex = self._settings.plex
+        if plex.runtime == "docker":
+            self._docker = await look_at_docker(container_spec(self._settings), plex.docker.engine)
 
     async def _ask_server(self) -> None:
         try:
@@ -92,7 +107,7 @@ class _Look:
         paths = [path for definition in self._definitions for path in definition.paths]
         if isinstance(self._media, Failure) or not paths:
             return
-        there = await self._probe.exists(paths, deadline)
+        there = await self._probe.exists([on_host(self._settings, path) for path in paths], deadline)
         if isinstance(there, Failure):
             self._media = there
         else:

@@ -74,7 +74,7 @@ def check_config_dir(settings: Settings, seen: Seen) -> Iterator[PreflightFindin
             "set plex.config_dir if Plex's directory can be reached from here",
         )
     elif not place.exists:
-        if settings.plex.command:
+        if settings.plex.can_start:
             yield ok("plex.config_dir", f"{place.path} does not exist yet: a server from scratch")
         else:
             yield error("plex.config_dir", f"{place.path} does not exist", "correct plex.config_dir")

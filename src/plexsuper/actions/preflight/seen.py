@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from plexsuper.clients.docker.survey import DockerSeen
 from plexsuper.clients.host import Host
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.probe import Failure, Proof
@@ -30,6 +31,7 @@ class Seen:
     missing: tuple[str, ...] = ()
     machine: str | None = None
     token: bool = False
+    docker: DockerSeen | None = None
 
 
 def ok(subject: str, message: str) -> PreflightFinding:

@@ -24,7 +24,7 @@ def check_library(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
             "the run checks it first and repairs it if library.repair is set; by hand: `plexsuper db repair`",
         )
     elif seen.library is None:
-        if settings.plex.command or isinstance(seen.server, ServerNotUp):
+        if settings.plex.can_start or isinstance(seen.server, ServerNotUp):
             yield ok("library", f"no database yet at {paths.library_db}: a run from scratch")
         else:
             yield error(
@@ -72,8 +72,9 @@ def check_server(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
 
 def _check_absent(settings: Settings, server: ServerNotUp) -> Iterator[PreflightFinding]:
     url = settings.plex.url
-    if settings.plex.command:
-        yield ok("server", f"nothing answers at {url}: plex.command will start it")
+    if settings.plex.can_start:
+        starter = "its container" if settings.plex.runtime == "docker" else "plex.command"
+        yield ok("server", f"nothing answers at {url}: {starter} will start it")
     else:
         yield error(
             "server",

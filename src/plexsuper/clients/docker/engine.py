@@ -17,6 +17,9 @@ SOCKETS: Final = ("/run/docker.sock", "/var/run/docker.sock")
 OLDEST_API: Final = (1, 41)
 """That of Docker 20.10, the oldest engine that this was tried with."""
 
+_INSTALL: Final = (
+    "Install and start Docker (Debian: apt install docker.io), or set DOCKER_HOST or plex.docker.engine"
+)
 _CONNECT: Final = 5.0
 _AWAY: Final = 900
 """The status by which aiodocker says that there is no engine at all."""
@@ -37,20 +40,10 @@ class EngineInfo:
 
 
 def engine_address(given: str | None) -> str:
-    """Return the address of the engine: *given*, `DOCKER_HOST`, or the usual socket.
-
-    Raises:
-        ServerAway: none of them is there.
-    """
+    """Return the address of the engine: *given*, `DOCKER_HOST`, or the usual socket."""
     if address := given or os.environ.get("DOCKER_HOST"):
         return address
-    for socket in SOCKETS:
-        if Path(socket).is_socket():
-            return f"unix://{socket}"
-    raise ServerAway(
-        f"no Docker engine is here: there is no {SOCKETS[1]} and DOCKER_HOST is not set; "
-        "install and start Docker (Debian: apt install docker.io), or set DOCKER_HOST or plex.docker.engine"
-    )
+    return f"unix://{next((socket for socket in SOCKETS if Path(socket).is_socket()), SOCKETS[-1])}"
 
 
 def is_local(address: str) -> bool:
@@ -89,7 +82,9 @@ def explained(doing: str) -> Iterator[None]:
         yield
     except DockerError as error:
         if error.status == _AWAY:
-            raise ServerAway(f"{doing}: the Docker engine does not answer ({error.message})") from error
+            raise ServerAway(
+                f"{doing}: the Docker engine does not answer ({error.message}). {_INSTALL}"
+            ) from error
         raise ServerRefused(f"{doing}: the Docker engine refused: {error.message}") from error
     except PermissionError as error:
         raise ServerRefused(

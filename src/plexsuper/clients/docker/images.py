@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
-from plexsuper.clients.docker.engine import explained
+from plexsuper.clients.docker.engine import ask_engine, explained
 from plexsuper.errors import PreflightError, ServerAway
 
 
@@ -97,9 +97,9 @@ class _Layers:
 
 
 class Images:
-    """The images of one engine, which runs on *architecture*."""
+    """The images of one engine; its *architecture* is asked for when it is not given."""
 
-    def __init__(self, docker: Docker, architecture: str = "unknown") -> None:
+    def __init__(self, docker: Docker, architecture: str = "") -> None:
         self._docker = docker
         self._architecture = architecture
 
@@ -132,14 +132,17 @@ class Images:
             except DockerError as error:
                 if error.status == 900:
                     raise
-                raise PreflightError(explain_pull(name, error.message, self._architecture)) from error
+                raise PreflightError(
+                    explain_pull(name, error.message, self._architecture or "its architecture")
+                ) from error
         found = await self.find(name)
         if found is None:
             raise ServerAway(f"the image {name} was pulled, but the engine does not have it; try again")
         return found
 
-    def require_fit(self, name: str, image: Image) -> None:
+    async def require_fit(self, name: str, image: Image) -> None:
         """Raise `PreflightError` when the image *name* is for another processor than the engine's."""
-        if self._architecture not in {"unknown", image.architecture}:
+        self._architecture = self._architecture or (await ask_engine(self._docker)).architecture
+        if self._architecture != image.architecture:
             said = f"it is for {image.architecture}: exec format error"
             raise PreflightError(explain_pull(name, said, self._architecture))

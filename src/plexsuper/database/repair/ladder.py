@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plexsuper.database.access import SQLITE_ERRORS, explain, refuse_if_open
-from plexsuper.database.check import check_database, file_state
+from plexsuper.database.check import check_database
 from plexsuper.database.format import Malformed
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.repair.objects import keep_sequences, missing_objects
@@ -28,6 +28,7 @@ from plexsuper.database.repair.virtual import heal, hurt_tables, refresh
 from plexsuper.database.repair.workshop import apply_log, make_whole, workshop
 from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
+from plexsuper.database.unchanged import file_state
 from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
@@ -138,7 +139,11 @@ class _Repair:
             self._settle()
             # The copy starts as the original was when it was checked
             fresh = turn > 0 or "header" in self.report.steps or "sqlite_schema" in self.report.tables
-            checked = check_database(self.copy, progress=self.tell) if fresh else self.report.before
+            checked = (
+                check_database(self.copy, progress=self.tell, earlier=self.report.before)
+                if fresh
+                else self.report.before
+            )
             if checked.healthy and not self.hurt and not self.stale:
                 return checked
             state = frozenset((finding.object, finding.message) for finding in checked.findings)

@@ -1,0 +1,92 @@
+"""Proves that a complete run goes through a container, from an image to a verdict, with its events as JSON lines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docker.lab import KERNEL_MEMORY, Lab, docker, lab
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), pytest.mark.blocking(KERNEL_MEMORY)]
+
+
+def settings(here: Lab, *options: str) -> Path:
+    """Write the settings of a run through the lab's container."""
+    environment = dict(here.spec("--sections", "auto", *options).environment)
+    words = json.dumps([f"{name}={value}" for name, value in environment.items()])
+    file = here.root / "plexsuper.toml"
+    file.write_text(
+        f"""
+        profile = "local_quick"
+        state_dir = "{here.root}/state"
+        [plex]
+        runtime = "docker"
+        url = "http://127.0.0.1:{here.port}"
+        config_dir = "{here.layout.data}"
+        stop_patience = 20
+        [plex.docker]
+        image = "{here.image}"
+        container = "{here.name}"
+        media = "/srv/media"
+        environment = {words}
+        [media]
+        path = "{here.media}"
+        """
+    )
+    return file
+
+
+def run(here: Lab, file: Path, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run plexsuper to its end; return its exit code and its events."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSUPER_")}
+    command = [sys.executable, "-m", "plexsuper", *arguments, "--config", str(file)]
+    done = subprocess.run(
+        command,
+        env=inherited | {"DOCKER_HOST": here.engine} | environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert events, done.stdout + done.stderr
+    return done.returncode, events
+
+
+@pytest.mark.lesson("L42", "F05", "F08")
+async def test_a_complete_run_goes_through_a_container(engine, images):
+    async with lab(engine, images) as here:
+        code, events = run(here, settings(here), "run", "--events", "jsonl", PLEX_CLAIM="claim-secretword")
+        assert code == 0, events[-5:]
+        types = [event["type"] for event in events]
+        wanted = [
+            "image.pulled",
+            "container.started",
+            "plex.ready",
+            "token.found",
+            "prefs.quieted",
+            "section.finished",
+            "prefs.restored",
+            "plex.stopped",
+            "run.finished",
+        ]
+        places = [types.index(name) for name in wanted]
+        assert places == sorted(places)
+        (stopped,) = [event["data"] for event in events if event["type"] == "plex.stopped"]
+        assert stopped == {"exit_code": 0, "wal_empty": True}
+        assert "secretword" not in json.dumps(events)
+        assert docker("inspect", "--format", "{{.State.Status}}", here.name) == "exited"
+
+
+@pytest.mark.lesson("L16")
+async def test_a_run_whose_claim_fails_ends_at_once_with_the_reason(engine, images):
+    async with lab(engine, images) as here:
+        file = settings(here, "--knob", "claim_answer=refused", "--knob", "maintenance_seconds=400")
+        code, events = run(here, file, "run", "--events", "jsonl", PLEX_CLAIM="claim-secretword")
+        assert code == 6, events[-5:]
+        assert events[-1]["data"]["duration"] < 60
+        assert "plex.tv/claim" in events[-1]["data"]["detail"]
