@@ -5,8 +5,8 @@ could tell the difference any more:
 
 * Plex pauses for at most 8 s between two things it does for one request (real servers showed about 2 s);
   whoever pauses for a minute without any sign cannot be told from one that is done.
-* Where notifications are refused or lost, a scan that moves no `scannedAt` takes at least 1.5 s: one that is
-  shorter than the time between two looks and leaves no trace was never there.
+* Where notifications are refused or lost, or no activity tells of a scan, one that moves no `scannedAt` takes
+  at least 1.5 s: one that is shorter than the time between two looks and leaves no trace was never there.
 """
 
 import random
@@ -173,7 +173,8 @@ def _knobs(rng: random.Random, shelves: tuple[Shelf, ...]) -> Knobs:
     }
     if any(shelf.type is SectionType.PHOTO for shelf in shelves):  # without an agent, both pauses are one
         knobs["analysis_gap"] = min(knobs["analysis_gap"], PAUSE / (1 + jitter) - knobs["metadata_gap"])
-    blind = bool(knobs["frame_loss"] or knobs["sockets_refused"] or knobs["socket_life"])
+    missed = knobs["frame_loss"] or knobs["sockets_refused"] or knobs["socket_life"]
+    blind = missed or not knobs["scan_activity"]
     if blind and not knobs["quiet_scan_moves_scanned_at"]:
         knobs["scan_seconds"] = max(knobs["scan_seconds"], 1.5)
     return Knobs(**knobs)

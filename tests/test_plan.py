@@ -7,6 +7,7 @@ import pytest
 from plexsuper import events as e
 from plexsuper.course import Agenda
 from plexsuper.errors import ExitCode
+from plexsuper.examples import RUN
 from plexsuper.kinds import SectionType
 from plexsuper.orders import (
     CancelDeed,
@@ -21,7 +22,7 @@ from plexsuper.orders import (
     Unwatch,
     Watch,
 )
-from plexsuper.plan import Plan
+from plexsuper.plan import DECISIVE, Plan
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
 
 FILMS = Section(id=1, title="Films", type=SectionType.MOVIE)
@@ -488,3 +489,15 @@ def test_an_interrupted_run_exports_nothing():
     facts = (*up_to_sections(FILMS), SIGTERM, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED))
     orders = last(*facts, done(Stage.RESTORE), done(Stage.STOP), agenda=EXPORT)
     assert isinstance(orders[0], Conclude)
+
+
+def test_a_fact_that_is_not_decisive_changes_no_plan():
+    plan = Plan(agenda=Agenda()).begin()[0]
+    others = 0
+    for _, fact in RUN:  # one of every type
+        after, orders = plan.after(fact)
+        if not isinstance(fact, DECISIVE):
+            others += 1
+            assert (after, orders) == (plan, ()), fact
+        plan = after
+    assert others > 20

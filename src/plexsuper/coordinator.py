@@ -1,6 +1,6 @@
 """Carries out the orders of the plan: one deed at a time, cancelled when the plan says so.
 
-The coordinator is the only one who starts and cancels work. It feeds every fact of the bus to the plan, starts
+The coordinator is the only one who starts and cancels work. It feeds the decisive facts of the bus to the plan, starts
 stages, phases and monitors in its own task group, and reports how each deed ended as a fact of its own. It
 decides nothing.
 """
@@ -31,7 +31,7 @@ from plexsuper.orders import (
     Unwatch,
     Watch,
 )
-from plexsuper.plan import Plan
+from plexsuper.plan import DECISIVE, Plan
 from plexsuper.supervise import supervise
 from plexsuper.terms import Outcome, PhaseReport, Stage
 
@@ -78,7 +78,7 @@ class Coordinator:
 
     async def run(self) -> Conclude:
         """Carry out orders until the plan concludes; nothing of the run is left running when this returns."""
-        with self._bus.subscribe(*e.EVENT_TYPES) as facts:
+        with self._bus.subscribe(*DECISIVE) as facts:
             async with anyio.create_task_group() as tasks:
                 conclusion = await self._conduct(facts, tasks)
                 tasks.cancel_scope.cancel()

@@ -12,6 +12,7 @@ from plexsuper.actions.catalogue import create_missing
 from plexsuper.actions.container import prepare_container
 from plexsuper.actions.database import check_database, collect
 from plexsuper.actions.library import export, inject, judge, repair
+from plexsuper.actions.logs import collect_logs
 from plexsuper.actions.mount import mount_storage
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
@@ -23,6 +24,8 @@ from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
+from plexsuper.actions.warm import warm_section
+from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.ledger import Ledger
 from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.evidence import Evidence, counted
@@ -38,7 +41,7 @@ from plexsuper.orders import Monitor, RunPhase
 from plexsuper.planned import planned_steps
 from plexsuper.selection import choose
 from plexsuper.supervise import supervise
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
+from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, Stage
 
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
 
@@ -217,7 +220,16 @@ class RunDeeds:
         if stopped is None:
             return Outcome.SKIPPED
         self._kit.bus.publish(stopped)
+        if self._kit.container is not None:
+            await self._collect_logs(self._kit.container)
         return Outcome.DONE
+
+    async def _collect_logs(self, container: DockerRuntime) -> None:
+        settings = self._kit.settings
+        plex = None if settings.plex.paths is None else settings.plex.paths.logs
+        hide = self._kit.redactor
+        collected = await collect_logs(container, plex=plex, state_dir=settings.state_dir, hide=hide)
+        self._kit.bus.publish(collected)
 
     # --- phases --------------------------------------------------------------------------------------
 
@@ -234,6 +246,8 @@ class RunDeeds:
         if gone:
             note = _GONE.format(", ".join(gone))
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
+        if phase is Phase.ANALYZE:
+            await self._warm(order.section)
         ask, call_off = self._verbs(order)
         request = Request(
             section=order.section,
@@ -256,6 +270,16 @@ class RunDeeds:
     def _forced(self, order: RunPhase) -> bool:
         deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)
         return deep or order.phase is Phase.REFRESH
+
+    async def _warm(self, section: SectionRef) -> None:
+        """Read the beginning of what will be analysed: a cold cache makes Plex's reads fail (lesson F01)."""
+        kit, mount = self._kit, self._kit.mount
+        if mount is None or kit.library is None or not kit.settings.media.warm:
+            return
+        async with kit.library.open() as library:
+            files = await library.unanalyzed_files(section.id)
+        if files:
+            await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)
 
     def _verbs(self, order: RunPhase) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
         plex, section = self._kit.plex, order.section.id

@@ -76,7 +76,9 @@ def deploy(
     return _Deed(order, say, progress).carry_out(check)
 
 
-def planned(order: Order, *, check: Check | None = None, progress: ProgressCallback | None = None) -> list[str]:
+def planned(
+    order: Order, *, check: Check | None = None, progress: ProgressCallback | None = None
+) -> list[str]:
     """Verify the archive, look at the other side, and return the steps; nothing is changed."""
     return _Deed(order, lambda _: None, progress).steps(check)
 
@@ -94,7 +96,9 @@ class _Deed:
         order, manifest = self._order, self._verified(check)
         seen = self._look()
         codec = choose_codec(order.archive, seen)
-        first = [f"finish what an interrupted deployment left on {order.target}"] if "unfinished" in seen else []
+        first = (
+            [f"finish what an interrupted deployment left on {order.target}"] if "unfinished" in seen else []
+        )
         return [
             *first,
             f"send {order.archive} ({needed_bytes(manifest, bundles=order.bundles)} bytes unpacked) as {codec.value}",
@@ -172,7 +176,9 @@ class _Deed:
                 patience=None,
             )
         except (ServerAway, PreflightError) as error:
-            raise type(error)(f"{error}; Plex there was not touched and runs on with its old databases") from error
+            raise type(error)(
+                f"{error}; Plex there was not touched and runs on with its old databases"
+            ) from error
 
     def _exchange(self, url: str, interrupts: Interrupts) -> bool:
         """Stop Plex and swap; return whether it left a log. If it fails, the old databases are in place, Plex started."""
@@ -244,7 +250,9 @@ class _Deed:
             except ServerRefused as error:
                 if "answered 401" not in str(error):
                     raise
-                self._say("it answers; its counts cannot be asked, it does not take the token in its Preferences.xml")
+                self._say(
+                    "it answers; its counts cannot be asked, it does not take the token in its Preferences.xml"
+                )
                 return None
             problem = difference(_statistics(manifest), counted)
             if not problem:

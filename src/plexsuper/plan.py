@@ -72,6 +72,20 @@ _VERDICTS = {
 _SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
 
 
+DECISIVE: tuple[type[e.Event], ...] = (
+    e.StageFinished,
+    e.SectionPhaseFinished,
+    e.SectionsChosen,
+    e.TokenFound,
+    e.MountLost,
+    e.MountRestored,
+    e.MountAbandoned,
+    e.PlexLost,
+    e.RunInterrupted,
+)
+"""The facts that can change a plan; nobody needs to be woken for any other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """Why the run goes no further."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ def run(here: Lab, file: Path, *arguments: str, **environment: str) -> tuple[int
     return done.returncode, events
 
 
+def contents(archive: Path) -> dict[str, str]:
+    """Return every log of an archive by its name."""
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(archive) as tar:
+        return {
+            member.name: file.read().decode()
+            for member in tar.getmembers()
+            if (file := tar.extractfile(member)) is not None
+        }
+
+
 @pytest.mark.lesson("L42", "F05", "F08")
 async def test_a_complete_run_goes_through_a_container(engine, images):
     async with lab(engine, images) as here:
@@ -79,6 +91,12 @@ async def test_a_complete_run_goes_through_a_container(engine, images):
         (stopped,) = [event["data"] for event in events if event["type"] == "plex.stopped"]
         assert stopped == {"exit_code": 0, "wal_empty": True}
         assert "secretword" not in json.dumps(events)
+        (collected,) = [event["data"] for event in events if event["type"] == "logs.collected"]
+        logs = contents(Path(collected["path"]))
+        assert "Starting Plex Media Server." in logs["container.log"]
+        assert "HttpServer: Listening on port" in logs["plex/Plex Media Server.log"]
+        assert "secretword" not in "".join(logs.values())
+        assert "sim-token" not in "".join(logs.values())
         assert docker("inspect", "--format", "{{.State.Status}}", here.name) == "exited"
 
 

@@ -48,7 +48,15 @@ def tables(stack: Stack) -> dict[str, dict[str, Any]]:
         "plex": {
             "url": f"http://127.0.0.1:{port}",
             "config_dir": str(place / "data"),
-            "command": [*simulator, "--time-scale", "8", "--knob", "item_seconds=12"],
+            "command": [
+                *simulator,
+                "--time-scale",
+                "8",
+                "--knob",
+                "item_seconds=12",
+                "--knob",
+                "analyze_new=false",
+            ],
         },
         "run": {"definitions": str(definitions)},
     }
@@ -63,7 +71,7 @@ async def seen(run: RealRun, type_: str) -> dict[str, Any]:
     return await anyio.to_thread.run_sync(partial(run.wait_until, type_))
 
 
-@pytest.mark.lesson("L40", "L19", "L41")
+@pytest.mark.lesson("L40", "L19", "L41", "F01")
 async def test_a_mount_that_is_killed_during_a_scan_is_brought_back_and_the_scan_repeated() -> None:
     async with stack({"readme.txt": 10}) as here:
         make_media_tree(here.bucket, movies=5, episodes=0, tracks=0, photos=0, seed=1)
@@ -81,6 +89,7 @@ async def test_a_mount_that_is_killed_during_a_scan_is_brought_back_and_the_scan
             code = await anyio.to_thread.run_sync(run.end)
         assert code == 0, run.stdout.decode()[-3000:] + run.stderr
         assert lost["data"]["reason"] == "dead"
+        assert [line["data"]["failed"] for line in run.of("warm.finished")] == [[]]
         ended = [line["data"]["report"]["outcome"] for line in run.of("section.phase.finished")]
         assert ended == ["cancelled", "done", "done"]
         (after,) = run.of("stats.collected", when="after")

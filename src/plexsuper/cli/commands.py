@@ -216,33 +216,9 @@ def db(ctx: typer.Context) -> None:
     raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
 
 
-@app.command()
-def deploy(
-    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Made by `plexsuper db export`.")],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="user@host:/path/to/Plex Media Server, or a directory.")],
-    *,
-    stop: Annotated[str | None, typer.Option(metavar="COMMAND", help="Stops that Plex (default: systemctl).")] = None,
-    start: Annotated[str | None, typer.Option(metavar="COMMAND", help="Starts that Plex (default: systemctl).")] = None,
-    url: Annotated[str | None, typer.Option(help="That Plex, as its own machine knows it.")] = None,
-    ssh: Annotated[str, typer.Option(metavar="COMMAND", help="The ssh client, with options for it.")] = "ssh",
-    bundles: Annotated[bool, typer.Option(help="Also Metadata and Media, where the archive has them.")] = True,
-    patience: Annotated[float, typer.Option(help="Seconds it may take to stop, and to come up.")] = 600.0,
-    no_check: Annotated[bool, typer.Option("--no-check", help="Compare checksums only.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps; nothing is changed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
-) -> None:
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def deploy(ctx: typer.Context) -> None:
     """Put the library of an archive into another Plex."""
-    from plexsuper.deploy_cli import run_deploy  # noqa: PLC0415 - network stack and zstd: --help must not load them
+    from plexsuper.deploy_cli import app as deployment  # noqa: PLC0415 - the network stack: --help must not load it
 
-    given = {"stop": stop, "start": start, "url": url}
-    run_deploy(
-        archive,
-        target,
-        {name: value for name, value in given.items() if value is not None},
-        ssh=ssh,
-        bundles=bundles,
-        patience=patience,
-        judged=not no_check,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
+    raise typer.Exit(deployment(args=ctx.args, prog_name="plexsuper deploy", standalone_mode=False) or 0)

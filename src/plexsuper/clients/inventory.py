@@ -68,7 +68,9 @@ def difference(statistics: LibraryStatistics, counted: Mapping[int, int | None])
         found, counts = counted[section.id], _COUNTED.get(section.type)
         if found is None or counts is None:
             continue
-        live, trashed = (getattr(kinds, counts[1]) for kinds in (section.figures.live, section.figures.trashed))
+        live, trashed = (
+            getattr(kinds, counts[1]) for kinds in (section.figures.live, section.figures.trashed)
+        )
         if not live <= found <= live + trashed:
             return f"section {section.title!r} has {found} {counts[1]} instead of {live}"
     return ""
@@ -90,6 +92,6 @@ async def _total(questions: Questions, section: int, kind: MetadataType) -> int:
     try:
         return int(document(answer)["totalSize"])
     except (ValueError, KeyError) as error:
-        raise ServerRefused(f"GET {path}: Plex answered without a total: {questions.shown(answer)}") from error
-
-
+        raise ServerRefused(
+            f"GET {path}: Plex answered without a total: {questions.shown(answer)}"
+        ) from error

@@ -46,6 +46,13 @@ WHERE library_section_id = :section AND deleted_at IS NULL GROUP BY 1
 """
 
 
+_UNANALYZED_SQL = """
+SELECT p.file FROM media_items m JOIN media_parts p ON p.media_item_id = m.id
+WHERE m.library_section_id = :section AND m.deleted_at IS NULL AND p.deleted_at IS NULL
+  AND coalesce(m.media_analysis_version, 0) <= 0 ORDER BY p.file
+"""
+
+
 class Rows(Protocol):
     """Something that answers SQL: a connection of aiosqlite, or one without a thread in a story."""
 
@@ -115,6 +122,10 @@ class Library:
     async def sections(self) -> tuple[Section, ...]:
         """Return the sections of a known type, as the server's list gives them (but `refreshing`)."""
         return sections_from_rows(await self._ask(SECTIONS_SQL), await self._ask(LOCATIONS_SQL))
+
+    async def unanalyzed_files(self, section: int) -> tuple[str, ...]:
+        """Return the paths of the section's live files that its analysis will open, as Plex sees them."""
+        return tuple(file for (file,) in await self._ask(_UNANALYZED_SQL, {"section": section}) if file)
 
     async def section_counts(self, section: int) -> SectionCounts:
         """Return the counts of one section; raise `DatabaseError` if there is none with that id."""

@@ -143,9 +143,7 @@ class FarSide:
         raise PreflightError(f"{self.target}: {said or f'{what} failed with exit code {code}'}")
 
 
-def _finish(
-    child: "subprocess.Popen[bytes]", feed: Iterable[bytes], patience: float | None
-) -> int | None:
+def _finish(child: "subprocess.Popen[bytes]", feed: Iterable[bytes], patience: float | None) -> int | None:
     """Feed *child* and return its exit code; None when it was late and has been killed."""
     assert child.stdin is not None
     try:

@@ -152,6 +152,10 @@ class MediaSettings(_Table):
         description="more options for `rclone mount`, stronger than those of the profile",
         examples=[["--transfers=8"]],
     )
+    warm: bool = Field(
+        True,
+        description="with `rclone`: read the beginning of every new file before its analysis, which never retries",
+    )
     connections: int = Field(
         8, ge=1, description="how many files plexsuper itself reads from the storage at once"
     )
