@@ -41,6 +41,15 @@ class Deeds:
         await self._take_time(order.phase)
         return PhaseReport(phase=order.phase, outcome=Outcome.DONE, seconds=TAKES)
 
+    async def recover(self, reason: e.MountFault) -> None:
+        self.log.append(f"recovery from {reason} begun")
+        try:
+            await anyio.sleep(3 * TAKES)
+        except anyio.get_cancelled_exc_class():
+            self.log.append("recovery cancelled")
+            raise
+        self.log.append("recovery ended")
+
     async def _take_time(self, deed: Stage | Phase) -> None:
         self.log.append(f"{deed} begun")
         try:
@@ -185,3 +194,30 @@ def test_monitors_run_from_the_stage_that_needs_them_to_the_clean_up():
     assert seen[Stage.CATALOGUE] == seen[Stage.STATISTICS] == set(Monitor)
     assert seen[Stage.RESTORE] == {Monitor.SERVER, Monitor.NOTIFICATIONS}
     assert seen[Stage.STOP] == set()
+
+
+@pytest.mark.lesson("L41")
+def test_a_recovery_runs_beside_the_phase_and_ends_before_the_clean_up():
+    deeds: list[Deeds] = []
+
+    async def play() -> None:
+        bus: Bus[e.Event] = Bus()
+        mine = Deeds(bus, {})
+        deeds.append(mine)
+        plan = Plan(agenda=Agenda(own_mount=True))
+
+        async def interfere() -> None:
+            with bus.subscribe(e.SectionStarted) as started:
+                await started.first()
+            bus.publish(e.MountLost(path="/media", reason="dead", detail="killed"))
+            bus.publish(e.MountLost(path="/media", reason="hung", detail="again"))
+            await anyio.sleep(0.5)
+            bus.publish(e.RunInterrupted(signal="SIGTERM"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(interfere)
+            await Coordinator(bus=bus, plan=plan, deeds=mine).run()
+
+    run_virtual(play)
+    log = [line for line in deeds[0].log if "recovery" in line or "restore" in line]
+    assert log == ["recovery from dead begun", "recovery cancelled", "restore begun", "restore ended"]

@@ -89,7 +89,7 @@ class _Deed:
         self._say = say
         self._progress = progress
         self._side = FarSide(parse_target(order.target), ssh=shlex.split(order.ssh))
-        self._token = secrets.token_hex(8)
+        self._ticket = secrets.token_hex(8)
         self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-before-deploy"
 
     def steps(self, check: Check | None) -> list[str]:
@@ -171,7 +171,7 @@ class _Deed:
                 codec.value,
                 sums,
                 *names,
-                token=self._token,
+                ticket=self._ticket,
                 feed=stream_archive(order.archive, codec, self._progress),
                 patience=None,
             )
@@ -192,7 +192,7 @@ class _Deed:
         self._say("exchanging the databases")
         try:
             with interrupts.held():
-                return "log" in self._side.call("swap", self._name, token=self._token).split()
+                return "log" in self._side.call("swap", self._name, ticket=self._ticket).split()
         except BaseException as error:
             with interrupts.held():
                 self._put_back(url, error)
@@ -218,7 +218,7 @@ class _Deed:
         try:
             self._stop(url)
             self._side.call("settle")
-            self._side.call("back", self._name, token=self._token)
+            self._side.call("back", self._name, ticket=self._ticket)
         except PlexsuperError as error:
             raise type(error)(
                 f"{_why(cause)}\nThe old databases could not be put back: {error}\nThey are complete: in place, or in"

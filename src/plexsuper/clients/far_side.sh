@@ -1,5 +1,5 @@
 # The part of a deployment that runs where the other Plex lives. Needs a POSIX shell and its usual tools, tar, and zstd
-# or gzip if they are there: nothing is installed. Called as: sh -c THIS plexsuper VERB ROOT TOKEN [ARGUMENT...]
+# or gzip if they are there: nothing is installed. Called as: sh -c THIS plexsuper VERB ROOT TICKET [ARGUMENT...]
 #
 # A swap is two renames of whole directories, so a -wal goes with its database and no mixed pair can ever be seen. It is
 # written down in a journal first: `settle` puts the old directory back, or completes the new one, after a crash.
@@ -16,12 +16,12 @@ die() { say "$1"; exit 9; }
 
 verb=$1
 root=$2
-token=$3
+ticket=$3
 shift 3
 cd -P -- "$root/Plug-in Support" 2>/dev/null || die "there is no Plug-in Support in $root: name Plex's own directory (the one with Preferences.xml)"
 old=Databases
 home=Databases.snapshots
-work=$home/.deploy-$token
+work=$home/.deploy-$ticket
 failed=$home/.deploy-replaced
 journal=$home/deploy.journal
 
@@ -152,7 +152,7 @@ swap() {
   if holder; then die "a process has the databases open again: does something restart Plex? Nothing was changed"; fi
   keep=$home/$1
   if [ -s "$old/$library-wal" ] || [ -s "$old/$blobs-wal" ]; then echo log; fi
-  write_journal "swap $token $1"
+  write_journal "swap $ticket $1"
   mv "$old" "$keep"
   if mv "$work/new" "$old"; then
     place
@@ -197,7 +197,7 @@ back() {
   keep=$home/$1
   if holder; then die "a process has the databases open: stop that Plex first"; fi
   if [ ! -d "$keep" ] && [ ! -f "$journal" ]; then return 0; fi # they never left
-  write_journal "back $token $1"
+  write_journal "back $ticket $1"
   for tree in Metadata Media; do
     [ -d "$keep/$tree" ] || continue
     if [ -e "../$tree" ]; then
@@ -220,8 +220,8 @@ back() {
 settle() {
   [ -f "$journal" ] || return 0
   if holder; then die "a process has the databases open: stop that Plex first"; fi
-  read -r deed token name <"$journal"
-  work=$home/.deploy-$token
+  read -r deed ticket name <"$journal"
+  work=$home/.deploy-$ticket
   keep=$home/$name
   if [ "$deed" = back ]; then
     back "$name"

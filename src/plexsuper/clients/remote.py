@@ -17,9 +17,16 @@ from plexsuper.clients.child import clean_environment
 from plexsuper.errors import PreflightError, ServerAway, SettingsError
 
 SSH = ("ssh",)
-_SSH_OPTIONS = (
-    "-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o ServerAliveCountMax=4".split()
-)
+_SSH_OPTIONS = [
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "ConnectTimeout=15",
+    "-o",
+    "ServerAliveInterval=15",
+    "-o",
+    "ServerAliveCountMax=4",
+]
 _SSH_FAILED = 255
 _HOST = re.compile(r"(?P<host>[^/:]+|[^/:]*\[[^/\]]+\]):(?P<root>/.*)")
 _PATIENCE = 600.0
@@ -64,7 +71,7 @@ class FarSide:
         self,
         verb: str,
         *arguments: str,
-        token: str = "-",
+        ticket: str = "-",
         feed: Iterable[bytes] = (),
         patience: float | None = _PATIENCE,
     ) -> str:
@@ -74,7 +81,7 @@ class FarSide:
             PreflightError: it said no; the message is its own.
             ServerAway: the connection failed or was late; whether the deed was done is not known.
         """
-        command = ("sh", "-c", self._script, "plexsuper", verb, self.target.root, token, *arguments)
+        command = ("sh", "-c", self._script, "plexsuper", verb, self.target.root, ticket, *arguments)
         return self._run(command, verb, feed, patience)
 
     def run(self, command: str, patience: float = _PATIENCE) -> str:
@@ -158,6 +165,8 @@ def _finish(child: "subprocess.Popen[bytes]", feed: Iterable[bytes], patience: f
     finally:
         child.kill()
         child.wait()
+        with suppress(BrokenPipeError):
+            child.stdin.close()
 
 
 def _await_tunnel(tunnel: "subprocess.Popen[bytes]", port: int, errors: int) -> None:

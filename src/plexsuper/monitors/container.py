@@ -63,6 +63,7 @@ class _Watch:
             try:
                 async with self._container.happenings() as happenings:
                     await self._look()
+                    self._back()
                     delay = _FIRST
                     async for action in happenings:
                         await self._look(oom=action == "oom")
@@ -148,7 +149,6 @@ class _Watch:
         except ServerError as error:
             self._lost(str(error))
             return
-        self._back()
         pid = state.pid if state is not None and state.running else None
         self._judge_memory(state, told=oom)
         if pid == self._running:
@@ -183,6 +183,7 @@ class _Watch:
             self._publish(EngineLost(detail=detail))
 
     def _back(self) -> None:
+        """Only a new session says that: an engine that is being stopped still answers on old connections."""
         if self._away_since is not None:
             self._publish(EngineRestored(after=anyio.current_time() - self._away_since))
             self._away_since = None

@@ -87,9 +87,7 @@ def connect_as_plex(path: Path, *, check_same_thread: bool = True) -> sqlite3.Co
     conn = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=check_same_thread)
     try:
         _refuse_real_database(conn, path)
-        conn.text_factory = _decode
-        conn.create_collation("icu_root", compare_like_nocase)
-        _alias_tokenizer(conn)
+        teach(conn)
         conn.execute("PRAGMA journal_mode=WAL")
         conn.execute("PRAGMA synchronous=NORMAL")
         conn.execute("PRAGMA foreign_keys=OFF")
@@ -98,6 +96,13 @@ def connect_as_plex(path: Path, *, check_same_thread: bool = True) -> sqlite3.Co
         conn.close()
         raise
     return conn
+
+
+def teach(conn: sqlite3.Connection) -> None:
+    """Give a connection stand-ins for what Plex has compiled in: its tokenizer and its collation."""
+    conn.text_factory = _decode
+    conn.create_collation("icu_root", compare_like_nocase)
+    _alias_tokenizer(conn)
 
 
 def compare_like_nocase(left: str, right: str) -> int:
