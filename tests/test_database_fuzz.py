@@ -95,7 +95,7 @@ def test_every_undamaged_database_passes(seed, wal, page_size, bases, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.lesson("L48")
-@pytest.mark.parametrize("first", range(0, 200, REPAIRS_PER_TEST))
+@pytest.mark.parametrize("first", range(0, 150, REPAIRS_PER_TEST))
 def test_a_repair_ends_sound_with_every_row_of_an_intact_leaf_or_changes_nothing(first, bases, tmp_path):
     base = bases(3)
     leaves = rows_by_leaf(base.write(tmp_path))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from plexsuper.clients.docker.wish import container_spec
+from plexsuper.config import load_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.docker, pytest.mark.fuse, pytest.mark.timeout(300)]
@@ -51,3 +54,30 @@ def test_a_complete_run_in_containers_is_received_line_by_line(home):
     assert after == 3
     assert "container.started" in {event["type"] for event in events}
     assert "claim-for-the-harness" not in "".join(lines)
+
+
+@pytest.mark.parametrize("profile", ["harness", "plex"])
+def test_the_compose_file_is_valid_for_every_profile(profile):
+    newer = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
+    command = ["docker", "compose"] if newer else ["docker-compose"]
+    checked = subprocess.run(
+        [*command, "--profile", profile, "config", "--quiet"],
+        cwd=ROOT,
+        env=os.environ | {"HARNESS": "/srv/harness"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr
+
+
+@pytest.mark.parametrize("settings", ["docker/harness/plexsuper.toml", "docker/plex/plexsuper.toml"])
+def test_the_settings_of_the_compose_file_are_right(settings, monkeypatch):
+    monkeypatch.delenv("PLEXSUPER_TEST_RUN")
+    monkeypatch.delenv("PLEXSUPER_REQUIRE", raising=False)
+    if "harness" in settings:  # the compose file gives these, because they depend on where it is played
+        monkeypatch.setenv("PLEXSUPER_MEDIA__PATH", "/srv/x/srv/media")
+        monkeypatch.setenv("PLEXSUPER_PLEX__CONFIG_DIR", "/srv/x/config")
+    spec = container_spec(load_settings(file=ROOT / settings))
+    assert (spec.remountable, spec.media_target) == (True, "/data/media")

@@ -56,7 +56,7 @@ async def scan_while_somebody_reads(here: Lab) -> None:
 @pytest.mark.lesson("F08")
 @pytest.mark.parametrize("gentle", [True, False], ids=["stopped by us", "stopped by docker"])
 async def test_a_stop_with_a_large_write_ahead_log_loses_nothing(engine, images, gentle):
-    knobs = ("stop_seconds=20", "item_seconds=0.02", "metadata_seconds=0")
+    knobs = ("stop_seconds=48", "item_seconds=0.02", "metadata_seconds=0")
     async with lab(engine, images, films=40) as here:
         runtime = here.runtime(here.spec("--sections", "auto", knobs=knobs, grace=60.0 if gentle else 1.0))
         await runtime.start()

@@ -95,12 +95,6 @@ def _storage(settings: Settings) -> Iterator[Conflict]:
             "is not set",
             "media.kind is rclone: name the remote to mount, such as s3:bucket/media",
         )
-    if settings.media.kind != "rclone" and settings.media.remote:
-        yield Conflict(
-            (("media", "remote"), ("media", "kind")),
-            f"is set, but media.kind is {settings.media.kind}: nothing would be mounted",
-            "set media.kind to rclone, or leave media.remote out",
-        )
     for key, path, thing in (
         (("plex", "config_dir"), settings.plex.config_dir, "Plex's database"),
         (("state_dir",), settings.state_dir, "plexsuper's record of the run"),

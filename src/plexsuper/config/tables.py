@@ -139,7 +139,7 @@ class MediaSettings(_Table):
     rclone_config: LocalPath | None = Field(
         None,
         description="rclone's configuration file; without it rclone's usual one",
-        examples=["/root/.config/rclone/rclone.conf"],
+        examples=["/etc/rclone/rclone.conf"],
     )
     cache_dir: LocalPath | None = Field(
         None,

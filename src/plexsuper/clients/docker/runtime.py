@@ -17,6 +17,7 @@ from plexsuper.clients.docker.container import Container
 from plexsuper.clients.docker.frost import Frost
 from plexsuper.clients.docker.happenings import container_happenings
 from plexsuper.clients.docker.processes import ContainerProcesses
+from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
 from plexsuper.clients.process import exited
 from plexsuper.errors import ServerAway, ServerRefused
@@ -24,15 +25,6 @@ from plexsuper.redact import redact
 from plexsuper.terms import Scanner
 
 PREFERENCES: Final = "/config/Library/Application Support/Plex Media Server/Preferences.xml"
-
-_SERVICE_DOWN: Final = """
-PATH=$PATH:/command:/bin
-for service in /var/run/s6/services/plex /run/service/svc-plex /var/run/service/svc-plex; do
-  [ -e "$service/supervise" ] && exec s6-svc -d "$service"
-done
-exit 3
-"""
-"""Both kinds of image supervise their server with s6, in different places; a server that is down stays down."""
 
 _KEPT_LINES: Final = 1000
 _LEAST_STOP: Final = 10.0
@@ -148,7 +140,8 @@ class DockerRuntime:
         if self._frost.frozen:
             self.thaw(self._frost.frozen)
         with anyio.move_on_after(patience):
-            await self._stop_service()
+            if refused := await stop_service(self.container, self._processes.server()):
+                self.lines.append(refused)
         try:
             with anyio.fail_after(_LEAST_STOP + _KILLED_WITHIN):
                 await self.container.stop(_LEAST_STOP)
@@ -163,16 +156,6 @@ class DockerRuntime:
                 f"the container {name} still runs after it was stopped; look at docker logs {name}"
             )
         return None if state is None else state.exit_code
-
-    async def _stop_service(self) -> None:
-        server = self._processes.server()
-        code, said = await self.container.exec(["sh", "-c", _SERVICE_DOWN])
-        if code != 0:
-            self.lines.append(
-                f"plexsuper: the service could not be stopped by itself ({code}): {said.strip()}"
-            )
-        elif server is not None:
-            await exited(server)
 
     # --- what runs -----------------------------------------------------------------------------------
 
