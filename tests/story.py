@@ -23,10 +23,10 @@ from plexsuper.clients.command_line import classify
 from plexsuper.clients.library import LOCATIONS_SQL, SECTIONS_SQL, Library, sections_from_rows
 from plexsuper.clients.plex import Plex
 from plexsuper.config import Settings
+from plexsuper.decisions.health import Failure, Proof
+from plexsuper.decisions.orders import Conclude
 from plexsuper.errors import ServerAway, ServerRefused
-from plexsuper.health import Failure, Proof
 from plexsuper.kit import Kit, agenda
-from plexsuper.orders import Conclude
 from plexsuper.redact import Redactor
 from plexsuper.simulator.identity import Account, PreferencesFile
 from plexsuper.simulator.knobs import Knobs

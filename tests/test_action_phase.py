@@ -6,10 +6,10 @@ import pytest
 from plexsuper import events as e
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.bus import Bus
+from plexsuper.decisions.evidence import Evidence
+from plexsuper.decisions.settle import Patience
 from plexsuper.errors import ServerAway
-from plexsuper.evidence import Evidence
 from plexsuper.kinds import SectionType
-from plexsuper.settle import Patience
 from plexsuper.terms import Phase, Section, SectionRef
 from tests.virtual_time import run_virtual
 

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from plexsuper.actions.storage import missing_locations, prove_storage
+from plexsuper.decisions.health import Failure, Proof
 from plexsuper.errors import ExitCode, StorageError
 from plexsuper.events import MountReady
-from plexsuper.health import Failure, Proof
 from tests.virtual_time import run_virtual
 
 MEDIA = Path("/media")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsuper.connection_budget import ConnectionBudget
+from plexsuper.decisions.connection_budget import ConnectionBudget
 from plexsuper.events import ConnectionsLimited
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsuper.container_log import Fatal, LogReader, Noticed
+from plexsuper.decisions.container_log import Fatal, LogReader, Noticed
 
 FIRST_RUN = (
     "[cont-init.d] 40-plex-first-run: executing... ",

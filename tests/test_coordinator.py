@@ -9,11 +9,11 @@ import pytest
 from plexsuper import events as e
 from plexsuper.bus import Bus
 from plexsuper.coordinator import Coordinator
-from plexsuper.course import Agenda
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.orders import Conclude, Monitor, RunPhase
+from plexsuper.decisions.plan import Plan
 from plexsuper.errors import ExitCode, StorageError
 from plexsuper.kinds import SectionType
-from plexsuper.orders import Conclude, Monitor, RunPhase
-from plexsuper.plan import Plan
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage, Verdict
 from tests.virtual_time import run_virtual
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsuper.course import Agenda, Course
+from plexsuper.decisions.course import Agenda, Course
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
 

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 from typer.testing import CliRunner
 
+from plexsuper.cli.database import app
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.database_cli import app
 from plexsuper.errors import ExitCode
 from plexsuper.simulator.schema import connect_as_plex
 from tests.database_library import (
@@ -201,7 +201,7 @@ def test_progress_goes_to_stderr_and_only_the_result_to_stdout(databases):
 
 
 def test_the_command_line_does_not_load_zstd_or_the_page_readers():
-    code = "import sys, plexsuper.database_cli; print([m for m in sys.modules if 'zstd' in m or m.endswith('.repair') or m.endswith('database.check')])"
+    code = "import sys, plexsuper.cli.database; print([m for m in sys.modules if 'zstd' in m or m.endswith('.repair') or m.endswith('database.check')])"
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -2,8 +2,8 @@
 
 import pytest
 
+from plexsuper.decisions.health import Failure, MountFact, MountHealth, Proof
 from plexsuper.events import MountAbandoned, MountLost, MountRestored, MountSuspected
-from plexsuper.health import Failure, MountFact, MountHealth, Proof
 
 DEAD = Failure(reason="dead", detail="not connected")
 EMPTY = Failure(reason="empty", detail="nothing there")

@@ -5,9 +5,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from plexsuper.decisions.health import Failure, Proof
 from plexsuper.errors import StorageError
 from plexsuper.events import Event, MountAbandoned, MountLost, MountRestored, MountSuspected
-from plexsuper.health import Failure, Proof
 from plexsuper.monitors.mount import watch_mount
 from tests.virtual_time import run_virtual
 

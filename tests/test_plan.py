@@ -5,11 +5,8 @@ from dataclasses import replace
 import pytest
 
 from plexsuper import events as e
-from plexsuper.course import Agenda
-from plexsuper.errors import ExitCode
-from plexsuper.examples import RUN
-from plexsuper.kinds import SectionType
-from plexsuper.orders import (
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
@@ -22,7 +19,10 @@ from plexsuper.orders import (
     Unwatch,
     Watch,
 )
-from plexsuper.plan import DECISIVE, Plan
+from plexsuper.decisions.plan import DECISIVE, Plan
+from plexsuper.errors import ExitCode
+from plexsuper.examples import RUN
+from plexsuper.kinds import SectionType
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
 
 FILMS = Section(id=1, title="Films", type=SectionType.MOVIE)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from plexsuper.course import Agenda
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.planned import Outset, planned_steps
 from plexsuper.errors import SettingsError
 from plexsuper.kinds import SectionType
-from plexsuper.planned import Outset, planned_steps
 from plexsuper.terms import Section, SectionDefinition
 
 FILMS = Section(id=4, title="Films", type=SectionType.MOVIE)

@@ -10,7 +10,7 @@ from plexsuper.clients.docker.engine import EngineInfo
 from plexsuper.clients.docker.images import Image
 from plexsuper.clients.docker.survey import DockerSeen
 from plexsuper.config import Settings
-from plexsuper.health import Proof
+from plexsuper.decisions.health import Proof
 
 ENGINE = EngineInfo(
     version="20.10.24",

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsuper import events as e
-from plexsuper.progress import Pace, PhaseProgress
+from plexsuper.decisions.progress import Pace, PhaseProgress
 from plexsuper.terms import Activity, Phase, SectionRef
 
 FILMS = SectionRef(id=1, title="Films")

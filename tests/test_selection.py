@@ -2,9 +2,9 @@
 
 import pytest
 
+from plexsuper.decisions.selection import choose, named, nearest
 from plexsuper.errors import SettingsError
 from plexsuper.kinds import SectionType
-from plexsuper.selection import choose, named, nearest
 from plexsuper.terms import Section
 
 MUSIC = Section(id=7, title="Music", type=SectionType.ARTIST)

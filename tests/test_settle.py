@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from plexsuper import events as e
-from plexsuper.evidence import Evidence, Picture
+from plexsuper.decisions.evidence import Evidence, Picture
+from plexsuper.decisions.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
 from plexsuper.kinds import SectionType
-from plexsuper.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
 from plexsuper.terms import Activity, Phase, Scanner, ScannerKind, Section
 
 PATIENCE = Patience(quiet=2, quiet_max=20, follow_up=10, unseen=30, stall=150, budget=3600, cap=28800)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from plexsuper import storage_signals as s
-from plexsuper.storage_diagnosis import CLOUD, LOCAL, silence_allowed
-from plexsuper.storage_health import StorageHealth
-from plexsuper.storage_marks import Marks
+from plexsuper.decisions import storage_signals as s
+from plexsuper.decisions.storage_diagnosis import CLOUD, LOCAL, silence_allowed
+from plexsuper.decisions.storage_health import StorageHealth
+from plexsuper.decisions.storage_marks import Marks
 
 GOOD = (s.Answered(0.001), s.ContentRead(4, 0.02), s.CanaryFound(0.05))
 NOT_CONN = "Films: Transport endpoint is not connected"

@@ -5,8 +5,8 @@ import statistics
 import pytest
 
 from plexsuper import events as e
+from plexsuper.decisions.settle import Judgement, Settled, Settler
 from plexsuper.kinds import SectionType
-from plexsuper.settle import Judgement, Settled, Settler
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Phase

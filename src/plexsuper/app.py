@@ -28,14 +28,14 @@ from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.versions import versions
 from plexsuper.config import Settings
 from plexsuper.coordinator import Coordinator
-from plexsuper.course import Agenda
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.orders import Conclude
+from plexsuper.decisions.plan import Plan
 from plexsuper.deeds import RunDeeds
 from plexsuper.definitions import load_definitions
 from plexsuper.errors import ExitCode
 from plexsuper.faces.face import Face
 from plexsuper.kit import Kit, agenda
-from plexsuper.orders import Conclude
-from plexsuper.plan import Plan
 from plexsuper.redact import Redactor
 from plexsuper.storage_settings import probe_of, storage_of
 from plexsuper.stream import Envelope, Recorder

@@ -16,8 +16,7 @@ from anyio.abc import TaskGroup
 
 from plexsuper import events as e
 from plexsuper.bus import Bus, Subscription
-from plexsuper.errors import ExitCode, PlexsuperError
-from plexsuper.orders import (
+from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
@@ -31,7 +30,8 @@ from plexsuper.orders import (
     Unwatch,
     Watch,
 )
-from plexsuper.plan import DECISIVE, Plan
+from plexsuper.decisions.plan import DECISIVE, Plan
+from plexsuper.errors import ExitCode, PlexsuperError
 from plexsuper.supervise import supervise
 from plexsuper.terms import Outcome, PhaseReport, Stage
 

@@ -27,8 +27,11 @@ from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.actions.warm import warm_section
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.ledger import Ledger
+from plexsuper.decisions.evidence import Evidence, counted
+from plexsuper.decisions.orders import Monitor, RunPhase
+from plexsuper.decisions.planned import planned_steps
+from plexsuper.decisions.selection import choose
 from plexsuper.errors import DatabaseError, ServerError
-from plexsuper.evidence import Evidence, counted
 from plexsuper.kit import Kit, outset, patience
 from plexsuper.monitors.container import watch_container
 from plexsuper.monitors.mount import watch_mount
@@ -37,9 +40,6 @@ from plexsuper.monitors.progress import watch_progress
 from plexsuper.monitors.scanner import watch_scanners
 from plexsuper.monitors.server import watch_server
 from plexsuper.monitors.storage import pace_of, watch_storage
-from plexsuper.orders import Monitor, RunPhase
-from plexsuper.planned import planned_steps
-from plexsuper.selection import choose
 from plexsuper.supervise import supervise
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, Stage
 

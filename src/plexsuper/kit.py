@@ -16,10 +16,10 @@ from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.storage import Storage
 from plexsuper.config import Settings
-from plexsuper.course import Agenda
-from plexsuper.planned import Outset
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.planned import Outset
+from plexsuper.decisions.settle import Patience
 from plexsuper.redact import Redactor
-from plexsuper.settle import Patience
 from plexsuper.state import Now
 from plexsuper.terms import Section, SectionDefinition
 

@@ -9,8 +9,8 @@ import pytest
 from plexsuper import events as e
 from plexsuper.actions.recover import Recovered, StillBad, recover_storage
 from plexsuper.clients.storage import Storage
+from plexsuper.decisions.storage_diagnosis import CLOUD
 from plexsuper.monitors.storage import CLOUD_PACE, LOCAL_PACE, watch_storage
-from plexsuper.storage_diagnosis import CLOUD
 from tests.storage.matrix import FAULTS, Fault
 from tests.storage.reader import busy_reader
 from tests.storage.stack import Stack, left_mounts, left_processes, stack

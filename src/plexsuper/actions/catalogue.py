@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Publish
 from plexsuper.clients.plex import Plex
+from plexsuper.decisions.selection import named
 from plexsuper.errors import ServerError
 from plexsuper.events import SectionCreated
-from plexsuper.selection import named
 from plexsuper.terms import SectionDefinition, SectionRef
 
 

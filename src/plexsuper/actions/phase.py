@@ -13,10 +13,10 @@ import anyio
 from plexsuper import events as e
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Bus, Subscription
+from plexsuper.decisions.evidence import EVIDENCE, Evidence, Picture
+from plexsuper.decisions.progress import PhaseProgress
+from plexsuper.decisions.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
 from plexsuper.errors import ServerAway
-from plexsuper.evidence import EVIDENCE, Evidence, Picture
-from plexsuper.progress import PhaseProgress
-from plexsuper.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
 from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef
 
 GOODBYE: Final = 2.0

@@ -13,9 +13,9 @@ import anyio
 from plexsuper.bus import Publish
 from plexsuper.clients.storage import Mounted, Storage
 from plexsuper.clients.storage_fault import StorageFault
+from plexsuper.decisions.storage_diagnosis import REMEDIES
 from plexsuper.errors import StorageError
 from plexsuper.events import MountFault, MountRecovering
-from plexsuper.storage_diagnosis import REMEDIES
 
 _FIRST: Final = 0.25
 _LONGEST: Final = 15.0

@@ -6,9 +6,9 @@ from typing import Final, Protocol
 
 import anyio
 
+from plexsuper.decisions.health import Failure, Proof
 from plexsuper.errors import StorageError
 from plexsuper.events import MountReady
-from plexsuper.health import Failure, Proof
 
 _LOOKS: Final = 3
 _BETWEEN: Final = 1.0

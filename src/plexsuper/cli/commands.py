@@ -211,14 +211,6 @@ def simulator(ctx: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def db(ctx: typer.Context) -> None:
     """Check, repair, copy or change a library database."""
-    from plexsuper.database_cli import app as database  # noqa: PLC0415 - its own commands: --help must not load it
+    from plexsuper.cli.database import app as database  # noqa: PLC0415 - its own commands: --help must not load it
 
     raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def deploy(ctx: typer.Context) -> None:
-    """Put the library of an archive into another Plex."""
-    from plexsuper.deploy_cli import app as deployment  # noqa: PLC0415 - the network stack: --help must not load it
-
-    raise typer.Exit(deployment(args=ctx.args, prog_name="plexsuper deploy", standalone_mode=False) or 0)

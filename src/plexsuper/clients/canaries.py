@@ -8,7 +8,7 @@ import anyio
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, Control, ControlAway, RemoteEntry
 from plexsuper.clients.rclone.log import shorten, trouble_of
 from plexsuper.clients.storage_fault import StorageFault
-from plexsuper.storage_signals import (
+from plexsuper.decisions.storage_signals import (
     BackendRefusal,
     BackendSilence,
     CanaryFound,

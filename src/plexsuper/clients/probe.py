@@ -10,8 +10,8 @@ import anyio
 
 from plexsuper.clients.mounts import Mount, covering, read_mounts
 from plexsuper.clients.probe_child import ProbeChild, Question
+from plexsuper.decisions.health import Failure, Proof
 from plexsuper.errors import StorageError
-from plexsuper.health import Failure, Proof
 
 __all__ = ["ContentProbe", "Failure", "Proof"]
 

@@ -17,9 +17,9 @@ from plexsuper.clients.rclone.config import check_remote
 from plexsuper.clients.rclone.flags import MountWish
 from plexsuper.clients.storage_fault import StorageFault
 from plexsuper.clients.storage_proof import Prover
-from plexsuper.connection_budget import ConnectionBudget
+from plexsuper.decisions.connection_budget import ConnectionBudget
+from plexsuper.decisions.health import Proof
 from plexsuper.errors import StorageError
-from plexsuper.health import Proof
 
 _NONCE = ".plexsuper-is-anybody-there"
 

@@ -2,9 +2,9 @@
 
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, ControlAway
 from plexsuper.clients.rclone.log import shorten, trouble_of
+from plexsuper.decisions.storage_diagnosis import REMEDIES
 from plexsuper.errors import StorageError
 from plexsuper.events import MountFault
-from plexsuper.storage_diagnosis import REMEDIES
 
 
 class StorageFault(StorageError):

@@ -11,9 +11,8 @@ from plexsuper.clients.generation import Generation
 from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.rclone.control import BackendRefused
 from plexsuper.clients.storage_fault import StorageFault, as_fault
-from plexsuper.errors import StorageError
-from plexsuper.health import Failure, Proof
-from plexsuper.storage_signals import (
+from plexsuper.decisions.health import Failure, Proof
+from plexsuper.decisions.storage_signals import (
     BackendRefusal,
     BackendSilence,
     CanaryFound,
@@ -21,6 +20,7 @@ from plexsuper.storage_signals import (
     ControlSilence,
     RangeBroken,
 )
+from plexsuper.errors import StorageError
 
 
 class Prover:

@@ -10,7 +10,7 @@ import anyio
 from plexsuper.bus import Publish
 from plexsuper.clients.docker.answers import ContainerState
 from plexsuper.clients.docker.runtime import DockerRuntime
-from plexsuper.container_log import OUT_OF_MEMORY, Fatal, LogReader, Noticed
+from plexsuper.decisions.container_log import OUT_OF_MEMORY, Fatal, LogReader, Noticed
 from plexsuper.errors import ServerError
 from plexsuper.events import (
     ContainerExited,

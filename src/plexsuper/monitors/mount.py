@@ -6,8 +6,8 @@ from typing import Never, Protocol
 import anyio
 
 from plexsuper.bus import Publish
+from plexsuper.decisions.health import Failure, MountHealth, Proof
 from plexsuper.errors import StorageError
-from plexsuper.health import Failure, MountHealth, Proof
 
 
 class Probe(Protocol):

@@ -7,8 +7,8 @@ import anyio
 from plexsuper.bus import Publish
 from plexsuper.clients.library import Library
 from plexsuper.database.sampling import Cursor
+from plexsuper.decisions.evidence import counted
 from plexsuper.events import LibraryChanged, LibraryCounted
-from plexsuper.evidence import counted
 
 _QUIET_TICKS = 2
 _SHARE = 0.01

@@ -11,10 +11,10 @@ import anyio
 
 from plexsuper.bus import Publish
 from plexsuper.clients.storage import Storage
+from plexsuper.decisions.storage_diagnosis import CLOUD, LOCAL, Limits
+from plexsuper.decisions.storage_health import StorageHealth
+from plexsuper.decisions.storage_signals import Renewed, Signal, Tick, TroubleSeen
 from plexsuper.monitors.storage_senses import Senses
-from plexsuper.storage_diagnosis import CLOUD, LOCAL, Limits
-from plexsuper.storage_health import StorageHealth
-from plexsuper.storage_signals import Renewed, Signal, Tick, TroubleSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

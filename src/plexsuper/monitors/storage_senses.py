@@ -12,9 +12,8 @@ from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, Cont
 from plexsuper.clients.rclone.process import state_of
 from plexsuper.clients.storage import Storage
 from plexsuper.clients.storage_proof import open_probe
-from plexsuper.errors import StorageError
-from plexsuper.health import Failure, Proof
-from plexsuper.storage_signals import (
+from plexsuper.decisions.health import Failure, Proof
+from plexsuper.decisions.storage_signals import (
     Answered,
     BackendSilence,
     CanaryFound,
@@ -31,6 +30,7 @@ from plexsuper.storage_signals import (
     Unanswered,
     Unmounted,
 )
+from plexsuper.errors import StorageError
 
 _LONG: Final = 180.0
 """A question to the backend is given up only now: a late answer tells how slow it is, and a new one costs anew."""

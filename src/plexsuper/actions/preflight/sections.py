@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from plexsuper.actions.preflight.seen import SECTIONS, Seen, error, ok, warning
 from plexsuper.clients.probe import Proof
 from plexsuper.config import Settings
+from plexsuper.decisions.selection import nearest
 from plexsuper.events import PreflightFinding
-from plexsuper.selection import nearest
 
 
 def check_media(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:

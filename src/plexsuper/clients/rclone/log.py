@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from plexsuper.storage_signals import Trouble
+from plexsuper.decisions.storage_signals import Trouble
 
 _LARGEST: Final = 32 * 1024 * 1024
 _KEPT: Final = 40

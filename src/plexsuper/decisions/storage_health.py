@@ -7,7 +7,9 @@ again, and when it is given up.
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from plexsuper import storage_signals as s
+from plexsuper.decisions import storage_signals as s
+from plexsuper.decisions.storage_diagnosis import Diagnosis, Limits, diagnose
+from plexsuper.decisions.storage_marks import Marks
 from plexsuper.events import (
     MountAbandoned,
     MountFault,
@@ -16,8 +18,6 @@ from plexsuper.events import (
     MountSlow,
     MountSuspected,
 )
-from plexsuper.storage_diagnosis import Diagnosis, Limits, diagnose
-from plexsuper.storage_marks import Marks
 
 StorageFact: TypeAlias = MountSuspected | MountLost | MountRestored | MountAbandoned | MountSlow
 

@@ -6,9 +6,9 @@ Pure. The sections are those of the library database; those that a definitions f
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from plexsuper.course import Agenda
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.selection import choose, named
 from plexsuper.kinds import SectionType
-from plexsuper.selection import choose, named
 from plexsuper.terms import Phase, Section, SectionDefinition
 
 _PHASES = {

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, write_json
+from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
 from plexsuper.database.connection import reading
 from plexsuper.database.diff import diff_databases
 from plexsuper.database.files import locate_pair
@@ -20,8 +22,6 @@ from plexsuper.database.remap import remap_databases
 from plexsuper.database.snapshot import Check, Snapshot, restore_snapshot, take_snapshot, verify_snapshot
 from plexsuper.database.statistics import read_statistics
 from plexsuper.database.store import list_snapshots
-from plexsuper.database_output import emit, outcome, print_text, progress_line, write_json
-from plexsuper.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
 from plexsuper.errors import DatabaseError, ExitCode, SettingsError
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from plexsuper import events as e
-from plexsuper.evidence import Evidence
+from plexsuper.decisions.evidence import Evidence
 from plexsuper.terms import Phase, SectionRef
 
 _MEMORY: Final = 60.0

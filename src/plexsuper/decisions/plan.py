@@ -16,9 +16,8 @@ is in hand; the next one is ordered only after the fact that the last one has re
 from dataclasses import dataclass, replace
 
 from plexsuper import events as e
-from plexsuper.course import Agenda, Course
-from plexsuper.errors import ExitCode
-from plexsuper.orders import (
+from plexsuper.decisions.course import Agenda, Course
+from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
@@ -32,6 +31,7 @@ from plexsuper.orders import (
     Unwatch,
     Watch,
 )
+from plexsuper.errors import ExitCode
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
 
 _FORWARD = (

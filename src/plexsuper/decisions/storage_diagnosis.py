@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from plexsuper.decisions.storage_marks import Marks, Run
 from plexsuper.events import MountFault
-from plexsuper.storage_marks import Marks, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from plexsuper.cli.database_output import say
 from plexsuper.database.changes import ChangeCounts, LibraryDiff
 from plexsuper.database.remap import RemapReport
 from plexsuper.database.statistics import Figures, LibraryStatistics
-from plexsuper.database_output import say
 
 if TYPE_CHECKING:  # these modules cost start-up time
     from plexsuper.database.repair import RepairReport

@@ -9,7 +9,7 @@ stays open without any sign of progress is a stall, which is another thing.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from plexsuper.evidence import Evidence, Move, Picture
+from plexsuper.decisions.evidence import Evidence, Move, Picture
 from plexsuper.terms import Phase
 
 

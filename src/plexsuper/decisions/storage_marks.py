@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
-from plexsuper import storage_signals as s
+from plexsuper.decisions import storage_signals as s
 
 _FORGET: Final = 0.98
 _LEARN: Final = 0.05
