@@ -285,4 +285,7 @@ async def test_a_server_that_names_no_directory_is_known_by_the_library_it_has_o
     with foreign(place, OPENS=str(ours / "com.plexapp.plugins.library.db")) as pid:
         runtime = runtime_at(place)
         assert runtime.pid == pid
+        with anyio.fail_after(10):
+            while not runtime.scanners():  # noqa: ASYNC110 - a young process does not show its arguments yet
+                await anyio.sleep(0.02)
         assert [scanner.section for scanner in runtime.scanners()] == [7]  # told by its parent

@@ -105,9 +105,10 @@ def test_only_a_stalled_phase_has_plex_restarted_and_only_before_its_last_try():
     assert not through(Outcome.STALLED, Outcome.STALLED).restart_wanted
 
 
-def test_a_repeated_scan_looks_into_every_folder():
+def test_a_scan_that_was_cut_short_is_repeated_looking_into_every_folder():
     assert not START.thorough
     assert through(Outcome.STALLED).thorough
+    assert not through(Outcome.UNSEEN).thorough
     assert replace(START, disturbances=1).thorough
 
 

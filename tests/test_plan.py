@@ -301,9 +301,10 @@ def test_a_stage_that_would_wait_for_plex_is_cancelled_so_that_plex_is_started_a
 def test_a_phase_is_tried_three_times_then_the_section_is_set_aside(outcome: Outcome):
     failure = ended(FILMS_REF, Phase.SCAN, outcome, note="no luck")
     _, steps = play(*up_to_sections(FILMS, MUSIC), failure, failure, failure)
+    cut_short = outcome is Outcome.STALLED  # a scan that never ran has marked no folder as seen
     assert steps[-3:-1] == [
-        (RunPhase(FILMS_REF, Phase.SCAN, 2, thorough=True),),
-        (RunPhase(FILMS_REF, Phase.SCAN, 3, thorough=True),),
+        (RunPhase(FILMS_REF, Phase.SCAN, 2, thorough=cut_short),),
+        (RunPhase(FILMS_REF, Phase.SCAN, 3, thorough=cut_short),),
     ]
     aside = SectionReport(
         section=FILMS_REF,

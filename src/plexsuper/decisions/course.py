@@ -48,6 +48,7 @@ class Course:
     attempt: int = 1
     disturbances: int = 0
     disturbed: str = ""
+    cut_short: bool = False
     restart_wanted: bool = False
     outcome: Outcome | None = None
     reason: str = ""
@@ -66,7 +67,7 @@ class Course:
     @property
     def thorough(self) -> bool:
         """Whether a scan must look into every folder: one that was cut short may have marked folders as seen."""
-        return self.attempt > 1 or self.disturbances > 0
+        return self.cut_short or self.disturbances > 0
 
     def disturb(self, lost: str) -> "Course":
         """Storage or Plex was *lost* while a phase was in hand."""
@@ -110,4 +111,5 @@ class Course:
             return self.close(Outcome.SET_ASIDE, replace(report, attempts=self.attempt))
         last_try = self.attempt == agenda.retries
         restart = agenda.can_restart and last_try and report.outcome is Outcome.STALLED
-        return replace(self, attempt=self.attempt + 1, restart_wanted=restart)
+        cut_short = self.cut_short or report.outcome is Outcome.STALLED
+        return replace(self, attempt=self.attempt + 1, cut_short=cut_short, restart_wanted=restart)
