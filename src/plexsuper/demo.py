@@ -1,7 +1,7 @@
 """`plexsuper demo`: a whole run against the embedded Plex, on media files made for it, in half a minute.
 
-Where FUSE and a current rclone are there, the media lie in an S3 server of this machine and are mounted by the run
-itself, as in the cloud; else they are a plain directory. The summary says which.
+The media are a plain directory. With a fault to show they lie in an S3 server of this machine and are mounted by the
+run itself, as in the cloud; the summary says which.
 """
 
 import json
@@ -60,7 +60,7 @@ def run_demo(*, library: str, events: Format, data: Path | None, keep: bool, fau
 
 
 async def _play(place: Path, library: str, events: Format, places: dict[str, str], fault: str | None) -> int:
-    async with _storage(place, wanted=library == "small", needed=fault is not None) as media:
+    async with _storage(place, mounted=fault is not None) as media:
         if library == "small":
             await anyio.to_thread.run_sync(_make_small, place, Path(str(media["path"])))
         shown = {"media": f"{media['path']} ({_described(media)})", **places}
@@ -73,17 +73,17 @@ async def _play(place: Path, library: str, events: Format, places: dict[str, str
 
 
 @asynccontextmanager
-async def _storage(place: Path, *, wanted: bool, needed: bool) -> AsyncIterator[dict[str, Any]]:
-    """Give the settings of the media: a bucket of an S3 server if that can be had, else a directory."""
-    rclone = await _current_rclone() if wanted else None
-    if rclone is None:
-        if needed:
-            raise PreflightError(
-                "this fault needs a mount to kill: /dev/fuse, fusermount3 and rclone 1.65 or newer "
-                "(pip install 'plexsuper[rclone]'), as root"
-            )
+async def _storage(place: Path, *, mounted: bool) -> AsyncIterator[dict[str, Any]]:
+    """Give the settings of the media: a directory, or a bucket of an S3 server that the run mounts."""
+    if not mounted:
         yield {"path": place / _BUCKET, "every": 1.0}
         return
+    rclone = await _current_rclone()
+    if rclone is None:
+        raise PreflightError(
+            "this fault needs a mount to kill: /dev/fuse, fusermount3 and rclone 1.65 or newer "
+            "(pip install 'plexsuper[rclone]'), as root"
+        )
     buckets, config = place / "s3", place / "rclone.conf"
     (buckets / _BUCKET).mkdir(parents=True, exist_ok=True)
     async with serve_s3(rclone, buckets, log=place / "s3.log") as server:
@@ -95,7 +95,8 @@ async def _storage(place: Path, *, wanted: bool, needed: bool) -> AsyncIterator[
             "rclone": str(rclone.path),
             "rclone_config": config,
             "cache_dir": place / "cache",
-            "flags": ("--vfs-cache-min-free-space=off",),
+            # The server is on this machine: whoever is silent for seconds will not answer any more.
+            "flags": ("--vfs-cache-min-free-space=off", "--timeout=5s", "--contimeout=5s"),
         }
 
 
