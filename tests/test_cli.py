@@ -136,6 +136,7 @@ def test_every_flag_of_a_run_reaches_the_settings(set_up):
             "2",
         ),
         *("--deep", "--refresh", "--no-sonic", "--dry-run", "--events", "jsonl"),
+        *("--empty-trash", "--when-idle", "--fresh", "--no-guard"),
     )
     assert started.returncode == 3
     settings = settings_of(started)
@@ -148,9 +149,12 @@ def test_every_flag_of_a_run_reaches_the_settings(set_up):
         "refresh": True,
         "deep": True,
         "quick": False,
+        "fresh": True,
         "dry_run": True,
         "retries": 2,
     }
+    guard = settings["guard"]
+    assert (guard["enabled"], guard["empty_trash"], guard["when_idle"]) == (False, True, True)
     assert settings["events"] == {"format": "jsonl"}
     last = json.loads(started.stdout.splitlines()[-1])
     assert (last["type"], last["data"]["exit_code"]) == ("run.finished", 3)

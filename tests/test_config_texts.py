@@ -59,6 +59,7 @@ def test_the_written_file_changes_nothing():
         "media": {},
         "library": {},
         "run": {},
+        "guard": {},
         "timing": {"budgets": {}},
         "events": {},
     }

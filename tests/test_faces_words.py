@@ -100,6 +100,23 @@ storage /media, its file system is dead: a new mount is made beside the old one
 at most 4 reads of the storage at once (was 8): 3 connections were reset: fewer reads at once
 Movies: 500 of 2,106 files warm, 1 failed
 Movies: 2,105 files warm after 14 s; 1 file failed, first /media/Movies/Alien (1979).mkv: Input/output error
+library copied to /state/snapshots/20261122T180601Z (15 GB) in 0.4 s
+Movies: 64 of 64 sampled files are in storage
+Music: only 12 of 64 sampled files are in storage, not /media/Music/Air/Moon Safari/01 La femme d'argent.flac; more than 20 % missing: not scanned. Map the paths, or scan from scratch
+Movies: 2,106 files, 9.1 TB written down in 0.2 s
+Movies: entries vanish, 23 (allowed: 21), first /media/Movies/Alien (1979).mkv
+Movies: really gone from storage: 23 files, looked up in 0.8 s; it goes on
+Movies: entries are removed wrongly: 23 of 23 sampled files are in storage
+Plex stood still for 30 min, longer is not allowed: storage is still lost
+Movies: 23 entries removed wrongly; 1 folder scanned again
+3 of 3 entries brought back from the snapshot, 0 lost
+removals of Movies: 1 really deleted, 20 healed by a scan, 3 restored from the snapshot
+Movies: trash emptied, 1 entry
+Music: trash of 4 entries kept: 3 of them are in doubt
+somebody is watching: anna: Alien; waiting until nobody does
+an unfinished run goes on after 1 min 35 s (it was killed); 1 section done before
+journal /state/runs/20261122T180601Z-7f3a/journal.db cannot be written: no space left on device; the run goes on
+journal /state/runs/20261122T180601Z-7f3a/journal.db is written again
 storage /media is given up: lost for 30 min
 Plex is lost: connection refused
 SIGTERM received: ending cleanly (once more forces)

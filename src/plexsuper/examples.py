@@ -17,6 +17,8 @@ from plexsuper.terms import (
     Phase,
     PhaseReport,
     PrefChange,
+    Removal,
+    RemovalCounts,
     Scanner,
     ScannerKind,
     Section,
@@ -341,6 +343,64 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
             seconds=14.2,
         ),
     ),
+    (20, e.SnapshotTaken(path="/state/snapshots/20261122T180601Z", size=15_200_000_000, seconds=0.4)),
+    (
+        20,
+        e.GuardGated(section=MOVIES, sampled=64, found=64, missing=(), limit=0.2, passed=True),
+    ),
+    (
+        20,
+        e.GuardGated(
+            section=MUSIC,
+            sampled=64,
+            found=12,
+            missing=("/media/Music/Air/Moon Safari/01 La femme d'argent.flac",),
+            limit=0.2,
+            passed=False,
+        ),
+    ),
+    (21, e.GuardRecorded(section=MOVIES, parts=2106, size=9_100_000_000_000, seconds=0.2)),
+    (
+        3595,
+        e.GuardTripped(
+            section=MOVIES,
+            reason="removals",
+            count=23,
+            budget=21,
+            names=("/media/Movies/Alien (1979).mkv",),
+        ),
+    ),
+    (3596, e.GuardCleared(section=MOVIES, confirmed=23, seconds=0.8)),
+    (
+        3597,
+        e.GuardConfirmed(section=MOVIES, detail="23 of 23 sampled files are in storage"),
+    ),
+    (3597, e.FreezeSpent(seconds=1800.0, detail="storage is still lost")),
+    (3598, e.LibraryHealing(section=MOVIES, files=23, folders=("/media/Movies",))),
+    (3598, e.LibraryRevived(wanted=3, untrashed=1, reinserted=2, already=0, lost=0)),
+    (
+        3599,
+        e.LibraryVerified(
+            section=MOVIES,
+            counts=RemovalCounts(confirmed=1, healed=20, restored=3),
+            removals=(
+                Removal(part=17, title="Alien", file="/media/Movies/Alien (1979).mkv", fate="healed"),
+                Removal(part=18, title="Solaris", file="/media/Movies/Solaris (1972).mkv", fate="confirmed"),
+            ),
+            report="/state/runs/20261122T180601Z-7f3a/removals.jsonl",
+        ),
+    ),
+    (3599, e.TrashEmptied(section=MOVIES, items=1)),
+    (3599, e.TrashKept(section=MUSIC, items=4, detail="3 of them are in doubt")),
+    (3599, e.ViewersFound(viewers=("anna: Alien",), waiting=True)),
+    (3599, e.RunResumed(gap=95.0, done=(MOVIES,), interrupted=MUSIC, ended_by="it was killed")),
+    (
+        3599,
+        e.JournalFailed(
+            path="/state/runs/20261122T180601Z-7f3a/journal.db", detail="no space left on device"
+        ),
+    ),
+    (3599, e.JournalRestored(path="/state/runs/20261122T180601Z-7f3a/journal.db", missing=12)),
     (3600, e.MountAbandoned(path="/media", detail="lost for 30 min")),
     (3601, e.PlexLost(detail="connection refused")),
     (3602, e.RunInterrupted(signal="SIGTERM")),

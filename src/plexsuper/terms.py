@@ -22,6 +22,7 @@ class Stage(StrEnum):
     QUIET = "quiet"
     CATALOGUE = "catalogue"
     SECTIONS = "sections"
+    REVIVE = "revive"
     CHECKPOINT = "checkpoint"
     STATISTICS = "statistics"
     RESTORE = "restore"
@@ -237,3 +238,35 @@ class WarmFailure:
 
     path: str
     reason: str
+
+
+Fate: TypeAlias = Literal["confirmed", "moved", "healed", "restored", "unknown", "lost"]
+"""What became of a removed entry: its file is gone from storage, lies elsewhere in the section, a scan took it back,
+it came out of the snapshot, nobody can tell, or it is gone although its file is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """An entry of the library that was removed since before the scan; `part` is Plex's id of the file's row."""
+
+    part: int
+    title: str
+    file: str
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalCounts:
+    """How many removed entries there are by what became of them (see `Fate`)."""
+
+    confirmed: int = 0
+    moved: int = 0
+    healed: int = 0
+    restored: int = 0
+    unknown: int = 0
+    lost: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is in doubt: the trash may be emptied, and the user's own setting may come back."""
+        return not self.unknown and not self.lost

@@ -24,6 +24,8 @@ GOODBYE: Final = 2.0
 
 _RETRY_LOOK: Final = 1.0
 _LOOK_AGAIN: Final = 0.2
+_DOUBT: Final = 15.0
+"""At the latest so many seconds after a direct look that showed something open there is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class _Follower:
         self._began = anyio.current_time()
         self._progress = PhaseProgress(request.section, request.phase)
         self._settler: Settler | None = None
+        self._doubt = _RETRY_LOOK
+        self._doubt_at = math.inf
 
     async def run(self) -> PhaseReport:
         request = self._request
@@ -79,7 +83,7 @@ class _Follower:
                 await persist(request.ask)
                 asked_at = anyio.current_time()
                 self._settler = Settler(picture, phase=request.phase, patience=patience, asked_at=asked_at)
-                judgement = await self._follow(self._settler, evidence, before)
+                judgement = await self._follow(picture, evidence, before)
                 if not isinstance(judgement, Settled):
                     await self._call_off(picture, evidence)
             except anyio.get_cancelled_exc_class():
@@ -88,25 +92,7 @@ class _Follower:
                 raise
         return replace(self._report(judgement), added=picture.grown)
 
-    async def _follow(
-        self, settler: Settler, evidence: Subscription[Evidence], before: tuple[Evidence, ...]
-    ) -> Judgement:
-        """Take facts as they come until there is a judgement that ends the phase."""
-        for fact in before:
-            self._note(settler, fact)
-        warned = False
-        while True:
-            now = anyio.current_time()
-            if settler.overdue(now) and not warned:
-                warned = True
-                self._bus.publish(self._overdue(now))
-            judgement = settler.judge(now)
-            if isinstance(judgement, Settled):
-                judgement = await self._confirm(settler, evidence)
-            if not isinstance(judgement, Waiting):
-                return judgement
-            with anyio.move_on_after(judgement.until - anyio.current_time()):
-                self._note(settler, await anext(evidence))
+XX                self._note(settler, await anext(evidence))
             for fact in evidence.take():
                 self._note(settler, fact)
 

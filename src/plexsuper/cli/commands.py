@@ -14,12 +14,16 @@ from plexsuper.cli.group import DEBUG_VARIABLE, Commands
 from plexsuper.cli.options import (
     ConfigFile,
     Deep,
+    EmptyTrash,
     Events,
+    Fresh,
+    NoGuard,
     NoSonic,
     ProfileName,
     Quick,
     Refresh,
     SectionNames,
+    WhenIdle,
     settings_from,
 )
 from plexsuper.errors import SettingsError
@@ -78,6 +82,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything up to the first change, print the plan, and end.")
     ] = False,
+    empty_trash: EmptyTrash = False,
+    when_idle: WhenIdle = False,
+    fresh: Fresh = False,
+    no_guard: NoGuard = False,
     events: Events = None,
 ) -> None:
     """Take the library through a whole run (default)."""
@@ -90,6 +98,10 @@ def run(
         refresh=refresh,
         no_sonic=no_sonic,
         dry_run=dry_run,
+        empty_trash=empty_trash,
+        when_idle=when_idle,
+        fresh=fresh,
+        guard=not no_guard,
         events=events,
     )
     import anyio  # noqa: PLC0415 - with uvloop: --help must not load it

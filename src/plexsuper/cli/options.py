@@ -47,6 +47,22 @@ Refresh: TypeAlias = Annotated[
 NoSonic: TypeAlias = Annotated[
     bool, typer.Option("--no-sonic", help="Leave the sonic analysis of music out.")
 ]
+EmptyTrash: TypeAlias = Annotated[
+    bool,
+    typer.Option("--empty-trash", help="Empty a section's trash when everything in it is really deleted."),
+]
+WhenIdle: TypeAlias = Annotated[
+    bool, typer.Option("--when-idle", help="Wait until nobody watches anything before Plex is silenced.")
+]
+Fresh: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="Start anew, even if an earlier run has not ended.")
+]
+NoGuard: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--no-guard", help="See what happens without the guard: a failing storage costs the library."
+    ),
+]
 Events: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -65,6 +81,10 @@ def settings_from(
     refresh: bool,
     no_sonic: bool,
     dry_run: bool = False,
+    empty_trash: bool = False,
+    when_idle: bool = False,
+    fresh: bool = False,
+    guard: bool = True,
     events: str | None = None,
 ) -> "Settings":
     """Return the settings with these flags over them; a flag that was not given says nothing."""
@@ -78,6 +98,10 @@ def settings_from(
         ("run", "refresh"): refresh or None,
         ("run", "sonic"): False if no_sonic else None,
         ("run", "dry_run"): dry_run or None,
+        ("run", "fresh"): fresh or None,
+        ("guard", "empty_trash"): empty_trash or None,
+        ("guard", "when_idle"): when_idle or None,
+        ("guard", "enabled"): None if guard else False,
         ("events", "format"): events,
     }
     return load_settings(file=config, flags={key: value for key, value in given.items() if value is not None})

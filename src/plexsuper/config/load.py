@@ -41,6 +41,10 @@ FLAGS: Final[Mapping[Key, str]] = MappingProxyType(
         ("run", "quick"): "--quick",
         ("run", "dry_run"): "--dry-run",
         ("events", "format"): "--events",
+        ("run", "fresh"): "--fresh",
+        ("guard", "empty_trash"): "--empty-trash",
+        ("guard", "when_idle"): "--when-idle",
+        ("guard", "enabled"): "--no-guard",
     }
 )
 """Every setting that has a flag, and the flag."""

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from plexsuper.config.tables import (
     EventSettings,
+    GuardSettings,
     LibrarySettings,
     MediaSettings,
     PlexSettings,
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     library: LibrarySettings = LibrarySettings()
     run: RunSettings = RunSettings()
+    guard: GuardSettings = GuardSettings()
     timing: Timing = Timing()
     events: EventSettings = EventSettings()
 

@@ -204,6 +204,40 @@ def _stem(archive: Path) -> str:
     return archive.name.partition(".tar")[0]
 
 
+class GuardSettings(_Table):
+    """What keeps library entries from being lost because storage failed."""
+
+    enabled: bool = Field(
+        True, description="without the guard a failing storage can cost the library: for demonstrations only"
+    )
+    sample: int = Field(
+        64, ge=1, description="so many of a section's own files are looked up in storage before its scan"
+    )
+    stale_limit: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="a section of whose sample a greater share is not in storage is not scanned"
+    )
+    budget: int = Field(
+        20, ge=0, description="so many entries may vanish in a scan before Plex is frozen and storage asked"
+    )
+    budget_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="... or this share of the section, whichever is more"
+    )
+    frozen_at_most: Duration = Field(
+        1800.0, description="how long Plex may stand still in all; then the run ends with Plex stopped"
+    )
+    snapshot: bool = Field(
+        True, description="copy the library database before the first scan, to restore lost entries from it"
+    )
+    empty_trash: bool = Field(
+        False, description="empty a section's trash after its scan when every entry in it is really deleted"
+    )
+    when_idle: bool = Field(False, description="wait until nobody watches anything before Plex is silenced")
+
+    def allowed(self, parts: int) -> int:
+        """Return how many of *parts* entries may vanish before the guard looks."""
+        return max(self.budget, int(self.budget_share * parts))
+
+
 class RunSettings(_Table):
     """What a run does."""
 
@@ -225,6 +259,9 @@ class RunSettings(_Table):
     quick: bool = Field(
         False,
         description="to try a set-up: scan only (no analysis, no sonic), with the pace of profile local_quick",
+    )
+    fresh: bool = Field(
+        False, description="start anew even if an earlier run with these settings has not ended"
     )
     dry_run: bool = Field(False, description="do everything up to the first change, print the plan, and end")
     retries: int = Field(

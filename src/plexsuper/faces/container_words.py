@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from plexsuper import events as e
-from plexsuper.faces.numbers import count, duration
+from plexsuper.faces.numbers import count, duration, size
 
 ContainerEvent: TypeAlias = (
     e.ImagePullProgressed
@@ -47,13 +47,3 @@ def said_of_container(event: ContainerEvent) -> str:  # noqa: C901 - one flat ta
             return f"the Docker engine is back after {duration(event.after)}"
         case e.LogsCollected():
             return f"{count(event.files)} logs collected in {event.path} ({size(event.size)})"
-
-
-def size(number: int) -> str:
-    """Return a number of bytes as people read it: `640 B`, `1.5 MB`, `12 GB` (powers of ten)."""
-    value, unit = float(number), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.1f} {unit}" if value < 9.95 and unit != "B" else f"{value:.0f} {unit}"

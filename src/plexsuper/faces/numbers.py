@@ -8,6 +8,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def number(amount: int, noun: str, many: str = "") -> str:
+    """Return an amount of things: `1 file`, `1,234 files`; *many* is the plural that is not simply *noun* and s."""
+    return f"{count(amount)} {noun if amount == 1 else many or f'{noun}s'}"
+
+
 def change(number: int) -> str:
     """Return a difference with its sign: `+6`, `-3`; `·` for none."""
     if number == 0:
@@ -34,6 +39,16 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes:02d} m" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours:02d} h"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes as people read it: `640 B`, `1.5 MB`, `12 GB` (powers of ten)."""
+    value, unit = float(number), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.1f} {unit}" if value < 9.95 and unit != "B" else f"{value:.0f} {unit}"
 
 
 def clock(seconds: float) -> str:

@@ -24,7 +24,7 @@ SHORTEST_BAR = 6
 EVENTS = 12
 """How many rows the last events get at most."""
 
-_ON_DEMAND = (Stage.CHECKPOINT, Stage.EXPORT)
+_ON_DEMAND = (Stage.REVIVE, Stage.CHECKPOINT, Stage.EXPORT)
 
 
 def draw(picture: Picture, at: datetime, *, width: int, height: int) -> list[Text]:

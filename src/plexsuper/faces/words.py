@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable
 
 from plexsuper import events as e
-from plexsuper.faces.container_words import said_of_container, size
-from plexsuper.faces.numbers import count, duration, eta, percent, rate
+from plexsuper.faces.container_words import said_of_container
+from plexsuper.faces.guard_words import said_of_guard
+from plexsuper.faces.numbers import count, duration, eta, number, percent, rate, size
 from plexsuper.faces.vocabulary import DOES, FAULTS, OUTCOMES, PHASES, SERVER, STAGES, VERDICTS
 from plexsuper.state import Now
 from plexsuper.terms import PhaseReport, SectionReport
@@ -33,12 +34,19 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
         case e.RunStarted():
             stall = duration(event.stall_after)
             return f"run started with profile {event.profile}; {stall} without progress count as a stall"
+        case e.RunResumed():
+            done = f"{number(len(event.done), 'section')} done before"
+            return f"an unfinished run goes on after {duration(event.gap)} ({event.ended_by}); {done}"
+        case e.JournalFailed():
+            return f"journal {event.path} cannot be written: {event.detail}; the run goes on"
+        case e.JournalRestored():
+            return f"journal {event.path} is written again"
         case e.RunHeartbeat():
             lost = f"; {count(event.dropped)} lines could not be written" if event.dropped else ""
             return f"alive for {duration(event.uptime)}, in {event.stage}{lost}"
         case e.RunPlanned():
-            number = _number(len(event.steps), "step")
-            return f"plan made: {number}, listed at the end" if event.steps else "plan: nothing to do"
+            told = number(len(event.steps), "step")
+            return f"plan made: {told}, listed at the end" if event.steps else "plan: nothing to do"
         case e.RunInterrupted():
             return f"{event.signal} received: ending cleanly (once more forces)"
         case e.RunFinished():
@@ -85,12 +93,10 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             again = f", try {event.attempt}" if event.attempt > 1 else ""
             return f"storage {event.path}, {FAULTS[event.reason]}: {event.detail}{again}"
         case e.ConnectionsLimited():
-            return f"at most {_number(event.limit, 'read')} of the storage at once (was {event.before}): {event.detail}"
+            return f"at most {number(event.limit, 'read')} of the storage at once (was {event.before}): {event.detail}"
         case e.WarmProgressed():
             failed = f", {count(event.failed)} failed" if event.failed else ""
-            return (
-                f"{event.section.title}: {count(event.done)} of {_number(event.total, 'file')} warm{failed}"
-            )
+            return f"{event.section.title}: {count(event.done)} of {number(event.total, 'file')} warm{failed}"
         case e.WarmFinished():
             return _warm(event)
         case (
@@ -106,6 +112,22 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             | e.LogsCollected()
         ):
             return said_of_container(event)
+        case (
+            e.GuardGated()
+            | e.GuardRecorded()
+            | e.GuardTripped()
+            | e.GuardCleared()
+            | e.GuardConfirmed()
+            | e.FreezeSpent()
+            | e.SnapshotTaken()
+            | e.LibraryHealing()
+            | e.LibraryRevived()
+            | e.LibraryVerified()
+            | e.TrashEmptied()
+            | e.TrashKept()
+            | e.ViewersFound()
+        ):
+            return said_of_guard(event)
         case e.PlexStarted():
             return f"Plex started as process {event.pid}"
         case e.PlexAttached():
@@ -120,11 +142,12 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
         case e.PlexFaultSeen():
             return f"Plex has a fault that waiting will not mend: {event.detail}"
         case e.PlexFrozen():
-            number = _number(event.processes, "process", "processes")
-            return f"Plex frozen, {number} in {duration(event.seconds)}: {event.reason}"
+            told = number(event.processes, "process", "processes")
+            return f"Plex frozen, {told} in {duration(event.seconds)}: {event.reason}"
         case e.PlexThawed():
-            number = _number(event.processes, "process", "processes")
-            return f"Plex goes on after {duration(event.after)}, {number} let go"
+            told = number(event.processes, "process", "processes")
+            needless = "; nothing was wrong" if event.needless else ""
+            return f"Plex goes on after {duration(event.after)}, {told} let go{needless}"
         case e.PlexStopped():
             return _stopped(event)
         case e.TokenWaiting():
@@ -138,7 +161,7 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             return f"Plex's notifications are lost ({event.detail}); polling goes on"
         case e.PrefsQuieted():
             stopped = f", stopped {', '.join(event.butler_stopped)}" if event.butler_stopped else ""
-            return f"Plex is quiet: {_number(len(event.changed), 'preference')} changed{stopped}"
+            return f"Plex is quiet: {number(len(event.changed), 'preference')} changed{stopped}"
         case e.PrefsRestored():
             return _restored(event)
         case e.ActivitiesChanged():
@@ -152,7 +175,7 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             items = f"{count(event.finished)} items finished, {count(event.pending)} pending"
             return f"section {event.section}: {items}, {count(event.deleted)} deleted"
         case e.LibraryChanged():
-            return f"library written: {_number(event.rows, 'row')} changed"
+            return f"library written: {number(event.rows, 'row')} changed"
         case e.LibraryCounted():
             items = f"{count(event.items)} items, {count(event.trashed)} in the trash"
             return (
@@ -162,7 +185,7 @@ def _said(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one flat tab
             return f"section {event.section.title} created for {', '.join(event.locations)}"
         case e.SectionsChosen():
             chosen = _listed((s.title for s in event.sections), "none")
-            return f"{_number(len(event.sections), 'section')} to do: {chosen}"
+            return f"{number(len(event.sections), 'section')} to do: {chosen}"
         case e.SectionStarted():
             return f"{event.section.title}: {_listed((PHASES[p] for p in event.phases), 'nothing to do')}"
         case e.SectionFinished():
@@ -212,7 +235,7 @@ def _database(event: e.DatabaseChecked) -> str:
     if event.fresh:
         return f"no library database at {event.path}: Plex will start from scratch"
     detail = f" ({event.detail})" if event.detail else ""
-    return f"library database is readable, {_number(len(event.sections), 'section')}{detail}"
+    return f"library database is readable, {number(len(event.sections), 'section')}{detail}"
 
 
 def _judged(event: e.LibraryJudged) -> str:
@@ -234,9 +257,9 @@ def _statistics(event: e.StatsCollected) -> str:
 
 def _warm(event: e.WarmFinished) -> str:
     first = f", first {event.failed[0].path}: {event.failed[0].reason}" if event.failed else ""
-    failed = f"; {_number(len(event.failed), 'file')} failed{first}" if event.failed else ""
-    left = f"; {_number(event.left, 'file')} not reached" if event.left else ""
-    return f"{event.section.title}: {_number(event.read, 'file')} warm after {duration(event.seconds)}{failed}{left}"
+    failed = f"; {number(len(event.failed), 'file')} failed{first}" if event.failed else ""
+    left = f"; {number(event.left, 'file')} not reached" if event.left else ""
+    return f"{event.section.title}: {number(event.read, 'file')} warm after {duration(event.seconds)}{failed}{left}"
 
 
 def _waiting(event: e.PlexWaiting) -> str:
@@ -254,8 +277,9 @@ def _stopped(event: e.PlexStopped) -> str:
 def _restored(event: e.PrefsRestored) -> str:
     kept = f"; left alone, changed by somebody else: {', '.join(event.kept)}" if event.kept else ""
     failed = f"; NOT restored: {', '.join(event.failed)}" if event.failed else ""
-    back = f"{_number(len(event.restored), 'preference')} of Plex set back"
-    return f"{back}{kept}{failed}"
+    doubt = f"; stay off, removals are in doubt: {', '.join(event.withheld)}" if event.withheld else ""
+    back = f"{number(len(event.restored), 'preference')} of Plex set back"
+    return f"{back}{kept}{doubt}{failed}"
 
 
 def _section(report: SectionReport) -> str:
@@ -277,7 +301,3 @@ def _open(what: tuple[str, ...]) -> str:
 
 def _listed(words: Iterable[str], nothing: str) -> str:
     return ", ".join(words) or nothing
-
-
-def _number(number: int, noun: str, many: str = "") -> str:
-    return f"{count(number)} {noun if number == 1 else many or f'{noun}s'}"

@@ -1,0 +1,132 @@
+"""What happens to the run as a whole: its begin, its stages, its end."""
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from plexsuper.events.level import Level
+from plexsuper.terms import Outcome, SectionRef, SectionReport, Stage, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run began. `stall_after` = threshold x interval, computed once (lesson L12). No secrets in `settings`."""
+
+    level: ClassVar[Level] = "info"
+    profile: str
+    interval: float
+    stall_after: float
+    versions: dict[str, str]
+    sections: tuple[str, ...]
+    settings: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """A run that had not ended goes on; `gap` seconds after its last fact. `done` sections are not repeated."""
+
+    level: ClassVar[Level] = "warning"
+    gap: float
+    done: tuple[SectionRef, ...]
+    interrupted: SectionRef | None
+    ended_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalFailed:
+    """The journal of the run could not be written; the run goes on, and what is kept is written when it can be."""
+
+    level: ClassVar[Level] = "error"
+    path: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRestored:
+    """The journal is written again; `missing` debug facts were dropped in between."""
+
+    level: ClassVar[Level] = "info"
+    path: str
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeartbeat:
+    """The run is alive; at least one comes every 30 s."""
+
+    level: ClassVar[Level] = "debug"
+    uptime: float
+    stage: str
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlanned:
+    """`--dry-run` got as far as it may without changing anything; `steps` is what a run would do next."""
+
+    level: ClassVar[Level] = "info"
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInterrupted:
+    """A signal asked the run to end."""
+
+    level: ClassVar[Level] = "warning"
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The last fact of a run."""
+
+    level: ClassVar[Level] = "info"
+    verdict: Verdict
+    exit_code: int
+    duration: float
+    sections: tuple[SectionReport, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted:
+    """A stage of the run began."""
+
+    level: ClassVar[Level] = "info"
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished:
+    """A stage ended; when it is not done, `exit_code` and `detail` say why, and a clean-up follows."""
+
+    level: ClassVar[Level] = "info"
+    stage: Stage
+    outcome: Outcome
+    seconds: float
+    exit_code: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorCrashed:
+    """A monitor failed and will be started again."""
+
+    level: ClassVar[Level] = "error"
+    monitor: str
+    error: str
+    retry_in: float
+
+
+RunEvent: TypeAlias = (
+    RunStarted
+    | RunResumed
+    | JournalFailed
+    | JournalRestored
+    | RunHeartbeat
+    | RunPlanned
+    | RunInterrupted
+    | RunFinished
+    | StageStarted
+    | StageFinished
+    | MonitorCrashed
+)

@@ -1,0 +1,111 @@
+"""What the run does with one section after the other."""
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from plexsuper.events.level import Level
+from plexsuper.terms import Phase, PhaseReport, Section, SectionRef, SectionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionCreated:
+    """A section of the definitions file was created on the server and is visible."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionsChosen:
+    """The sections of this run, in the order in which they will be driven."""
+
+    level: ClassVar[Level] = "info"
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionStarted:
+    """The run turned to a section."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionFinished:
+    """The run is through with a section."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    report: SectionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseStarted:
+    """A phase was ordered. `budget` is the time after which a warning is given, `cap` the one that ends it."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phase: Phase
+    attempt: int
+    budget: float
+    cap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseProgressed:
+    """How far a phase is. `rate` is units a second, `eta` seconds; None where it cannot be told."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phase: Phase
+    done: int
+    total: int | None
+    percent: float | None
+    rate: float | None
+    eta: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseOverdue:
+    """A phase is past its budget, but still progresses: it goes on."""
+
+    level: ClassVar[Level] = "warning"
+    section: SectionRef
+    phase: Phase
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseStalled:
+    """A phase is still open, but has shown no sign of progress for `idle` seconds."""
+
+    level: ClassVar[Level] = "warning"
+    section: SectionRef
+    phase: Phase
+    idle: float
+    open: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseFinished:
+    """A phase ended, however it did; nothing of it runs any more."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    report: PhaseReport
+
+
+SectionEvent: TypeAlias = (
+    SectionCreated
+    | SectionsChosen
+    | SectionStarted
+    | SectionFinished
+    | SectionPhaseStarted
+    | SectionPhaseProgressed
+    | SectionPhaseOverdue
+    | SectionPhaseStalled
+    | SectionPhaseFinished
+)
