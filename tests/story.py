@@ -78,10 +78,16 @@ class MemoryRuntime:
         return path
 
     def freeze(self) -> tuple[int, ...]:
-        return self._world.freeze()
+        return (self.PID, *self._world.freeze())
 
     def thaw(self, pids: Sequence[int]) -> None:
         self._world.thaw()
+
+    def end_scanners(self) -> int:
+        scanners = self.scanners()
+        for scanner in scanners:
+            self._world.processes.kill(scanner.pid)
+        return len(scanners)
 
     def log_tail(self, lines: int) -> tuple[str, ...]:
         return tuple(self._world.console[-lines:])

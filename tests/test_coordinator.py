@@ -10,7 +10,7 @@ from plexsuper import events as e
 from plexsuper.bus import Bus
 from plexsuper.coordinator import Coordinator
 from plexsuper.decisions.course import Agenda
-from plexsuper.decisions.orders import Conclude, Monitor, RunPhase
+from plexsuper.decisions.orders import Conclude, Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.plan import Plan
 from plexsuper.errors import ExitCode, StorageError
 from plexsuper.kinds import SectionType
@@ -40,6 +40,12 @@ class Deeds:
     async def phase(self, order: RunPhase) -> PhaseReport:
         await self._take_time(order.phase)
         return PhaseReport(phase=order.phase, outcome=Outcome.DONE, seconds=TAKES)
+
+    def freeze(self, order: Freeze) -> None:
+        self.log.append(f"frozen: {order.reason}")
+
+    def thaw(self, order: Thaw) -> None:
+        self.log.append("thawed, needlessly" if order.needless else "thawed")
 
     async def recover(self, reason: e.MountFault) -> None:
         self.log.append(f"recovery from {reason} begun")
@@ -190,9 +196,9 @@ def test_monitors_run_from_the_stage_that_needs_them_to_the_clean_up():
 
     run_virtual(play)
     assert seen[Stage.STORAGE] == set()
-    assert seen[Stage.SERVER] == seen[Stage.QUIET] == {Monitor.MOUNT, Monitor.SERVER}
+    assert seen[Stage.SERVER] == seen[Stage.QUIET] == {Monitor.MOUNT, Monitor.FROST, Monitor.SERVER}
     assert seen[Stage.CATALOGUE] == seen[Stage.STATISTICS] == set(Monitor)
-    assert seen[Stage.RESTORE] == {Monitor.SERVER, Monitor.NOTIFICATIONS}
+    assert seen[Stage.RESTORE] == {Monitor.FROST, Monitor.SERVER, Monitor.NOTIFICATIONS}
     assert seen[Stage.STOP] == set()
 
 
@@ -219,5 +225,15 @@ def test_a_recovery_runs_beside_the_phase_and_ends_before_the_clean_up():
             await Coordinator(bus=bus, plan=plan, deeds=mine).run()
 
     run_virtual(play)
-    log = [line for line in deeds[0].log if "recovery" in line or "restore" in line]
-    assert log == ["recovery from dead begun", "recovery cancelled", "restore begun", "restore ended"]
+    log = deeds[0].log[deeds[0].log.index("scan begun") + 1 :]
+    assert log == [
+        "frozen: killed",
+        "recovery from dead begun",
+        "scan cancelled",
+        "thawed",
+        "recovery cancelled",
+        "restore begun",
+        "restore ended",
+        "stop begun",
+        "stop ended",
+    ]

@@ -1,6 +1,8 @@
 """Proves that the house rules bite: a test that breaks one fails, and the lessons table finds what is missing."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
+from plexsuper.clients.mounts import read_mounts
 from tests.lessons import Lesson, Row, join, read_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,6 +95,36 @@ def test_what_a_test_leaves_behind_fails_it(outcomes, guest, name) -> None:
     [(passed, _), (error, reason)] = outcomes[guest]
     assert (passed, error) == ("PASSED", "ERROR")
     assert re.fullmatch(f"Failed: left behind: {name}", reason)
+
+
+MOUNTER = """
+import os, subprocess, time
+from plexsuper.clients.mounts import read_mounts
+
+def test_leaves_a_dead_mount(tmp_path):
+    point = tmp_path / "mnt"
+    point.mkdir()
+    (tmp_path / "media").mkdir()
+    command = [{rclone!r}, "mount", str(tmp_path / "media"), str(point), "--config="]
+    rclone = subprocess.Popen(command, env={{"PATH": {path!r}}}, start_new_session=True)
+    while all(mount.point != str(point) for mount in read_mounts()):
+        assert rclone.poll() is None
+        time.sleep(0.01)
+    rclone.kill()
+    rclone.wait()
+"""
+
+
+@pytest.mark.fuse
+def test_a_dead_mount_that_a_test_leaves_fails_it_and_is_taken_away(tmp_path) -> None:
+    code = MOUNTER.format(rclone=shutil.which("rclone"), path=os.environ["PATH"])
+    output = run_guests(code, tmp_path, f"--basetemp={tmp_path / 'base'}")
+    left = re.search(r"^ERROR \S+::test_leaves_a_dead_mount - Failed: left behind: mount (\S+)$", output, re.MULTILINE)
+    assert left is not None, output
+    assert left[1].startswith(f"{tmp_path}/base/")
+    assert left[1].endswith("/mnt")
+    assert [mount for mount in read_mounts() if mount.point.startswith(f"{tmp_path}/")] == []
+    assert "= 1 passed, 1 error in " in output  # and pytest's own clean-up had nothing to say
 
 
 def test_what_has_ended_is_not_left_behind(outcomes) -> None:

@@ -10,11 +10,13 @@ from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
+    Freeze,
     Monitor,
     Order,
     RunPhase,
     RunStage,
     SkipPhase,
+    Thaw,
     TurnTo,
     Unwatch,
     Watch,
@@ -38,10 +40,11 @@ SIGTERM = e.RunInterrupted(signal="SIGTERM")
 PASS = e.TokenFound(source="settings", plex_pass=True)
 NO_PASS = e.TokenFound(source="settings", plex_pass=False)
 
-AFTER = Watch((Monitor.MOUNT, Monitor.SERVER))
+AFTER = Watch((Monitor.MOUNT, Monitor.FROST, Monitor.SERVER))
+FREEZE = Freeze("ENOTCONN", end_scan=True)
 EVIDENCE = Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS))
 STORAGE_ENDS = Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS))
-SERVER_ENDS = Unwatch((Monitor.SERVER, Monitor.NOTIFICATIONS))
+SERVER_ENDS = Unwatch((Monitor.FROST, Monitor.SERVER, Monitor.NOTIFICATIONS))
 
 
 def done(stage: Stage) -> e.StageFinished:
@@ -185,10 +188,14 @@ def test_a_quick_run_only_scans():
 @pytest.mark.parametrize(
     ("facts", "orders"),
     [
-        pytest.param([MOUNT_LOST], (CancelDeed("storage was lost"),), id="a lost mount cancels the phase"),
+        pytest.param(
+            [MOUNT_LOST],
+            (FREEZE, CancelDeed("storage was lost")),
+            id="a lost mount freezes Plex, then cancels the phase",
+        ),
         pytest.param([MOUNT_LOST, MOUNT_LOST], (), id="a phase is cancelled only once"),
         pytest.param(
-            [MOUNT_LOST, MOUNT_RESTORED], (), id="a scan is not repeated before it has really stopped"
+            [MOUNT_LOST, MOUNT_RESTORED], (Thaw(),), id="a scan is not repeated before it has really stopped"
         ),
         pytest.param(
             [MOUNT_LOST, MOUNT_RESTORED, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED)],
@@ -202,12 +209,12 @@ def test_a_quick_run_only_scans():
         ),
         pytest.param(
             [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), MOUNT_RESTORED],
-            (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
+            (Thaw(), RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True)),
             id="stopped, then restored: the scan is repeated",
         ),
         pytest.param(
             [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.DONE), MOUNT_RESTORED],
-            (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
+            (Thaw(), RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True)),
             id="a scan that ended while storage was lost is not believed",
         ),
         pytest.param(
@@ -239,7 +246,7 @@ def test_storage_given_up_ends_the_run_with_the_clean_up():
         done(Stage.RESTORE),
         done(Stage.STOP),
     )
-    assert [type(order) for order in steps[-3]] == [CloseSection, Unwatch, RunStage]
+    assert [type(order) for order in steps[-3]] == [CloseSection, Thaw, Unwatch, RunStage]
     (conclusion,) = steps[-1]
     assert isinstance(conclusion, Conclude)
     assert (conclusion.verdict, conclusion.exit_code) == (Verdict.STORAGE, ExitCode.STORAGE)
@@ -403,7 +410,7 @@ def test_a_signal_while_storage_is_awaited_ends_the_run():
     orders = last(
         *up_to_sections(FILMS), MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), SIGTERM
     )
-    assert [type(order) for order in orders] == [CloseSection, Unwatch, RunStage]
+    assert [type(order) for order in orders] == [CloseSection, Thaw, Unwatch, RunStage]
 
 
 @pytest.mark.parametrize(
@@ -502,3 +509,111 @@ def test_a_fact_that_is_not_decisive_changes_no_plan():
             assert (after, orders) == (plan, ()), fact
         plan = after
     assert others > 20
+
+
+SUSPECTED = e.MountSuspected(path="/media", reason="unreadable", detail="EIO")
+
+
+@pytest.mark.lesson("L40", "F02")
+def test_a_suspicion_freezes_plex_and_thaws_it_when_it_does_not_come_true():
+    _, steps = play(*up_to_sections(FILMS), SUSPECTED, MOUNT_RESTORED)
+    assert steps[-2:] == [(Freeze("EIO", end_scan=False),), (Thaw(needless=True),)]
+
+
+@pytest.mark.lesson("L40")
+def test_a_suspicion_that_comes_true_ends_the_scan_of_a_plex_that_stands_still_already():
+    _, steps = play(*up_to_sections(FILMS), SUSPECTED, MOUNT_LOST, MOUNT_RESTORED)
+    assert steps[-2:] == [(FREEZE, CancelDeed("storage was lost")), (Thaw(),)]
+
+
+@pytest.mark.lesson("L44")
+@pytest.mark.parametrize("reason", ["hung", "slow", "network_reset", "cache_full"])
+def test_a_suspicion_of_being_late_freezes_nothing(reason: e.MountFault):
+    late = e.MountSuspected(path="/media", reason=reason, detail="late")
+    assert last(*up_to_sections(FILMS), late) == ()
+
+
+def test_without_the_guard_nothing_is_frozen():
+    orders = last(*up_to_sections(FILMS), MOUNT_LOST, agenda=Agenda(guard=False))
+    assert orders == (CancelDeed("storage was lost"),)
+
+
+def test_plex_that_stood_still_for_too_long_is_stopped_and_the_run_ends():
+    spent = e.FreezeSpent(seconds=1800.0, detail="storage is still lost")
+    _, steps = play(
+        *up_to_sections(FILMS), MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), spent
+    )
+    assert [type(order) for order in steps[-1]] == [CloseSection, Thaw, Unwatch, RunStage]
+
+
+def test_removals_that_are_wrong_end_the_phase_and_it_is_repeated_thoroughly():
+    confirmed = e.GuardConfirmed(section=FILMS_REF, detail="23 of 23 files are in storage")
+    _, steps = play(*up_to_sections(FILMS), confirmed, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED))
+    assert steps[-2:] == [
+        (CancelDeed("trust in the storage was lost"),),
+        (RunPhase(FILMS_REF, Phase.SCAN, 1, thorough=True),),
+    ]
+
+
+def lossy(number: int) -> e.SectionPhaseFinished:
+    report = PhaseReport(phase=Phase.SCAN, outcome=Outcome.DONE, seconds=1.0, lost=number)
+    return e.SectionPhaseFinished(section=FILMS_REF, report=report)
+
+
+BACK = tuple(done(stage) for stage in (Stage.SERVER, Stage.TOKEN, Stage.QUIET))
+
+
+def test_entries_that_no_scan_brings_back_are_taken_from_the_snapshot_while_plex_is_stopped_once():
+    _, steps = play(
+        *up_to_sections(FILMS),
+        lossy(3),
+        done(Stage.STOP),
+        done(Stage.REVIVE),
+        *BACK,
+        lossy(1),
+        ended(FILMS_REF, Phase.ANALYZE),
+        done(Stage.STATISTICS),
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+        agenda=Agenda(can_undo=True, can_restart=True),
+    )
+    orders = [order for step in steps for order in step if isinstance(order, RunStage | RunPhase)]
+    scanned = orders.index(RunPhase(FILMS_REF, Phase.SCAN, 1)) + 1
+    assert orders[scanned : scanned + 6] == [
+        RunStage(Stage.STOP),
+        RunStage(Stage.REVIVE),
+        RunStage(Stage.SERVER),
+        RunStage(Stage.TOKEN),
+        RunStage(Stage.QUIET),
+        RunPhase(FILMS_REF, Phase.SCAN, 1),
+    ]
+    (conclusion,) = steps[-1]
+    assert isinstance(conclusion, Conclude)
+    assert (conclusion.verdict, conclusion.exit_code) == (Verdict.LOSS, ExitCode.LOSS)
+    assert conclusion.detail == "1 of Films"
+
+
+def test_a_revival_that_failed_does_not_end_the_run():
+    plan, steps = play(
+        *up_to_sections(FILMS),
+        lossy(3),
+        done(Stage.STOP),
+        failed(Stage.REVIVE, ExitCode.DATABASE),
+        agenda=Agenda(can_undo=True, can_restart=True),
+    )
+    assert plan.ending is None
+    assert steps[-1][-1] == RunStage(Stage.SERVER)
+
+
+def test_what_cannot_be_undone_is_lost_and_the_verdict_says_so():
+    _, steps = play(
+        *up_to_sections(FILMS),
+        lossy(2),
+        ended(FILMS_REF, Phase.ANALYZE),
+        done(Stage.STATISTICS),
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+    )
+    (conclusion,) = steps[-1]
+    assert isinstance(conclusion, Conclude)
+    assert conclusion.exit_code is ExitCode.LOSS

@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from plexsuper import deeds
 from plexsuper import events as e
+from plexsuper import watches
 from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
@@ -280,7 +280,7 @@ def test_statistics_taken_while_storage_is_lost_are_marked_unreliable(tmp_path):
     "monitor", ["watch_mount", "watch_server", "watch_notifications", "watch_scanners", "watch_progress"]
 )
 def test_a_monitor_that_crashes_is_started_again_and_the_run_is_done(tmp_path, monkeypatch, monitor):
-    real = getattr(deeds, monitor)
+    real = getattr(watches, monitor)
     crashes: list[str] = []
 
     async def crash_once(*args, **kwargs):
@@ -290,7 +290,7 @@ def test_a_monitor_that_crashes_is_started_again_and_the_run_is_done(tmp_path, m
             raise RuntimeError("a bug")
         await real(*args, **kwargs)
 
-    monkeypatch.setattr(deeds, monitor, crash_once)
+    monkeypatch.setattr(watches, monitor, crash_once)
     story = play(FILMS, state_dir=tmp_path)
     assert done(story)
     (crash,) = story.of(e.MonitorCrashed)

@@ -20,12 +20,14 @@ from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
+    Freeze,
     Monitor,
     Order,
     Recover,
     RunPhase,
     RunStage,
     SkipPhase,
+    Thaw,
     TurnTo,
     Unwatch,
     Watch,
@@ -49,6 +51,14 @@ class Deeds(Protocol):
 
     async def recover(self, reason: e.MountFault) -> None:
         """Bring the storage that we mounted back; tell what is tried, and never raise."""
+        ...
+
+    def freeze(self, order: Freeze) -> None:
+        """Let Plex stand still, within milliseconds; never raises."""
+        ...
+
+    def thaw(self, order: Thaw) -> None:
+        """Let Plex go on."""
         ...
 
     @property
@@ -103,6 +113,10 @@ class Coordinator:
                     tasks.start_soon(self._run_phase, self._begin(), order)
                 case CancelDeed():
                     self._cancel(order.reason)
+                case Freeze():
+                    self._deeds.freeze(order)
+                case Thaw():
+                    self._deeds.thaw(order)
                 case Recover():
                     self._recover(tasks, order)
                 case Watch():

@@ -7,7 +7,6 @@ from typing import Final, Literal, Never
 import anyio
 
 from plexsuper import events as e
-from plexsuper.actions.analyze import start_analysis, stop_analysis
 from plexsuper.actions.catalogue import create_missing
 from plexsuper.actions.container import prepare_container
 from plexsuper.actions.database import check_database, collect
@@ -15,36 +14,22 @@ from plexsuper.actions.library import export, inject, judge, repair
 from plexsuper.actions.logs import collect_logs
 from plexsuper.actions.mount import mount_storage
 from plexsuper.actions.persist import persist
-from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.quiet import restore, silence
 from plexsuper.actions.recover import recover_storage
-from plexsuper.actions.refresh import start_refresh, stop_refresh
-from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.server import bring_up, stop_server
-from plexsuper.actions.sonic import start_sonic, stop_sonic
-from plexsuper.actions.storage import missing_locations, prove_storage
+from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
-from plexsuper.actions.warm import warm_section
 from plexsuper.clients.docker.runtime import DockerRuntime
+from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.ledger import Ledger
-from plexsuper.decisions.evidence import Evidence, counted
-from plexsuper.decisions.orders import Monitor, RunPhase
+from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.planned import planned_steps
 from plexsuper.decisions.selection import choose
 from plexsuper.errors import DatabaseError, ServerError
-from plexsuper.kit import Kit, outset, patience
-from plexsuper.monitors.container import watch_container
-from plexsuper.monitors.mount import watch_mount
-from plexsuper.monitors.notifications import watch_notifications
-from plexsuper.monitors.progress import watch_progress
-from plexsuper.monitors.scanner import watch_scanners
-from plexsuper.monitors.server import watch_server
-from plexsuper.monitors.storage import pace_of, watch_storage
-from plexsuper.supervise import supervise
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, Stage
-
-_GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
-
+from plexsuper.kit import Kit, outset
+from plexsuper.phases import Phases
+from plexsuper.terms import Outcome, PhaseReport, Stage
+from plexsuper.watches import Watches
 
 _RUNS: Final = (
     "library.archive {} can be put in place only while Plex does not run, and only where plex.config_dir is known; "
@@ -58,8 +43,8 @@ class RunDeeds:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._sections: dict[int, Section] = {}
-        self._fresh: set[int] = set()
+        self._freezer = Freezer(kit.runtime, kit.bus.publish)
+        self._phases = Phases(kit, self._freezer)
         self._machine = ""
         self._attached = False
 
@@ -192,7 +177,7 @@ class RunDeeds:
         patience = settings.timing.ready_patience
         await create_missing(self._kit.plex, self._kit.definitions, self._kit.bus.publish, patience=patience)
         chosen = choose(await persist(self._kit.plex.sections), settings.run.sections)
-        self._sections = {section.id: section for section in chosen}
+        self._phases.choose(chosen)
         self._kit.bus.publish(e.SectionsChosen(sections=chosen))
         return Outcome.DONE
 
@@ -205,14 +190,16 @@ class RunDeeds:
 
     async def _restore(self) -> Outcome:
         with anyio.move_on_after(self._kit.settings.timing.goodbye):
-            restored = await persist(
-                lambda: restore(self._kit.plex, self._ledger), patience=self._kit.settings.timing.goodbye
-            )
+            restored = await persist(self._put_back, patience=self._kit.settings.timing.goodbye)
             self._kit.bus.publish(restored)
             if restored.failed:
                 raise ServerError(f"Plex did not take back: {', '.join(restored.failed)}. {_BY_HAND}")
             return Outcome.DONE
         raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
+
+    async def _put_back(self) -> e.PrefsRestored:
+        await self._freezer.settle()
+        return await restore(self._kit.plex, self._ledger)
 
     async def _stop(self) -> Outcome:
         patience = self._kit.settings.plex.stop_patience
@@ -231,149 +218,26 @@ class RunDeeds:
         collected = await collect_logs(container, plex=plex, state_dir=settings.state_dir, hide=hide)
         self._kit.bus.publish(collected)
 
-    # --- phases --------------------------------------------------------------------------------------
+    # --- reflexes ------------------------------------------------------------------------------------
+
+    def freeze(self, order: Freeze) -> None:
+        """Let Plex stand still because storage is in doubt."""
+        self._freezer.freeze("storage", order.reason, end_scan=order.end_scan)
+
+    def thaw(self, order: Thaw) -> None:
+        """Let Plex go on."""
+        self._freezer.thaw("storage", needless=order.needless)
+
+    # --- phases and monitors -------------------------------------------------------------------------
 
     async def phase(self, order: RunPhase) -> PhaseReport:
-        """Carry out a phase of a section, after proving that its storage is there."""
-        kit, phase = self._kit, order.phase
-        about = self._sections[order.section.id]
-        media = kit.settings.media
-        assert media.path is not None
-        await prove_storage(kit.probe, media.path, deadline=media.deadline)
-        gone = await missing_locations(
-            kit.probe, about.locations, deadline=media.deadline, inside=kit.runtime.inside
-        )
-        if gone:
-            note = _GONE.format(", ".join(gone))
-            return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
-        if phase is Phase.ANALYZE:
-            await self._warm(order.section)
-        ask, call_off = self._verbs(order)
-        request = Request(
-            section=order.section,
-            phase=phase,
-            attempt=order.attempt,
-            patience=patience(kit.settings, about),
-            fresh=about.id in self._fresh,
-            forced=self._forced(order),
-            ask=ask,
-            call_off=call_off,
-            look=partial(self._look, about.id),
-        )
-        report = await carry_out(request, kit.bus)
-        if report.added != 0:  # not counted is not 0
-            self._fresh.add(about.id)
-        if phase is Phase.SONIC and report.outcome is Outcome.DONE:
-            await persist(partial(stop_sonic, kit.plex))  # it goes on with the music of other sections
-        return report
-
-    def _forced(self, order: RunPhase) -> bool:
-        deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)
-        return deep or order.phase is Phase.REFRESH
-
-    async def _warm(self, section: SectionRef) -> None:
-        """Read the beginning of what will be analysed: a cold cache makes Plex's reads fail (lesson F01)."""
-        kit, mount = self._kit, self._kit.mount
-        if mount is None or kit.library is None or not kit.settings.media.warm:
-            return
-        async with kit.library.open() as library:
-            files = await library.unanalyzed_files(section.id)
-        if files:
-            await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)
-
-    def _verbs(self, order: RunPhase) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
-        plex, section = self._kit.plex, order.section.id
-        match order.phase:
-            case Phase.SCAN:
-                deep = self._forced(order)
-                return partial(start_scan, plex, section, deep=deep), partial(stop_scan, plex, section)
-            case Phase.ANALYZE:
-                return partial(start_analysis, plex, section), partial(stop_analysis, plex, section)
-            case Phase.REFRESH:
-                return partial(start_refresh, plex, section), partial(stop_refresh, plex, section)
-            case Phase.SONIC:
-                return partial(start_sonic, plex), partial(stop_sonic, plex)
-
-    async def _look(self, section: int) -> tuple[Evidence, ...]:
-        """Read everything that counts as evidence for *section* directly."""
-        kit = self._kit
-        seen: list[Evidence] = [
-            e.ActivitiesChanged(running=await kit.plex.activities()),
-            e.SectionsChanged(sections=await kit.plex.sections()),
-            e.ScannersChanged(running=kit.runtime.scanners()),
-        ]
-        if kit.library is not None:
-            async with kit.library.open() as library:
-                seen.append(counted(await library.section_counts(section)))
-        return tuple(seen)
-
-    # --- monitors ------------------------------------------------------------------------------------
+        """Carry out a phase of a section."""
+        return await self._phases.carry_out(order)
 
     @property
     def monitors(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
         """How each monitor is run."""
-        return {
-            Monitor.MOUNT: self._watch_mount,
-            Monitor.SERVER: self._watch_server,
-            Monitor.NOTIFICATIONS: self._watch_notifications,
-            Monitor.SCANNERS: self._watch_scanners,
-            Monitor.PROGRESS: self._watch_progress,
-        }
-
-    async def _watch_mount(self) -> Never:
-        media, mount = self._kit.settings.media, self._kit.mount
-        assert media.path is not None
-        if mount is not None:
-            pace = pace_of(self._kit.settings.profile)
-            await watch_storage(self._kit.bus.publish, mount, pace=pace, patience=media.patience)
-        await watch_mount(
-            self._kit.bus.publish,
-            probe=self._kit.probe,
-            path=media.path,
-            every=media.every,
-            deadline=media.deadline,
-            patience=media.patience,
-        )
-
-    async def _watch_server(self) -> Never:
-        kit, timing = self._kit, self._kit.settings.timing
-        server = partial(
-            watch_server,
-            kit.bus.publish,
-            plex=kit.plex,
-            runtime=kit.runtime,
-            every=timing.poll_every,
-            patience=timing.ready_patience,
-        )
-        if kit.container is None:
-            await server()
-        every = timing.poll_every
-        container = partial(watch_container, kit.bus.publish, container=kit.container, every=every)
-        async with anyio.create_task_group() as tasks:  # the container lives as long as the server does
-            tasks.start_soon(supervise, kit.bus.publish, "container", container)
-            tasks.start_soon(supervise, kit.bus.publish, Monitor.SERVER.value, server)
-        raise AssertionError("unreachable: monitors never end")
-
-    async def _watch_notifications(self) -> Never:
-        every = self._kit.settings.timing.poll_every
-        await watch_notifications(self._kit.bus.publish, plex=self._kit.plex, every=every)
-
-    async def _watch_scanners(self) -> Never:
-        every = self._kit.settings.timing.sample_every
-        await watch_scanners(self._kit.bus.publish, runtime=self._kit.runtime, every=every)
-
-    async def _watch_progress(self) -> Never:
-        timing, source = self._kit.settings.timing, self._kit.library
-        if source is not None:
-            async with source.open() as library:
-                await watch_progress(
-                    self._kit.bus.publish,
-                    library=library,
-                    every=timing.sample_every,
-                    full_every=timing.count_every,
-                )
-        while True:  # without a database there is nothing to sample
-            await anyio.sleep_forever()
+        return Watches(self._kit, self._freezer).all
 
 
 _BY_HAND: Final = (

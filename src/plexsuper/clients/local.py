@@ -8,9 +8,11 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import psutil
 
 from plexsuper.clients.child import Child, clean_environment
 from plexsuper.clients.config_dir import read_preferences, tail
+from plexsuper.clients.frozen import FrozenRecord
 from plexsuper.clients.process import ProcessTable, exited
 from plexsuper.database.files import LIBRARY
 from plexsuper.errors import ServerAway, ServerRefused
@@ -32,10 +34,16 @@ class LocalRuntime:
             server of this host is taken for ours.
         command: The server's argv; empty: it can only be attached to.
         log: Where a server that we start writes its output; None: nowhere.
+        frozen: Where it is noted which processes are frozen, in case we die; None: nowhere.
     """
 
     def __init__(
-        self, *, config_dir: Path | None = None, command: Sequence[str] = (), log: Path | None = None
+        self,
+        *,
+        config_dir: Path | None = None,
+        command: Sequence[str] = (),
+        log: Path | None = None,
+        frozen: Path | None = None,
     ) -> None:
         self._config_dir = config_dir
         self._command = tuple(command)
@@ -43,6 +51,7 @@ class LocalRuntime:
         self._table = ProcessTable()
         self._child: Child | None = None
         self._frozen = False
+        self._record = FrozenRecord(frozen)
         self._ours: set[int] = set()
         """The scanners of the last look, so that each is judged only once."""
 
@@ -95,7 +104,7 @@ class LocalRuntime:
             servers = [pid for pid in self._table.servers() if pid in descriptors] or [root]
             _signal(descriptors, family if self._frozen else servers, signal.SIGTERM)
             _signal(descriptors, family, signal.SIGCONT)  # a frozen process ends only when it goes on
-            self._frozen = False
+            self._thawed()
             with anyio.move_on_after(patience):
                 await self._ended([root])
             if not await self._end_rest(descriptors, polite=root not in self._left(descriptors)):
@@ -122,6 +131,9 @@ class LocalRuntime:
         """See `Runtime.freeze`: SIGSTOP works even on processes that are stuck in a dead mount.
 
         What starts while we look is found by the next sweep: a stopped parent starts nothing more.
+
+        Raises:
+            ServerRefused: a process is not ours to stop; those that were stopped before go on.
         """
         root = self.pid
         frozen: list[int] = []
@@ -131,7 +143,13 @@ class LocalRuntime:
             new = [pid for pid in dict.fromkeys(family) if pid not in frozen and pid != os.getpid()]
             if not new:
                 break
-            frozen += [pid for pid in new if _send(pid, signal.SIGSTOP)]
+            self._record.add(new)
+            try:
+                for pid in new:
+                    frozen += [pid] if _send(pid, signal.SIGSTOP) else []
+            except PermissionError as error:
+                self.thaw(frozen)
+                raise ServerRefused(_not_ours(pid)) from error
         self._frozen = bool(frozen)
         return tuple(frozen)
 
@@ -140,6 +158,10 @@ class LocalRuntime:
         for pid in reversed(pids):
             _send(pid, signal.SIGCONT)
         self._frozen = False
+
+    def end_scanners(self) -> int:
+        """See `Runtime.end_scanners`."""
+        return sum(_send(scanner.pid, signal.SIGKILL) for scanner in self.scanners())
 
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
@@ -242,6 +264,15 @@ def _signal(descriptors: dict[int, int], pids: Iterable[int], number: signal.Sig
         if pid in descriptors:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(descriptors[pid], number)
+
+
+def _not_ours(pid: int) -> str:
+    """Say whose process *pid* is, and what that means."""
+    owner = psutil.Process(pid).username()
+    return (
+        f"Plex cannot be frozen: process {pid} belongs to {owner}, and plexsuper runs as user {os.geteuid()}. Run it as "
+        "root or as Plex's user; without freezing, a storage that fails during a scan can cost the library"
+    )
 
 
 def _send(pid: int, number: signal.Signals) -> bool:

@@ -47,6 +47,10 @@ class Runtime(Protocol):
         """Let frozen processes go on."""
         ...
 
+    def end_scanners(self) -> int:
+        """Kill the server's scanner processes, frozen or not; return how many. The server itself survives that."""
+        ...
+
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """Return the last lines the server wrote, without secrets."""
         ...

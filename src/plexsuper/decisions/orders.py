@@ -13,6 +13,7 @@ class Monitor(StrEnum):
     """The monitors that live only for some stages of a run."""
 
     MOUNT = "mount"
+    FROST = "frost"
     SERVER = "server"
     NOTIFICATIONS = "notifications"
     SCANNERS = "scanners"
@@ -75,6 +76,21 @@ class Recover:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Let every process of Plex stand still at once; `end_scan` ends its scanners, which would go on wrongly."""
+
+    reason: str
+    end_scan: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Let Plex go on; `needless`: what it was frozen for did not come true."""
+
+    needless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Start monitors that do not run yet."""
 
@@ -106,6 +122,8 @@ Order: TypeAlias = (
     | CloseSection
     | CancelDeed
     | Recover
+    | Freeze
+    | Thaw
     | Watch
     | Unwatch
     | Conclude

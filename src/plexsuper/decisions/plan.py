@@ -4,8 +4,11 @@ Pure: no I/O, no clock, no await. A run goes forward through its stages, drives 
 in the middle, and ends through the clean-up stages from wherever it is. At most one deed (a stage or a phase)
 is in hand; the next one is ordered only after the fact that the last one has really ended.
 
-* Storage lost: the phase is cancelled; it starts again when storage is back *and* the phase has ended, never
-  before (lesson L40). Storage given up ends the run.
+* Storage lost: Plex is frozen, then the phase is cancelled; it starts again when storage is back *and* the phase
+  has ended, never before (lesson L40). Storage given up, or Plex frozen for too long, ends the run. A suspicion
+  freezes Plex too: if it does not come true, that has cost seconds.
+* Entries removed wrongly: the phase is cancelled and repeated. What a repeated scan does not bring back is taken
+  from the snapshot while Plex is stopped, once; what then is missing is lost, and the verdict says so.
 * Plex lost: the phase is cancelled, the server stages (start, token, quiet) are gone through again, and the
   phase is repeated.
 * A phase that stalls, is never seen or fails is retried, with Plex restarted before the last try of a stalled
@@ -21,12 +24,14 @@ from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
+    Freeze,
     Monitor,
     Order,
     Recover,
     RunPhase,
     RunStage,
     SkipPhase,
+    Thaw,
     TurnTo,
     Unwatch,
     Watch,
@@ -54,10 +59,10 @@ _ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
 """Stages that can do nothing while Plex is away, and would wait for it instead of starting it again."""
 
 _MONITORS = {
-    Stage.SERVER: Watch((Monitor.MOUNT, Monitor.SERVER)),
+    Stage.SERVER: Watch((Monitor.MOUNT, Monitor.FROST, Monitor.SERVER)),
     Stage.CATALOGUE: Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS)),
     Stage.RESTORE: Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS)),
-    Stage.STOP: Unwatch((Monitor.SERVER, Monitor.NOTIFICATIONS)),
+    Stage.STOP: Unwatch((Monitor.FROST, Monitor.SERVER, Monitor.NOTIFICATIONS)),
 }
 """Monitors live exactly as long as the stages that need them (lesson L45)."""
 
@@ -69,6 +74,9 @@ _VERDICTS = {
     ExitCode.SERVER: Verdict.SERVER,
 }
 
+_CALM: frozenset[e.MountFault] = frozenset({"hung", "slow", "network_reset", "cache_full"})
+"""Suspicions that need no freezing: reads are late, or fail one by one; nothing looks as if it were gone."""
+
 _SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
 
 
@@ -77,9 +85,12 @@ DECISIVE: tuple[type[e.Event], ...] = (
     e.SectionPhaseFinished,
     e.SectionsChosen,
     e.TokenFound,
+    e.MountSuspected,
     e.MountLost,
     e.MountRestored,
     e.MountAbandoned,
+    e.FreezeSpent,
+    e.GuardConfirmed,
     e.PlexLost,
     e.RunInterrupted,
 )
@@ -113,6 +124,7 @@ class Plan:
     course: Course | None = None
     reports: tuple[SectionReport, ...] = ()
     storage: bool = True
+    frozen: bool = False
     plex_pass: bool = True
     server_losses: int = 0
     unsaved: bool = False
@@ -125,17 +137,34 @@ class Plan:
 
     def after(self, fact: e.Event) -> "Step":
         """Return the plan after *fact* and the orders that follow from it."""
-        plan = self._learn(fact)
-        if plan.over or plan == self:
+        plan, reflex = self._learn(fact)._reflex(fact, trusted=self.storage)
+        if plan.over or (plan == self and not reflex):
             return plan, ()
         plan, orders = plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
-        return plan, (*plan._recovery(fact), *orders)
+        return plan, (*reflex, *orders)
 
-    def _recovery(self, fact: e.Event) -> tuple[Order, ...]:
-        """A mount of our own is brought back at once, while the phase in hand is being cancelled."""
-        if isinstance(fact, e.MountLost) and self.agenda.own_mount and self.ending is None:
-            return (Recover(fact.reason),)
-        return ()
+    def _reflex(self, fact: e.Event, *, trusted: bool) -> "Step":
+        """What is done before anything is thought about: freeze, recover a mount of our own, thaw."""
+        match fact:
+            case e.MountSuspected() if (
+                fact.reason not in _CALM and isinstance(self.deed, Phase) and not self.ending
+            ):
+                return self._freeze(fact.detail, end_scan=False)
+            case e.MountLost() if self.ending is None:
+                recover = (Recover(fact.reason),) if self.agenda.own_mount else ()
+                at_work = isinstance(self.deed, Phase) or self.deed in _ASK_PLEX
+                freeze = at_work and (trusted or not self.frozen)
+                plan, orders = self._freeze(fact.detail, end_scan=True) if freeze else (self, ())
+                return plan, (*orders, *recover)
+            case e.MountRestored() if self.frozen:
+                return replace(self, frozen=False), (Thaw(needless=trusted),)
+            case _:
+                return self, ()
+
+    def _freeze(self, reason: str, *, end_scan: bool) -> "Step":
+        if not self.agenda.guard:
+            return self, ()
+        return replace(self, frozen=True), (Freeze(reason, end_scan),)
 
     # --- what a fact changes -------------------------------------------------------------------------
 
@@ -155,6 +184,12 @@ class Plan:
                 return replace(self, storage=True)
             case e.MountAbandoned():
                 return self._end(ExitCode.STORAGE, fact.detail)
+            case e.FreezeSpent():
+                return self._end(ExitCode.STORAGE, fact.detail)
+            case e.GuardConfirmed():
+                return replace(self, course=self._disturbed("trust in the storage"))
+            case e.MountSuspected():
+                return self
             case e.PlexLost():
                 return self._server_lost(fact.detail)
             case e.RunInterrupted():
@@ -198,6 +233,10 @@ class Plan:
         plan = replace(self, deed=None, cancelling=False)
         if fact.stage is Stage.CHECKPOINT:
             return replace(plan, unsaved=False)  # one that failed is told, and the next one may succeed
+        if fact.stage is Stage.REVIVE and self.course is not None:
+            return replace(
+                plan, course=replace(self.course, undo="tried")
+            )  # the next scan tells what it was worth
         if fact.outcome is not Outcome.FAILED:
             ended = fact.outcome is not Outcome.CANCELLED or fact.stage in _CLEAN_UP
             plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
@@ -234,6 +273,10 @@ class Plan:
             reason = "storage was lost"
         elif (isinstance(self.deed, Phase) or self.deed in _ASK_PLEX) and Stage.SERVER not in self.done:
             reason = "Plex was lost"
+        elif self.deed in _ASK_PLEX and self.frozen:
+            reason = "storage was lost"
+        elif isinstance(self.deed, Phase) and self.course is not None and self.course.disturbed:
+            reason = f"{self.course.disturbed} was lost"
         if not reason:
             return self, ()
         return replace(self, cancelling=True), (CancelDeed(reason),)
@@ -252,6 +295,8 @@ class Plan:
             return self._clean_up(Ending(verdict=Verdict.PLANNED, exit_code=ExitCode.DONE))
         if self.course is not None and self.course.restart_wanted:
             return self._order_stage(Stage.STOP)
+        if self.course is not None and self.course.undo == "wanted":
+            return self._order_stage(Stage.REVIVE)
         stage = next((stage for stage in _FORWARD if stage not in self.done), None)
         if stage is None:
             return self._clean_up(self._good_ending())
@@ -288,6 +333,10 @@ class Plan:
         return plan, (TurnTo(ref, course.phases), *orders)
 
     def _good_ending(self) -> Ending:
+        lost = {r.section.title: sum(phase.lost for phase in r.phases) for r in self.reports}
+        if any(lost.values()):
+            detail = ", ".join(f"{number} of {title}" for title, number in lost.items() if number)
+            return Ending(verdict=Verdict.LOSS, exit_code=ExitCode.LOSS, detail=detail)
         aside = [r.section.title for r in self.reports if r.outcome is not Outcome.DONE]
         if aside:
             detail = f"set aside: {', '.join(aside)}"
@@ -301,7 +350,11 @@ class Plan:
         for stage, undoes in _CLEAN_UP.items():
             wanted = stage is not Stage.EXPORT or (plan.agenda.export and ending.good)
             if undoes in plan.begun and stage not in plan.done and wanted:
-                return plan._order_stage(stage)
+                thaw = (
+                    (Thaw(),) if plan.frozen else ()
+                )  # Plex has to answer once more; its scanners are ended
+                plan, orders = replace(plan, frozen=False)._order_stage(stage)
+                return plan, (*thaw, *orders)
         conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
         return replace(plan, over=True), (conclude,)
 

@@ -1,5 +1,6 @@
 """Notices when the server becomes ready, with every reason why it is not, and when it is lost."""
 
+from collections.abc import Callable
 from typing import Never
 
 import anyio
@@ -20,11 +21,18 @@ _MISSES_OF_A_LIVING = 4
 
 
 async def watch_server(
-    publish: Publish, *, plex: Plex, runtime: Runtime, every: float, patience: float
+    publish: Publish,
+    *,
+    plex: Plex,
+    runtime: Runtime,
+    every: float,
+    patience: float,
+    frozen: Callable[[], bool] = lambda: False,
 ) -> Never:
     """Publish `PlexWaiting` until the server is ready, then `PlexReady`, then `PlexLost`, again and again.
 
     *every* is the time between two looks at a server that is ready; the end of its process is noticed at once.
+    One that is *frozen* by us cannot answer and is not lost for that.
     A server that is not ready after *patience* seconds is reported with the last lines of its log (lesson L17).
     """
     while True:
@@ -34,7 +42,7 @@ async def watch_server(
                 version=identity.version, machine=identity.machine, claimed=identity.claimed, after=after
             )
         )
-        publish(PlexLost(detail=await _lost(plex, runtime, every)))
+        publish(PlexLost(detail=await _lost(plex, runtime, every, frozen)))
 
 
 async def _ready(publish: Publish, plex: Plex, runtime: Runtime, patience: float) -> tuple[Identity, float]:
@@ -62,17 +70,20 @@ def _waiting(attempt: int, error: ServerNotUp, log: tuple[str, ...]) -> PlexWait
     )
 
 
-async def _lost(plex: Plex, runtime: Runtime, every: float) -> str:
+async def _lost(plex: Plex, runtime: Runtime, every: float, frozen: Callable[[], bool]) -> str:
     """Return what was seen when a server that was ready is ready no more."""
     pid = runtime.pid
     misses = 0
     while True:
         if await _ended_within(runtime, pid, every):
             return f"its process {pid} ended"
+        if frozen():
+            misses = 0
+            continue
         try:
             await plex.identity()
         except ServerNotUp as error:
-            misses += 1
+            misses = 0 if frozen() else misses + 1
             lives = pid is not None and error.state == "unreachable"
             if misses >= (_MISSES_OF_A_LIVING if lives else _MISSES):
                 return str(error)

@@ -1,6 +1,7 @@
 """The processes of one container as this host sees them, found by its cgroup; nothing is asked of the engine."""
 
 import os
+import signal
 from contextlib import suppress
 from typing import Final
 
@@ -52,6 +53,15 @@ class ContainerProcesses:
             for pid in self.pids()
             if (role := classify(self._table.argv(pid))) is not None
         )
+
+    def end_scanners(self) -> int:
+        """Kill the scanner processes; return how many there were. One that is frozen ends when it is thawed at the latest."""
+        ended = 0
+        for scanner in self.scanners():
+            with suppress(ProcessLookupError):
+                os.kill(scanner.pid, signal.SIGKILL)
+                ended += 1
+        return ended
 
     def oom_kills(self) -> int | None:
         """Return how many processes of the container the kernel has killed for want of memory; None: not known."""

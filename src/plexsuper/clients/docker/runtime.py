@@ -220,6 +220,10 @@ class DockerRuntime:
         """See `Runtime.thaw`."""
         self._frost.thaw(pids)
 
+    def end_scanners(self) -> int:
+        """See `Runtime.end_scanners`; of an engine elsewhere, none can be."""
+        return self._processes.end_scanners() if self.visible else 0
+
     def inside(self, path: str) -> str:
         """Return the name by which this host reaches *path* as the container sees it, mounts included (lesson L43)."""
         return f"/proc/{self._processes.init}/root{path}" if self.visible else path

@@ -1,7 +1,10 @@
 """The container that the settings wish for."""
 
+from plexsuper.clients.docker.engine import engine_address, is_local
+from plexsuper.clients.docker.limits import Limits, limits_of, this_machine
 from plexsuper.clients.docker.spec import ContainerSpec
 from plexsuper.config import Settings
+from plexsuper.profiles import PROFILES
 
 
 def container_spec(settings: Settings) -> ContainerSpec:
@@ -9,6 +12,7 @@ def container_spec(settings: Settings) -> ContainerSpec:
     docker, plex, media = settings.plex.docker, settings.plex, settings.media
     assert plex.config_dir is not None
     assert media.path is not None
+    limits = container_limits(settings)
     return ContainerSpec(
         name=docker.container,
         image=docker.image,
@@ -19,15 +23,22 @@ def container_spec(settings: Settings) -> ContainerSpec:
         transcode_dir=None if docker.transcode is None else str(docker.transcode),
         network=docker.network,
         port=docker.port,
-        memory=docker.memory,
-        swap=docker.swap,
-        cpus=docker.cpus,
+        memory=limits.memory,
+        swap=limits.swap,
+        cpus=limits.cpus,
         uid=docker.uid,
         gid=docker.gid,
         timezone=docker.timezone,
         grace=plex.stop_patience,
         environment=tuple(sorted(_assigned(word) for word in docker.environment)),
     )
+
+
+def container_limits(settings: Settings) -> Limits:
+    """Return how much of its machine the container may use; of an engine elsewhere nothing is known but the settings."""
+    docker = settings.plex.docker
+    machine = this_machine() if is_local(engine_address(docker.engine)) else None
+    return limits_of(docker, PROFILES[settings.profile], machine)
 
 
 def on_host(settings: Settings, path: str) -> str:

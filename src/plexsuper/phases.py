@@ -1,0 +1,118 @@
+"""Carries out one phase of a section with everything that belongs to it: proof, guard, warming, the phase itself."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+from plexsuper import events as e
+from plexsuper.actions.analyze import start_analysis, stop_analysis
+from plexsuper.actions.persist import persist
+from plexsuper.actions.phase import Request, carry_out
+from plexsuper.actions.refresh import start_refresh, stop_refresh
+from plexsuper.actions.scan import start_scan, stop_scan
+from plexsuper.actions.sonic import start_sonic, stop_sonic
+from plexsuper.actions.storage import missing_locations, prove_storage
+from plexsuper.actions.warm import warm_section
+from plexsuper.clients.freezer import Freezer
+from plexsuper.decisions.evidence import Evidence, counted
+from plexsuper.decisions.orders import RunPhase
+from plexsuper.errors import ServerAway
+from plexsuper.kit import Kit, patience
+from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
+
+_GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
+
+
+class Phases:
+    """The phases of the sections that were chosen."""
+
+    def __init__(self, kit: Kit, freezer: Freezer) -> None:
+        self._kit = kit
+        self._freezer = freezer
+        self._sections: dict[int, Section] = {}
+        self._fresh: set[int] = set()
+
+    def choose(self, sections: Sequence[Section]) -> None:
+        """Take *sections* as those of the run."""
+        self._sections = {section.id: section for section in sections}
+
+    async def carry_out(self, order: RunPhase) -> PhaseReport:
+        """Carry out a phase of a section, after proving that its storage is there."""
+        kit, phase = self._kit, order.phase
+        about = self._sections[order.section.id]
+        media = kit.settings.media
+        assert media.path is not None
+        await persist(self._freezer.settle)
+        await prove_storage(kit.probe, media.path, deadline=media.deadline)
+        gone = await missing_locations(
+            kit.probe, about.locations, deadline=media.deadline, inside=kit.runtime.inside
+        )
+        if gone:
+            note = _GONE.format(", ".join(gone))
+            return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
+        if phase is Phase.ANALYZE:
+            await self._warm(order.section)
+        ask, call_off = self._verbs(order)
+        request = Request(
+            section=order.section,
+            phase=phase,
+            attempt=order.attempt,
+            patience=patience(kit.settings, about),
+            fresh=about.id in self._fresh,
+            forced=self._forced(order),
+            ask=ask,
+            call_off=partial(self._call_off, call_off),
+            look=partial(self._look, about.id),
+        )
+        report = await carry_out(request, kit.bus)
+        if report.added != 0:  # not counted is not 0
+            self._fresh.add(about.id)
+        if phase is Phase.SONIC and report.outcome is Outcome.DONE:
+            await persist(partial(stop_sonic, kit.plex))  # it goes on with the music of other sections
+        return report
+
+    async def _call_off(self, call_off: Callable[[], Awaitable[None]]) -> None:
+        if self._freezer.frozen:
+            self._freezer.owe(call_off)
+            raise ServerAway("Plex stands still and is told when it goes on")
+        await call_off()
+
+    def _forced(self, order: RunPhase) -> bool:
+        deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)
+        return deep or order.phase is Phase.REFRESH
+
+    async def _warm(self, section: SectionRef) -> None:
+        """Read the beginning of what will be analysed: a cold cache makes Plex's reads fail (lesson F01)."""
+        kit, mount = self._kit, self._kit.mount
+        if mount is None or kit.library is None or not kit.settings.media.warm:
+            return
+        async with kit.library.open() as library:
+            files = await library.unanalyzed_files(section.id)
+        if files:
+            await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)
+
+    def _verbs(self, order: RunPhase) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
+        plex, section = self._kit.plex, order.section.id
+        match order.phase:
+            case Phase.SCAN:
+                deep = self._forced(order)
+                return partial(start_scan, plex, section, deep=deep), partial(stop_scan, plex, section)
+            case Phase.ANALYZE:
+                return partial(start_analysis, plex, section), partial(stop_analysis, plex, section)
+            case Phase.REFRESH:
+                return partial(start_refresh, plex, section), partial(stop_refresh, plex, section)
+            case Phase.SONIC:
+                return partial(start_sonic, plex), partial(stop_sonic, plex)
+
+    async def _look(self, section: int) -> tuple[Evidence, ...]:
+        """Read everything that counts as evidence for *section* directly."""
+        kit = self._kit
+        seen: list[Evidence] = [
+            e.ActivitiesChanged(running=await kit.plex.activities()),
+            e.SectionsChanged(sections=await kit.plex.sections()),
+            e.ScannersChanged(running=kit.runtime.scanners()),
+        ]
+        if kit.library is not None:
+            async with kit.library.open() as library:
+                seen.append(counted(await library.section_counts(section)))
+        return tuple(seen)

@@ -1,0 +1,100 @@
+"""How each monitor of a run is run with what the run works with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Never
+
+import anyio
+
+from plexsuper.clients.freezer import Freezer
+from plexsuper.decisions.orders import Monitor
+from plexsuper.kit import Kit
+from plexsuper.monitors.container import watch_container
+from plexsuper.monitors.frost import watch_frost
+from plexsuper.monitors.mount import watch_mount
+from plexsuper.monitors.notifications import watch_notifications
+from plexsuper.monitors.progress import watch_progress
+from plexsuper.monitors.scanner import watch_scanners
+from plexsuper.monitors.server import watch_server
+from plexsuper.monitors.storage import pace_of, watch_storage
+from plexsuper.supervise import supervise
+
+
+class Watches:
+    """The monitors of one run."""
+
+    def __init__(self, kit: Kit, freezer: Freezer) -> None:
+        self._kit = kit
+        self._freezer = freezer
+
+    @property
+    def all(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
+        """How each monitor is run."""
+        return {
+            Monitor.MOUNT: self._watch_mount,
+            Monitor.FROST: self._watch_frost,
+            Monitor.SERVER: self._watch_server,
+            Monitor.NOTIFICATIONS: self._watch_notifications,
+            Monitor.SCANNERS: self._watch_scanners,
+            Monitor.PROGRESS: self._watch_progress,
+        }
+
+    async def _watch_frost(self) -> Never:
+        limit = self._kit.settings.guard.frozen_at_most
+        await watch_frost(self._kit.bus.publish, freezer=self._freezer, limit=limit)
+
+    async def _watch_mount(self) -> Never:
+        media, mount = self._kit.settings.media, self._kit.mount
+        assert media.path is not None
+        if mount is not None:
+            pace = pace_of(self._kit.settings.profile)
+            await watch_storage(self._kit.bus.publish, mount, pace=pace, patience=media.patience)
+        await watch_mount(
+            self._kit.bus.publish,
+            probe=self._kit.probe,
+            path=media.path,
+            every=media.every,
+            deadline=media.deadline,
+            patience=media.patience,
+        )
+
+    async def _watch_server(self) -> Never:
+        kit, timing = self._kit, self._kit.settings.timing
+        server = partial(
+            watch_server,
+            kit.bus.publish,
+            plex=kit.plex,
+            runtime=kit.runtime,
+            every=timing.poll_every,
+            patience=timing.ready_patience,
+            frozen=lambda: self._freezer.frozen,
+        )
+        if kit.container is None:
+            await server()
+        every = timing.poll_every
+        container = partial(watch_container, kit.bus.publish, container=kit.container, every=every)
+        async with anyio.create_task_group() as tasks:  # the container lives as long as the server does
+            tasks.start_soon(supervise, kit.bus.publish, "container", container)
+            tasks.start_soon(supervise, kit.bus.publish, Monitor.SERVER.value, server)
+        raise AssertionError("unreachable: monitors never end")
+
+    async def _watch_notifications(self) -> Never:
+        every = self._kit.settings.timing.poll_every
+        await watch_notifications(self._kit.bus.publish, plex=self._kit.plex, every=every)
+
+    async def _watch_scanners(self) -> Never:
+        every = self._kit.settings.timing.sample_every
+        await watch_scanners(self._kit.bus.publish, runtime=self._kit.runtime, every=every)
+
+    async def _watch_progress(self) -> Never:
+        timing, source = self._kit.settings.timing, self._kit.library
+        if source is not None:
+            async with source.open() as library:
+                await watch_progress(
+                    self._kit.bus.publish,
+                    library=library,
+                    every=timing.sample_every,
+                    full_every=timing.count_every,
+                )
+        while True:  # without a database there is nothing to sample
+            await anyio.sleep_forever()
