@@ -16,11 +16,16 @@ import anyio
 from pydantic import SecretStr
 
 from plexsuper import events as e
+from plexsuper.actions.guard.guard import Guard
+from plexsuper.actions.guard.means import Means
 from plexsuper.app import conduct
 from plexsuper.bus import Bus
 from plexsuper.clients import http
 from plexsuper.clients.command_line import classify
+from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.library import LOCATIONS_SQL, SECTIONS_SQL, Library, sections_from_rows
+from plexsuper.clients.manifest import Manifest
+from plexsuper.clients.mount_lookup import MountLookup
 from plexsuper.clients.plex import Plex
 from plexsuper.config import Settings
 from plexsuper.decisions.health import Failure, Proof
@@ -34,7 +39,8 @@ from plexsuper.simulator.life import Life
 from plexsuper.simulator.memory import World, simulate_in_memory
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.stream import Recorder
-from plexsuper.terms import Scanner, Section, SectionDefinition, Statistics
+from plexsuper.terms import Removal, Scanner, Section, SectionDefinition, SectionRef, Statistics
+from tests.on_loop import open_on_loop
 from tests.virtual_time import run_virtual
 
 F = TypeVar("F", bound=e.Event)
@@ -135,16 +141,20 @@ class MemoryProbe:
         if self.separate:
             return tuple(True for _ in paths)
         there = []
-        for path in paths:
+        for path in map(os.fsdecode, paths):
             try:
-                await self._world.tree.listing(os.fsdecode(path))
-            except FileNotFoundError:
-                there.append(False)
+                there.append(path == "/media" or await self._is_listed(path))
             except OSError as error:
                 return Failure(reason="dead", detail=str(error))
-            else:
-                there.append(True)
         return tuple(there)
+
+    async def _is_listed(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        try:
+            listing = await self._world.tree.listing(folder)
+        except FileNotFoundError:
+            return False
+        return name in listing.files or name in listing.folders
 
 
 class MemoryLibrary:
@@ -189,6 +199,7 @@ class Story:
     facts: list[e.Event] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     conclusion: Conclude | None = None
+    removals: tuple[Removal, ...] = ()
     preferences_before: dict[str, str] = field(default_factory=dict)
     preferences_after: dict[str, str] = field(default_factory=dict)
 
@@ -266,14 +277,19 @@ def play(
 
             story.bus.tap(note)
             story.bus.tap(story.recorder.record)
+            runtime = MemoryRuntime(world, owned=owned)
+            freezer = Freezer(runtime, story.bus.publish)
+            library = MemoryLibrary(world)
             kit = Kit(
                 settings=wanted,
                 bus=story.bus,
                 now=lambda: story.recorder.now,
                 plex=Plex(world.transport(http)),
-                runtime=MemoryRuntime(world, owned=owned),
+                runtime=runtime,
                 probe=story.probe,
-                library=MemoryLibrary(world),
+                library=library,
+                freezer=freezer,
+                guard=_guard(wanted, story, freezer, library) if wanted.guard.enabled else None,
                 definitions=definitions,
                 redactor=redactor,
                 preflight=anyio.lowlevel.checkpoint,
@@ -286,6 +302,30 @@ def play(
         return story
 
     return run_virtual(main, patience=patience)
+
+
+def _guard(wanted: Settings, story: Story, freezer: Freezer, library: MemoryLibrary) -> Guard:
+    async def write(removals: Sequence[tuple[SectionRef, Removal]]) -> None:
+        story.removals = tuple(removal for _, removal in removals)
+
+    def look_up(locations: Sequence[str], witnesses: Sequence[str]) -> MountLookup:
+        return MountLookup(
+            story.probe, str, locations=locations, witnesses=witnesses, deadline=wanted.media.deadline
+        )
+
+    return Guard(
+        Means(
+            settings=wanted.guard,
+            publish=story.bus.publish,
+            library=library,
+            database=story.world.layout.library,
+            manifest=Manifest(wanted.state_dir / "manifest.db", beside=open_on_loop),
+            lookups=look_up,
+            freezer=freezer,
+            report=wanted.state_dir / "removals.jsonl",
+            write=write,
+        )
+    )
 
 
 def token(account: Account) -> SecretStr:

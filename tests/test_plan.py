@@ -25,7 +25,17 @@ from plexsuper.decisions.plan import DECISIVE, Plan
 from plexsuper.errors import ExitCode
 from plexsuper.examples import RUN
 from plexsuper.kinds import SectionType
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import (
+    Outcome,
+    Phase,
+    PhaseReport,
+    RemovalCounts,
+    Section,
+    SectionRef,
+    SectionReport,
+    Stage,
+    Verdict,
+)
 
 FILMS = Section(id=1, title="Films", type=SectionType.MOVIE)
 MUSIC = Section(id=2, title="Music", type=SectionType.ARTIST)
@@ -555,65 +565,55 @@ def test_removals_that_are_wrong_end_the_phase_and_it_is_repeated_thoroughly():
     ]
 
 
-def lossy(number: int) -> e.SectionPhaseFinished:
-    report = PhaseReport(phase=Phase.SCAN, outcome=Outcome.DONE, seconds=1.0, lost=number)
-    return e.SectionPhaseFinished(section=FILMS_REF, report=report)
+def verified(**counts: int) -> e.LibraryVerified:
+    return e.LibraryVerified(section=None, counts=RemovalCounts(**counts))
 
 
-BACK = tuple(done(stage) for stage in (Stage.SERVER, Stage.TOKEN, Stage.QUIET))
+UNDOING = Agenda(can_undo=True, can_restart=True, export=True)
+TO_THE_END = (ended(FILMS_REF, Phase.SCAN), ended(FILMS_REF, Phase.ANALYZE), done(Stage.STATISTICS))
 
 
-def test_entries_that_no_scan_brings_back_are_taken_from_the_snapshot_while_plex_is_stopped_once():
+def test_entries_that_no_scan_brought_back_are_taken_from_the_snapshot_when_plex_is_stopped():
     _, steps = play(
         *up_to_sections(FILMS),
-        lossy(3),
-        done(Stage.STOP),
-        done(Stage.REVIVE),
-        *BACK,
-        lossy(1),
-        ended(FILMS_REF, Phase.ANALYZE),
-        done(Stage.STATISTICS),
+        *TO_THE_END,
+        verified(lost=2, unknown=1, healed=30),
         done(Stage.RESTORE),
         done(Stage.STOP),
-        agenda=Agenda(can_undo=True, can_restart=True),
+        verified(restored=3, healed=30),
+        done(Stage.REVIVE),
+        done(Stage.EXPORT),
+        agenda=UNDOING,
     )
-    orders = [order for step in steps for order in step if isinstance(order, RunStage | RunPhase)]
-    scanned = orders.index(RunPhase(FILMS_REF, Phase.SCAN, 1)) + 1
-    assert orders[scanned : scanned + 6] == [
+    assert [step[-1] for step in steps[-6:] if step] == [
         RunStage(Stage.STOP),
         RunStage(Stage.REVIVE),
-        RunStage(Stage.SERVER),
-        RunStage(Stage.TOKEN),
-        RunStage(Stage.QUIET),
-        RunPhase(FILMS_REF, Phase.SCAN, 1),
+        RunStage(Stage.EXPORT),
+        Conclude(Verdict.DONE, ExitCode.DONE, "", steps[-1][0].reports),
     ]
+
+
+def test_a_run_without_removals_in_doubt_revives_nothing():
+    _, steps = play(
+        *up_to_sections(FILMS),
+        *TO_THE_END,
+        verified(confirmed=5, moved=2, healed=1),
+        done(Stage.RESTORE),
+        done(Stage.STOP),
+        agenda=UNDOING,
+    )
+    assert steps[-1] == (RunStage(Stage.EXPORT),)
+
+
+@pytest.mark.parametrize("agenda", [Agenda(), UNDOING])
+def test_what_stays_lost_is_in_the_verdict_however_the_run_ended(agenda: Agenda):
+    ending = [MOUNT_LOST, ended(FILMS_REF, Phase.SCAN, Outcome.CANCELLED), MOUNT_ABANDONED]
+    clean_up = [done(Stage.RESTORE), done(Stage.STOP)]
+    revived = [failed(Stage.REVIVE, ExitCode.DATABASE)] if agenda.can_undo else []
+    _, steps = play(*up_to_sections(FILMS), *ending, verified(lost=1), *clean_up, *revived, agenda=agenda)
     (conclusion,) = steps[-1]
     assert isinstance(conclusion, Conclude)
     assert (conclusion.verdict, conclusion.exit_code) == (Verdict.LOSS, ExitCode.LOSS)
-    assert conclusion.detail == "1 of Films"
-
-
-def test_a_revival_that_failed_does_not_end_the_run():
-    plan, steps = play(
-        *up_to_sections(FILMS),
-        lossy(3),
-        done(Stage.STOP),
-        failed(Stage.REVIVE, ExitCode.DATABASE),
-        agenda=Agenda(can_undo=True, can_restart=True),
+    assert conclusion.detail == (
+        "lost for 900 s; 1 entries of the library are lost although their files are in storage"
     )
-    assert plan.ending is None
-    assert steps[-1][-1] == RunStage(Stage.SERVER)
-
-
-def test_what_cannot_be_undone_is_lost_and_the_verdict_says_so():
-    _, steps = play(
-        *up_to_sections(FILMS),
-        lossy(2),
-        ended(FILMS_REF, Phase.ANALYZE),
-        done(Stage.STATISTICS),
-        done(Stage.RESTORE),
-        done(Stage.STOP),
-    )
-    (conclusion,) = steps[-1]
-    assert isinstance(conclusion, Conclude)
-    assert conclusion.exit_code is ExitCode.LOSS

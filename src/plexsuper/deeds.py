@@ -20,12 +20,11 @@ from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.clients.docker.runtime import DockerRuntime
-from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.planned import planned_steps
 from plexsuper.decisions.selection import choose
-from plexsuper.errors import DatabaseError, ServerError
+from plexsuper.errors import DatabaseError, PlexsuperError, ServerError
 from plexsuper.kit import Kit, outset
 from plexsuper.phases import Phases
 from plexsuper.terms import Outcome, PhaseReport, Stage
@@ -43,8 +42,8 @@ class RunDeeds:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._freezer = Freezer(kit.runtime, kit.bus.publish)
-        self._phases = Phases(kit, self._freezer)
+        self._freezer = kit.freezer
+        self._phases = Phases(kit)
         self._machine = ""
         self._attached = False
 
@@ -77,7 +76,7 @@ class RunDeeds:
         kit = self._kit
         if kit.container is None or kit.images is None or kit.settings.run.dry_run:
             return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
-        await prepare_container(kit.container, kit.images, kit.bus.publish)
+        await prepare_container(kit.container, kit.images, kit.claims, kit.bus.publish)
         return Outcome.DONE
 
     async def _check_database(self) -> Outcome:
@@ -189,6 +188,7 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _restore(self) -> Outcome:
+        await self._account()
         with anyio.move_on_after(self._kit.settings.timing.goodbye):
             restored = await persist(self._put_back, patience=self._kit.settings.timing.goodbye)
             self._kit.bus.publish(restored)
@@ -197,9 +197,21 @@ class RunDeeds:
             return Outcome.DONE
         raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
 
+    async def _account(self) -> None:
+        """Tell what became of every removal; that it cannot be told does not keep Plex silenced."""
+        if self._kit.guard is None:
+            return
+        try:
+            with anyio.move_on_after(self._kit.settings.timing.goodbye):
+                await self._kit.guard.account()
+        except PlexsuperError as error:
+            self._kit.bus.publish(e.MonitorCrashed(monitor="guard", error=str(error), retry_in=0.0))
+
     async def _put_back(self) -> e.PrefsRestored:
         await self._freezer.settle()
-        return await restore(self._kit.plex, self._ledger)
+        guard = self._kit.guard
+        withhold = guard is not None and not guard.trusted
+        return await restore(self._kit.plex, self._ledger, withhold=withhold)
 
     async def _stop(self) -> Outcome:
         patience = self._kit.settings.plex.stop_patience
@@ -237,7 +249,7 @@ class RunDeeds:
     @property
     def monitors(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
         """How each monitor is run."""
-        return Watches(self._kit, self._freezer).all
+        return Watches(self._kit).all
 
 
 _BY_HAND: Final = (

@@ -4,13 +4,18 @@ import shlex
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from plexsuper import events as e
+from plexsuper.actions.claim import Claims
+from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Bus
 from plexsuper.clients.database_tool import DatabaseTools, run_tool
 from plexsuper.clients.docker.images import Images
 from plexsuper.clients.docker.runtime import DockerRuntime
+from plexsuper.clients.docker.wish import container_limits
+from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
@@ -42,9 +47,15 @@ class Kit:
     """The runtime once more, when it is a container: it has an image, and things of its own to watch."""
 
     images: Images | None = None
+    claims: Claims | None = None
     tools: DatabaseTools = run_tool
     mount: Storage | None = None
+    freezer: Freezer
+    guard: Guard | None = None
     resources: AsyncExitStack = field(default_factory=AsyncExitStack)
+    run_dir: Path | None = None
+    """Where files of this run are kept, beside its journal; None in a dry run and in a story."""
+
     redactor: Redactor = field(default_factory=Redactor)
     definitions: tuple[SectionDefinition, ...] = ()
     preflight: Callable[[], Awaitable[None]]
@@ -60,6 +71,8 @@ def agenda(settings: Settings) -> Agenda:
         retries=settings.run.retries,
         own_mount=settings.media.kind == "rclone",
         can_restart=settings.plex.can_start,
+        guard=settings.guard.enabled,
+        can_undo=settings.guard.enabled and settings.guard.snapshot and settings.plex.can_start,
         export=settings.library.export is not None,
         checkpoints=settings.library.export is not None and settings.library.checkpoints,
     )
@@ -73,12 +86,20 @@ def outset(kit: Kit, sections: tuple[Section, ...] | None) -> Outset:
         deep=settings.run.deep,
         media=str(settings.media.path),
         url=settings.plex.url,
-        command=shlex.join(settings.plex.command),
+        command=_starter(settings),
         claims=settings.plex.claim is not None,
         sections=sections,
         definitions=kit.definitions,
         wanted=settings.run.sections,
     )
+
+
+def _starter(settings: Settings) -> str:
+    """What starts the server, for people; empty when nothing does."""
+    plex = settings.plex
+    if plex.runtime == "docker":
+        return f"the container {plex.docker.container} of {plex.docker.image} ({container_limits(settings)})"
+    return shlex.join(plex.command)
 
 
 def patience(settings: Settings, section: Section) -> Patience:

@@ -1,8 +1,11 @@
 """Carries out one phase of a section with everything that belongs to it: proof, guard, warming, the phase itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
+
+import anyio
 
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
@@ -13,11 +16,11 @@ from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.warm import warm_section
-from plexsuper.clients.freezer import Freezer
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.orders import RunPhase
 from plexsuper.errors import ServerAway
 from plexsuper.kit import Kit, patience
+from plexsuper.supervise import beside
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
 
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
@@ -26,9 +29,9 @@ _GONE: Final = "these locations of the section are not there: {}; mount them, or
 class Phases:
     """The phases of the sections that were chosen."""
 
-    def __init__(self, kit: Kit, freezer: Freezer) -> None:
+    def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._freezer = freezer
+        self._freezer = kit.freezer
         self._sections: dict[int, Section] = {}
         self._fresh: set[int] = set()
 
@@ -50,21 +53,11 @@ class Phases:
         if gone:
             note = _GONE.format(", ".join(gone))
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
+        if phase is Phase.SCAN and kit.guard is not None and (note := await kit.guard.ward(about).admit()):
+            return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
         if phase is Phase.ANALYZE:
             await self._warm(order.section)
-        ask, call_off = self._verbs(order)
-        request = Request(
-            section=order.section,
-            phase=phase,
-            attempt=order.attempt,
-            patience=patience(kit.settings, about),
-            fresh=about.id in self._fresh,
-            forced=self._forced(order),
-            ask=ask,
-            call_off=partial(self._call_off, call_off),
-            look=partial(self._look, about.id),
-        )
-        report = await carry_out(request, kit.bus)
+        report = await self._guarded(self._request(order, about), about)
         if report.added != 0:  # not counted is not 0
             self._fresh.add(about.id)
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
@@ -76,6 +69,43 @@ class Phases:
             self._freezer.owe(call_off)
             raise ServerAway("Plex stands still and is told when it goes on")
         await call_off()
+
+    def _request(self, order: RunPhase, about: Section) -> Request:
+        ask, call_off = self._verbs(order)
+        return Request(
+            section=order.section,
+            phase=order.phase,
+            attempt=order.attempt,
+            patience=patience(self._kit.settings, about),
+            fresh=about.id in self._fresh,
+            forced=self._forced(order),
+            ask=ask,
+            call_off=partial(self._call_off, call_off),
+            look=partial(self._look, about.id),
+        )
+
+    async def _guarded(self, request: Request, about: Section) -> PhaseReport:
+        """Carry *request* out while the section is watched; after a scan, account for what it has removed."""
+        guard, publish = self._kit.guard, self._kit.bus.publish
+        if guard is None or not guard.ward(about).admitted:
+            return await carry_out(request, self._kit.bus)
+        began = anyio.current_time()
+        async with beside(publish, "guard", guard.ward(about).watch().run):
+            report = await carry_out(request, self._kit.bus)
+        if request.phase is not Phase.SCAN or report.outcome not in (Outcome.DONE, Outcome.SKIPPED):
+            return report
+        await guard.verify(about, partial(self._heal, request))
+        return replace(report, seconds=anyio.current_time() - began)
+
+    async def _heal(self, request: Request, folders: tuple[str, ...]) -> None:
+        """Scan *folders* of the section again, all of it if there are none, into every folder."""
+        plex, section = self._kit.plex, request.section.id
+
+        async def ask() -> None:
+            for folder in folders or (None,):
+                await plex.scan(section, force=True, path=folder)
+
+        await carry_out(replace(request, ask=ask, forced=True), self._kit.bus)
 
     def _forced(self, order: RunPhase) -> bool:
         deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)

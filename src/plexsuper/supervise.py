@@ -1,6 +1,7 @@
 """Keeps a monitor running: a crash is published and the monitor is started again, later each time."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Never
 
 import anyio
@@ -24,3 +25,20 @@ async def supervise(publish: Publish, monitor: str, watch: Callable[[], Awaitabl
             publish(MonitorCrashed(monitor=monitor, error=f"{type(error).__name__}: {error}", retry_in=delay))
         await anyio.sleep(delay)
         delay = min(2 * delay, _LONGEST)
+
+
+@asynccontextmanager
+async def beside(
+    publish: Publish, monitor: str, watch: Callable[[], Awaitable[Never]]
+) -> AsyncIterator[None]:
+    """Supervise *watch* while the block lasts; what the block raises comes out as it is, not in a group."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(supervise, publish, monitor, watch)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - it is raised again, out of the group
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

@@ -210,8 +210,7 @@ class PrefChange:
 class PhaseReport:
     """What became of one phase of a section; `seconds` is its wall time, `waited` the quiet time at its end.
 
-    `added` is how many files it added to the section; None when they were not counted. `lost` is how many entries
-    vanished in it although their files are there, and were not brought back.
+    `added` is how many files it added to the section; None when they were not counted.
     """
 
     phase: Phase
@@ -220,7 +219,6 @@ class PhaseReport:
     waited: float = 0.0
     attempts: int = 1
     added: int | None = None
-    lost: int = 0
     note: str = ""
 
 

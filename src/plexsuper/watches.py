@@ -6,7 +6,6 @@ from typing import Never
 
 import anyio
 
-from plexsuper.clients.freezer import Freezer
 from plexsuper.decisions.orders import Monitor
 from plexsuper.kit import Kit
 from plexsuper.monitors.container import watch_container
@@ -23,9 +22,8 @@ from plexsuper.supervise import supervise
 class Watches:
     """The monitors of one run."""
 
-    def __init__(self, kit: Kit, freezer: Freezer) -> None:
+    def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._freezer = freezer
 
     @property
     def all(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
@@ -41,7 +39,7 @@ class Watches:
 
     async def _watch_frost(self) -> Never:
         limit = self._kit.settings.guard.frozen_at_most
-        await watch_frost(self._kit.bus.publish, freezer=self._freezer, limit=limit)
+        await watch_frost(self._kit.bus.publish, freezer=self._kit.freezer, limit=limit)
 
     async def _watch_mount(self) -> Never:
         media, mount = self._kit.settings.media, self._kit.mount
@@ -67,7 +65,7 @@ class Watches:
             runtime=kit.runtime,
             every=timing.poll_every,
             patience=timing.ready_patience,
-            frozen=lambda: self._freezer.frozen,
+            frozen=lambda: kit.freezer.frozen,
         )
         if kit.container is None:
             await server()

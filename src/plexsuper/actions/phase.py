@@ -4,6 +4,7 @@ The evidence comes as facts from the monitors; before a phase is called settled,
 directly, so that a missed notification can never end a phase too early.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,8 +25,7 @@ GOODBYE: Final = 2.0
 
 _RETRY_LOOK: Final = 1.0
 _LOOK_AGAIN: Final = 0.2
-_DOUBT: Final = 15.0
-"""At the latest so many seconds after a direct look that showed something open there is another one."""
+_LONGEST_DOUBT: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,29 @@ async def carry_out(request: Request, bus: Bus[e.Event]) -> PhaseReport:
     return await _Follower(request, bus).run()
 
 
+class _Doubt:
+    """When everything is read directly once more, because what was read last time showed something open.
+
+    Monitors tell only changes of what they saw themselves: of a scanner process that lived between two of their looks,
+    and that a direct look happened to see, they will never tell the end.
+    """
+
+    def __init__(self) -> None:
+        self.at = math.inf
+        self._delay = _RETRY_LOOK
+
+    def looked(self, now: float, *, anything_open: bool) -> None:
+        """Everything was read directly at time *now*."""
+        if not anything_open:
+            self.at, self._delay = math.inf, _RETRY_LOOK
+            return
+        self.at, self._delay = now + self._delay, min(2 * self._delay, _LONGEST_DOUBT)
+
+    def put_off(self, until: float) -> None:
+        """It could not be read now."""
+        self.at = max(self.at, until)
+
+
 class _Follower:
     """One phase on its way."""
 
@@ -60,9 +83,7 @@ class _Follower:
         self._bus = bus
         self._began = anyio.current_time()
         self._progress = PhaseProgress(request.section, request.phase)
-        self._settler: Settler | None = None
-        self._doubt = _RETRY_LOOK
-        self._doubt_at = math.inf
+        self._doubt = _Doubt()
 
     async def run(self) -> PhaseReport:
         request = self._request
@@ -82,8 +103,8 @@ class _Follower:
             try:
                 await persist(request.ask)
                 asked_at = anyio.current_time()
-                self._settler = Settler(picture, phase=request.phase, patience=patience, asked_at=asked_at)
-                judgement = await self._follow(picture, evidence, before)
+                settler = Settler(picture, phase=request.phase, patience=patience, asked_at=asked_at)
+                judgement = await self._follow(settler, evidence, before)
                 if not isinstance(judgement, Settled):
                     await self._call_off(picture, evidence)
             except anyio.get_cancelled_exc_class():
@@ -92,7 +113,24 @@ class _Follower:
                 raise
         return replace(self._report(judgement), added=picture.grown)
 
-XX                self._note(settler, await anext(evidence))
+    async def _follow(
+        self, settler: Settler, evidence: Subscription[Evidence], before: tuple[Evidence, ...]
+    ) -> Judgement:
+        """Take facts as they come until there is a judgement that ends the phase."""
+        self._note_looked(settler, before)
+        warned = False
+        while True:
+            now = anyio.current_time()
+            if settler.overdue(now) and not warned:
+                warned = True
+                self._bus.publish(self._overdue(now))
+            judgement = settler.judge(now)
+            if isinstance(judgement, Settled) or (isinstance(judgement, Waiting) and now >= self._doubt.at):
+                judgement = await self._confirm(settler, evidence)
+            if not isinstance(judgement, Waiting):
+                return judgement
+            with anyio.move_on_after(min(judgement.until, self._doubt.at) - anyio.current_time()):
+                self._note(settler, await anext(evidence))
             for fact in evidence.take():
                 self._note(settler, fact)
 
@@ -101,10 +139,16 @@ XX                self._note(settler, await anext(evidence))
         try:
             looked = await self._request.look()
         except ServerAway:
-            return Waiting(until=anyio.current_time() + _RETRY_LOOK)
-        for fact in (*evidence.take(), *looked):
-            self._note(settler, fact)
+            again = anyio.current_time() + _RETRY_LOOK
+            self._doubt.put_off(again)
+            return Waiting(until=again)
+        self._note_looked(settler, (*evidence.take(), *looked))
         return settler.judge(anyio.current_time())
+
+    def _note_looked(self, settler: Settler, looked: tuple[Evidence, ...]) -> None:
+        for fact in looked:
+            self._note(settler, fact)
+        self._doubt.looked(anyio.current_time(), anything_open=bool(settler.open))
 
     def _note(self, settler: Settler, fact: Evidence) -> None:
         now = anyio.current_time()

@@ -120,15 +120,21 @@ async def _stop_butler(plex: Plex) -> tuple[str, ...]:
     return tuple(activity.title or activity.kind for activity in running)
 
 
-async def restore(plex: Plex, ledger: Ledger) -> PrefsRestored:
-    """Put back what was silenced and read it back; values that are no longer ours are left alone."""
+async def restore(plex: Plex, ledger: Ledger, *, withhold: bool = False) -> PrefsRestored:
+    """Put back what was silenced and read it back; values that are no longer ours are left alone.
+
+    With *withhold* the trash is not emptied automatically again: removals are in doubt, and it would make them final. The
+    ledger keeps what the user had, for a run after which nothing is in doubt.
+    """
     remembered = ledger.load() or {}
     now = await plex.preferences()
-    changes, kept = [], []
+    changes, kept, withheld = [], [], []
     for id_, before in remembered.items():
         if id_ not in now or now[id_].value == before:
             continue
-        if _is_ours(id_, now[id_].value):
+        if withhold and id_ == VITAL and _is_ours(id_, now[id_].value):
+            withheld.append(id_)
+        elif _is_ours(id_, now[id_].value):
             changes.append(PrefChange(id=id_, before=now[id_].value, after=before))
         else:
             kept.append(id_)
@@ -137,6 +143,8 @@ async def restore(plex: Plex, ledger: Ledger) -> PrefsRestored:
     failed = tuple(
         change.id for change in changes if change.id not in after or after[change.id].value != change.after
     )
-    if not failed:
+    if withheld and not failed:
+        ledger.save({id_: remembered[id_] for id_ in withheld})
+    elif not failed:
         ledger.clear()
-    return PrefsRestored(restored=tuple(changes), kept=tuple(kept), failed=failed)
+    return PrefsRestored(restored=tuple(changes), kept=tuple(kept), failed=failed, withheld=tuple(withheld))

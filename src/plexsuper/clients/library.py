@@ -89,6 +89,11 @@ class Library:
         self._still = still
         self._indexed: bool | None = None
 
+    @property
+    def rows(self) -> Rows:
+        """Where questions of others can be asked."""
+        return self._rows
+
     async def data_version(self) -> int:
         """Return a number that changes when another connection has committed. Costs next to nothing."""
         if self._still is not None and await anyio.Path(_index(self._still)).exists():
@@ -215,9 +220,7 @@ async def open_library(path: Path) -> AsyncIterator[Library]:
     Raises:
         DatabaseError: it is not there or cannot be read.
     """
-    with os_errors(f"cannot read {path}"):
-        still = await anyio.to_thread.run_sync(_is_still, path, abandon_on_cancel=True)
-    uri = f"file:{quote(bytes(path))}?mode=ro{'&immutable=1' if still else ''}"
+    uri, still = await library_uri(path)
     with sqlite_errors(path):
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY)
     try:
@@ -230,6 +233,13 @@ async def open_library(path: Path) -> AsyncIterator[Library]:
     finally:
         with anyio.CancelScope(shield=True):
             await connection.close()
+
+
+async def library_uri(path: Path) -> tuple[str, bool]:
+    """Return the URI by which to read the database at *path*, and whether it is read as immutable."""
+    with os_errors(f"cannot read {path}"):
+        still = await anyio.to_thread.run_sync(_is_still, path, abandon_on_cancel=True)
+    return f"file:{quote(bytes(path))}?mode=ro{'&immutable=1' if still else ''}", still
 
 
 def _is_still(path: Path) -> bool:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import psutil
 
 from plexsuper.clients.child import Child, clean_environment
 from plexsuper.clients.config_dir import read_preferences, tail
 from plexsuper.clients.frozen import FrozenRecord
 from plexsuper.clients.process import ProcessTable, exited
+from plexsuper.clients.signals import not_ours, pidfds, send, signal_all
 from plexsuper.database.files import LIBRARY
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.paths import SERVER, PlexPaths
@@ -100,10 +100,10 @@ class LocalRuntime:
         if root is None:
             return None if child is None else child.exit_code
         family = self._table.tree(root)
-        with _pidfds(family) as descriptors:
+        with pidfds(family) as descriptors:
             servers = [pid for pid in self._table.servers() if pid in descriptors] or [root]
-            _signal(descriptors, family if self._frozen else servers, signal.SIGTERM)
-            _signal(descriptors, family, signal.SIGCONT)  # a frozen process ends only when it goes on
+            signal_all(descriptors, family if self._frozen else servers, signal.SIGTERM)
+            signal_all(descriptors, family, signal.SIGCONT)  # a frozen process ends only when it goes on
             self._thawed()
             with anyio.move_on_after(patience):
                 await self._ended([root])
@@ -146,22 +146,35 @@ class LocalRuntime:
             self._record.add(new)
             try:
                 for pid in new:
-                    frozen += [pid] if _send(pid, signal.SIGSTOP) else []
+                    frozen += [pid] if send(pid, signal.SIGSTOP) else []
             except PermissionError as error:
                 self.thaw(frozen)
-                raise ServerRefused(_not_ours(pid)) from error
+                raise ServerRefused(not_ours(pid)) from error
         self._frozen = bool(frozen)
         return tuple(frozen)
 
     def thaw(self, pids: Sequence[int]) -> None:
         """See `Runtime.thaw`: children first, so that nobody finds them still stopped."""
         for pid in reversed(pids):
-            _send(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
+        self._thawed()
+
+    def thaw_left(self) -> tuple[int, float]:
+        """Let go on what a supervisor that died had frozen; return how many processes, and for how long they stood still.
+
+        Only for the one supervisor that there is (see `clients.single`).
+        """
+        left, age = self._record.left(), self._record.age
+        self.thaw(left)
+        return len(left), age
+
+    def _thawed(self) -> None:
         self._frozen = False
+        self._record.clear()
 
     def end_scanners(self) -> int:
         """See `Runtime.end_scanners`."""
-        return sum(_send(scanner.pid, signal.SIGKILL) for scanner in self.scanners())
+        return sum(send(scanner.pid, signal.SIGKILL) for scanner in self.scanners())
 
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
@@ -217,8 +230,8 @@ class LocalRuntime:
             left = self._left(descriptors)
             if not left:
                 break
-            _signal(descriptors, left, number)
-            _signal(descriptors, left, signal.SIGCONT)
+            signal_all(descriptors, left, number)
+            signal_all(descriptors, left, signal.SIGCONT)
             with anyio.move_on_after(patience):
                 await self._ended(left)
         return not self._left(descriptors)
@@ -243,41 +256,3 @@ def _appending(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _pidfds(pids: Iterable[int]) -> Iterator[dict[int, int]]:
-    """Hold the processes themselves: a number may be given to another process while we wait."""
-    found: dict[int, int] = {}
-    try:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                found[pid] = os.pidfd_open(pid)
-        yield found
-    finally:
-        for descriptor in found.values():
-            os.close(descriptor)
-
-
-def _signal(descriptors: dict[int, int], pids: Iterable[int], number: signal.Signals) -> None:
-    for pid in pids:
-        if pid in descriptors:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(descriptors[pid], number)
-
-
-def _not_ours(pid: int) -> str:
-    """Say whose process *pid* is, and what that means."""
-    owner = psutil.Process(pid).username()
-    return (
-        f"Plex cannot be frozen: process {pid} belongs to {owner}, and plexsuper runs as user {os.geteuid()}. Run it as "
-        "root or as Plex's user; without freezing, a storage that fails during a scan can cost the library"
-    )
-
-
-def _send(pid: int, number: signal.Signals) -> bool:
-    """Send a signal and say whether the process was there to take it."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-        return True
-    return False

@@ -4,7 +4,6 @@ Pure, like the plan it belongs to.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport
@@ -42,8 +41,7 @@ class Course:
     """A section in hand: the phases of its way, the reports of those behind it, and the try of the next one.
 
     `disturbed` says what was lost under the phase in hand: whatever that phase says of itself, it is carried out
-    again. `undo` says whether entries that no scan brought back are to be taken from the snapshot, which is tried once.
-    `outcome` is set when the section is closed.
+    again. `outcome` is set when the section is closed.
     """
 
     section: SectionRef
@@ -54,7 +52,6 @@ class Course:
     disturbed: str = ""
     cut_short: bool = False
     restart_wanted: bool = False
-    undo: Literal["no", "wanted", "tried"] = "no"
     outcome: Outcome | None = None
     reason: str = ""
 
@@ -92,8 +89,6 @@ class Course:
                 )
                 return again.close(Outcome.SET_ASIDE, replace(report, note=note))
             return again
-        if report.lost and agenda.can_undo and self.undo == "no":
-            return replace(again, undo="wanted", restart_wanted=True)
         match report.outcome:
             case Outcome.DONE | Outcome.SKIPPED:
                 return again._advance(report)

@@ -7,8 +7,8 @@ is in hand; the next one is ordered only after the fact that the last one has re
 * Storage lost: Plex is frozen, then the phase is cancelled; it starts again when storage is back *and* the phase
   has ended, never before (lesson L40). Storage given up, or Plex frozen for too long, ends the run. A suspicion
   freezes Plex too: if it does not come true, that has cost seconds.
-* Entries removed wrongly: the phase is cancelled and repeated. What a repeated scan does not bring back is taken
-  from the snapshot while Plex is stopped, once; what then is missing is lost, and the verdict says so.
+* Entries removed wrongly: the phase is cancelled and repeated. What no scan brings back is taken from the snapshot at
+  the end, when Plex is stopped; what then is missing is lost, and the verdict says so whatever else happened.
 * Plex lost: the phase is cancelled, the server stages (start, token, quiet) are gone through again, and the
   phase is repeated.
 * A phase that stalls, is never seen or fails is retried, with Plex restarted before the last try of a stalled
@@ -16,7 +16,7 @@ is in hand; the next one is ordered only after the fact that the last one has re
 * A signal: the deed in hand is cancelled, then only the clean-up runs.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plexsuper import events as e
 from plexsuper.decisions.course import Agenda, Course
@@ -37,7 +37,17 @@ from plexsuper.decisions.orders import (
     Watch,
 )
 from plexsuper.errors import ExitCode
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import (
+    Outcome,
+    Phase,
+    PhaseReport,
+    RemovalCounts,
+    Section,
+    SectionRef,
+    SectionReport,
+    Stage,
+    Verdict,
+)
 
 _FORWARD = (
     Stage.PREFLIGHT,
@@ -52,7 +62,12 @@ _FORWARD = (
     Stage.STATISTICS,
 )
 _BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
-_CLEAN_UP = {Stage.RESTORE: Stage.QUIET, Stage.STOP: Stage.SERVER, Stage.EXPORT: Stage.STATISTICS}
+_CLEAN_UP = {
+    Stage.RESTORE: Stage.QUIET,
+    Stage.STOP: Stage.SERVER,
+    Stage.REVIVE: Stage.SECTIONS,
+    Stage.EXPORT: Stage.STATISTICS,
+}
 """Clean-up stages, each with the stage without which there is nothing to do for it."""
 _SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
 _ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
@@ -91,6 +106,7 @@ DECISIVE: tuple[type[e.Event], ...] = (
     e.MountAbandoned,
     e.FreezeSpent,
     e.GuardConfirmed,
+    e.LibraryVerified,
     e.PlexLost,
     e.RunInterrupted,
 )
@@ -128,6 +144,7 @@ class Plan:
     plex_pass: bool = True
     server_losses: int = 0
     unsaved: bool = False
+    removals: RemovalCounts = field(default_factory=RemovalCounts)
     ending: Ending | None = None
     over: bool = False
 
@@ -168,7 +185,7 @@ class Plan:
 
     # --- what a fact changes -------------------------------------------------------------------------
 
-    def _learn(self, fact: e.Event) -> "Plan":
+    def _learn(self, fact: e.Event) -> "Plan":  # noqa: C901, PLR0912 - one flat table of facts
         match fact:
             case e.StageFinished():
                 return self._stage_ended(fact)
@@ -188,8 +205,8 @@ class Plan:
                 return self._end(ExitCode.STORAGE, fact.detail)
             case e.GuardConfirmed():
                 return replace(self, course=self._disturbed("trust in the storage"))
-            case e.MountSuspected():
-                return self
+            case e.LibraryVerified(section=None):
+                return replace(self, removals=fact.counts)
             case e.PlexLost():
                 return self._server_lost(fact.detail)
             case e.RunInterrupted():
@@ -233,10 +250,6 @@ class Plan:
         plan = replace(self, deed=None, cancelling=False)
         if fact.stage is Stage.CHECKPOINT:
             return replace(plan, unsaved=False)  # one that failed is told, and the next one may succeed
-        if fact.stage is Stage.REVIVE and self.course is not None:
-            return replace(
-                plan, course=replace(self.course, undo="tried")
-            )  # the next scan tells what it was worth
         if fact.outcome is not Outcome.FAILED:
             ended = fact.outcome is not Outcome.CANCELLED or fact.stage in _CLEAN_UP
             plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
@@ -295,8 +308,6 @@ class Plan:
             return self._clean_up(Ending(verdict=Verdict.PLANNED, exit_code=ExitCode.DONE))
         if self.course is not None and self.course.restart_wanted:
             return self._order_stage(Stage.STOP)
-        if self.course is not None and self.course.undo == "wanted":
-            return self._order_stage(Stage.REVIVE)
         stage = next((stage for stage in _FORWARD if stage not in self.done), None)
         if stage is None:
             return self._clean_up(self._good_ending())
@@ -329,14 +340,11 @@ class Plan:
     def _turn_to(self, section: Section) -> "Step":
         ref = SectionRef(id=section.id, title=section.title)
         course = Course(section=ref, phases=self.agenda.phases(section))
-        plan, orders = replace(self, waiting=self.waiting[1:], course=course)._drive_sections()
+        begun = self.begun | {Stage.SECTIONS}
+        plan, orders = replace(self, begun=begun, waiting=self.waiting[1:], course=course)._drive_sections()
         return plan, (TurnTo(ref, course.phases), *orders)
 
     def _good_ending(self) -> Ending:
-        lost = {r.section.title: sum(phase.lost for phase in r.phases) for r in self.reports}
-        if any(lost.values()):
-            detail = ", ".join(f"{number} of {title}" for title, number in lost.items() if number)
-            return Ending(verdict=Verdict.LOSS, exit_code=ExitCode.LOSS, detail=detail)
         aside = [r.section.title for r in self.reports if r.outcome is not Outcome.DONE]
         if aside:
             detail = f"set aside: {', '.join(aside)}"
@@ -348,15 +356,29 @@ class Plan:
         if plan.course is not None:
             return replace(plan, course=plan.course.close(Outcome.CANCELLED))._proceed()
         for stage, undoes in _CLEAN_UP.items():
-            wanted = stage is not Stage.EXPORT or (plan.agenda.export and ending.good)
-            if undoes in plan.begun and stage not in plan.done and wanted:
+            if undoes in plan.begun and stage not in plan.done and plan._wanted(stage, ending):
                 thaw = (
                     (Thaw(),) if plan.frozen else ()
                 )  # Plex has to answer once more; its scanners are ended
                 plan, orders = replace(plan, frozen=False)._order_stage(stage)
                 return plan, (*thaw, *orders)
+        if plan.removals.lost:
+            detail = (
+                f"{plan.removals.lost} entries of the library are lost although their files are in storage"
+            )
+            detail = f"{ending.detail}; {detail}" if ending.detail else detail
+            ending = Ending(verdict=Verdict.LOSS, exit_code=ExitCode.LOSS, detail=detail)
         conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
-        return replace(plan, over=True), (conclude,)
+        return replace(plan, ending=ending, over=True), (conclude,)
+
+    def _wanted(self, stage: Stage, ending: Ending) -> bool:
+        match stage:
+            case Stage.REVIVE:
+                return self.agenda.can_undo and not self.removals.clean
+            case Stage.EXPORT:
+                return self.agenda.export and ending.good
+            case _:
+                return True
 
 
 Step = tuple[Plan, tuple[Order, ...]]

@@ -94,6 +94,11 @@ class Settler:
         return min(max(self._patience.quiet, 1.5 * self._longest_gap), self._patience.quiet_max)
 
     @property
+    def open(self) -> tuple[str, ...]:
+        """What of the phase runs as far as is known, in words."""
+        return self._picture.open
+
+    @property
     def _not_before(self) -> float:
         """Until then quiet proves nothing: what follows by itself has not had the time to show."""
         if not self._picture.follow_up_expected:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from plexsuper.actions.claim import HOW
 from plexsuper.actions.preflight.seen import Seen, error, ok, warning
 from plexsuper.clients.docker.engine import OLDEST_API
 from plexsuper.clients.docker.survey import DockerSeen
@@ -32,11 +33,41 @@ def check_docker(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
         yield ok("container", f"{wish.container} runs and is what the settings mean: it will be taken over")
     else:
         yield ok("container", f"{wish.container} will be made from {wish.image}")
+    yield from _check_limits(docker)
+    if not (docker.refused or docker.running or seen.token) and docker.local:
+        yield from _check_claim(settings, seen)
     if docker.port_taken:
         yield error(
             "container",
             f"port {wish.port} is taken by something else on this host",
             "end what uses it, or use plex.docker.network = bridge with another plex.docker.port",
+        )
+
+
+def _check_claim(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
+    """Tell how a server that is new gets its owner."""
+    plex = settings.plex
+    if plex.claim is not None:
+        yield ok(
+            "claim", "given in the settings; it must not be older than four minutes when the image is here"
+        )
+    elif plex.allow_unclaimed:
+        yield ok("claim", "none: the server is new, and goes on without an owner")
+    elif seen.terminal:
+        yield ok("claim", "the server is new: its claim will be asked for here when its image is here")
+    else:
+        yield error("claim", "the server is new and belongs to nobody, and there is no claim for it", HOW)
+
+
+def _check_limits(docker: DockerSeen) -> Iterator[PreflightFinding]:
+    assert docker.engine is not None
+    yield ok("container", f"it may use {docker.limits}")
+    there = docker.engine.cpus
+    if there and docker.limits.cpus is not None and docker.limits.cpus > there:
+        yield error(
+            "container",
+            f"it may use {docker.limits.cpus:g} processors, and the engine has {there}",
+            f"set plex.docker.cpus to {there} at most, or to 0 for all",
         )
 
 

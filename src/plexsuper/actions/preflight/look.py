@@ -18,6 +18,7 @@ from plexsuper.clients.library_file import LibraryFile, LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.probe import ContentProbe, Failure, Proof
+from plexsuper.clients.terminal import Terminal
 from plexsuper.config import Settings
 from plexsuper.definitions import load_definitions
 from plexsuper.errors import DatabaseError, PreflightError, ServerAway, SettingsError, StorageError
@@ -73,6 +74,7 @@ class _Look:
             machine=self._preferences.get("ProcessedMachineIdentifier"),
             token=bool(self._preferences.get("PlexOnlineToken")),
             docker=self._docker,
+            terminal=Terminal().is_there,
         )
 
     async def _ask_host(self) -> None:

@@ -20,7 +20,8 @@ class Seen:
     """Everything that preflight looked at.
 
     `library` holds the sections of the library database, None when there is no database; `missing` are those of the
-    definitions' paths that are not in the media storage; `machine` and `token` are what Preferences.xml holds.
+    definitions' paths that are not in the media storage; `machine` and `token` are what Preferences.xml holds; `terminal`: somebody can be
+    asked.
     """
 
     host: Host
@@ -32,6 +33,7 @@ class Seen:
     machine: str | None = None
     token: bool = False
     docker: DockerSeen | None = None
+    terminal: bool = False
 
 
 def ok(subject: str, message: str) -> PreflightFinding:

@@ -27,7 +27,7 @@ _AWAY: Final = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself; `root` is where it keeps images and containers, on its own host."""
+    """What an engine says of itself; `root` is where it keeps images and containers, on its own host; `cpus` 0: not told."""
 
     version: str
     api: tuple[int, int]
@@ -37,6 +37,7 @@ class EngineInfo:
     cgroup: str
     rootless: bool
     host_name: str
+    cpus: int = 0
 
 
 def engine_address(given: str | None) -> str:
@@ -109,4 +110,5 @@ async def ask_engine(docker: Docker) -> EngineInfo:
         cgroup=info.get("CgroupVersion", "1"),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
         host_name=info.get("Name", ""),
+        cpus=int(info.get("NCPU", 0)),
     )

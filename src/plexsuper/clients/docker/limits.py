@@ -41,6 +41,9 @@ class Limits:
         return f"{memory}, {cpus}"
 
 
+NO_LIMITS: Final = Limits()
+
+
 def this_machine() -> Machine:
     """Return what the kernel counts; asks it, but no file and no network."""
     return Machine(memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), cpus=os.cpu_count() or 1)
@@ -51,7 +54,7 @@ def limits_of(wanted: DockerSettings, profile: Profile, machine: Machine | None)
 
     A quarter of the memory is allowed as swap besides, where neither is set: what is hardly used may lie there.
     """
-    shares = Limits() if machine is None else _shares(profile, machine)
+    shares = NO_LIMITS if machine is None else _shares(profile, machine)
     memory = shares.memory if wanted.memory is None else (int(wanted.memory) or None)
     swap = None
     if memory is not None:
@@ -70,4 +73,4 @@ def _shares(profile: Profile, machine: Machine) -> Limits:
 
 
 def _gib(size: int) -> str:
-    return f"{size / GIB:.3g} GiB" if size >= GIB or not size else f"{size / 1024**2:.4g} MiB"
+    return f"{size / GIB:.4g} GiB" if size >= GIB or not size else f"{size / 1024**2:.4g} MiB"

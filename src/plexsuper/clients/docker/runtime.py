@@ -1,7 +1,7 @@
 """A Plex server in a container: the same verbs as for a process of this host, and the container's own."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,11 @@ _KILLED_WITHIN: Final = 15.0
 _LOOK_EVERY: Final = 1.0
 
 
+async def no_claim() -> SecretStr | None:
+    """Give none."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """A container that was taken over, and the processes in it that had been left frozen."""
@@ -58,7 +63,7 @@ class DockerRuntime:
         *,
         state_dir: Path,
         engine: str | None = None,
-        claim: Callable[[], SecretStr | None] = lambda: None,
+        claim: Callable[[], Awaitable[SecretStr | None]] = no_claim,
     ) -> None:
         self.container = Container(docker, spec)
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -117,7 +122,7 @@ class DockerRuntime:
             raise ServerRefused(f"the container {self.name} runs already")
         self.lines.clear()
         self._told, self._old_kills, self.adopted = "", 0, False
-        await self.container.create(self._claim())
+        await self.container.create(await self._claim())
         state = await self.container.start()
         if not state.running:
             said = "\n".join(line.text for line in await self.container.log(20))

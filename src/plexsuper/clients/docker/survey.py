@@ -10,6 +10,7 @@ import anyio.to_thread
 from plexsuper.clients.docker.container import Container
 from plexsuper.clients.docker.engine import EngineInfo, ask_engine, engine_address, is_local, open_engine
 from plexsuper.clients.docker.images import Image, Images
+from plexsuper.clients.docker.limits import NO_LIMITS, Limits
 from plexsuper.clients.docker.spec import SERVER_PORT, ContainerSpec
 from plexsuper.clients.propagation import is_shared
 from plexsuper.errors import PlexsuperError
@@ -20,7 +21,8 @@ class DockerSeen:
     """What was seen; `refused` says why the container cannot be made or taken over.
 
     `free` is the space (bytes) where images are kept, None if that is not on this host; `propagates` is None where
-    no later mount has to be seen; `port_taken` is None when the container runs already.
+    no later mount has to be seen; `port_taken` is None when the container runs already. `limits` is what the container
+    may use of the machine.
     """
 
     engine: EngineInfo | None
@@ -31,6 +33,7 @@ class DockerSeen:
     free: int | None = None
     propagates: bool | None = None
     port_taken: bool | None = None
+    limits: Limits = NO_LIMITS
 
 
 async def look_at_docker(spec: ContainerSpec, engine: str | None) -> DockerSeen:
@@ -57,6 +60,7 @@ async def look_at_docker(spec: ContainerSpec, engine: str | None) -> DockerSeen:
         free=free,
         propagates=propagates,
         port_taken=None if running else taken,
+        limits=Limits(memory=spec.memory, swap=spec.swap, cpus=spec.cpus),
     )
 
 

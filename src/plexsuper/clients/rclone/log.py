@@ -40,6 +40,9 @@ _SIGNS: Final[tuple[tuple[Trouble, re.Pattern[str]], ...]] = (
     ),
 )
 
+_NO_TROUBLE: Final = re.compile(r"updating systemd status")
+"""rclone goes on to tell its state to the socket on which it told us that it is ready; nobody listens there any more."""
+
 _SECRET: Final = re.compile(
     r"(?i)((?:secret|token|password|pass|signature|credential|access_?key\w*)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,]+"
 )
@@ -76,7 +79,7 @@ def shorten(text: str) -> str:
 
 def trouble_of(text: str, level: str = "error") -> Trouble | None:
     """Return the kind of trouble that *text* tells of; what is only information never does."""
-    if level in ("info", "debug"):
+    if level in ("info", "debug") or _NO_TROUBLE.search(text):
         return None
     return next((kind for kind, sign in _SIGNS if sign.search(text)), None)
 

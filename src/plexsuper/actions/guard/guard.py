@@ -1,0 +1,67 @@
+"""The guard of a run: which sections it vouches for, and what became of every entry they lost."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from plexsuper.actions.guard.means import Means
+from plexsuper.actions.guard.ward import Heal, Ward
+from plexsuper.decisions.verification import count
+from plexsuper.events import LibraryVerified
+from plexsuper.terms import Removal, RemovalCounts, Section, SectionRef
+
+_NAMED: Final = 100
+
+
+class Guard:
+    """Vouches for the sections of one run."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._wards: dict[int, Ward] = {}
+        self._restored: set[int] = set()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether every section that was scanned is proved since, with nothing in doubt."""
+        return not any(ward.doubtful for ward in self._wards.values())
+
+    @property
+    def in_doubt(self) -> tuple[Removal, ...]:
+        """What no scan brought back although it is in storage, or nobody can tell whether it is."""
+        return tuple(removal for _, removal in self._removals() if removal.fate in ("lost", "unknown"))
+
+    def ward(self, section: Section) -> Ward:
+        """Return what is known of *section*."""
+        return self._wards.setdefault(section.id, Ward(self._means, section))
+
+    async def verify(self, section: Section, heal: Heal) -> RemovalCounts:
+        """Account for every entry that *section* has lost (see `Ward.verify`), list it by name, and tell."""
+        ward = self.ward(section)
+        counts = await ward.verify(heal, self._restored)
+        await self._means.write(tuple(self._removals()))
+        self._tell(ward.section, ward.removals.values(), counts)
+        return counts
+
+    async def account(self) -> None:
+        """Tell what became of all removals of the run; sections in doubt are looked up once more."""
+        for ward in self._wards.values():
+            if ward.doubtful:
+                self._tell(ward.section, ward.removals.values(), await ward.account(self._restored))
+        if self._wards:
+            await self._means.write(tuple(self._removals()))
+            removals = [removal for _, removal in self._removals()]
+            self._tell(None, removals, count(removals))
+
+    def revived(self, parts: Iterable[int]) -> None:
+        """Take note that *parts* were brought back from the snapshot."""
+        self._restored.update(parts)
+
+    def _tell(self, section: SectionRef | None, removals: Iterable[Removal], counts: RemovalCounts) -> None:
+        named = tuple(removals)[:_NAMED]
+        report = str(self._means.report) if named else ""
+        self._means.publish(LibraryVerified(section=section, counts=counts, removals=named, report=report))
+
+    def _removals(self) -> Iterable[tuple[SectionRef, Removal]]:
+        for ward in self._wards.values():
+            for removal in ward.removals.values():
+                yield ward.section, removal

@@ -1,0 +1,35 @@
+"""What the guard works with."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from plexsuper.bus import Publish
+from plexsuper.clients.freezer import Freezer
+from plexsuper.clients.library_file import LibrarySource
+from plexsuper.clients.lookup import Lookup
+from plexsuper.clients.manifest import Manifest
+from plexsuper.config.tables import GuardSettings
+from plexsuper.terms import Removal, SectionRef
+
+Lookups: TypeAlias = Callable[[Sequence[str], Sequence[str]], Lookup]
+"""Gives the lookup for a section, from its locations and a few of its live files."""
+
+Writer: TypeAlias = Callable[[Sequence[tuple[SectionRef, Removal]]], Awaitable[None]]
+"""Writes the list of removals by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the guard works with; `database` is the library's file, `report` where `write` lists the removals."""
+
+    settings: GuardSettings
+    publish: Publish
+    library: LibrarySource
+    database: Path
+    manifest: Manifest
+    lookups: Lookups
+    freezer: Freezer
+    report: Path
+    write: Writer

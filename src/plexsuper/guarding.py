@@ -1,0 +1,87 @@
+"""Puts the guard of a run together from its settings and from what the run works with."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from plexsuper.actions.guard.guard import Guard
+from plexsuper.actions.guard.means import Lookups, Means
+from plexsuper.actions.storage import Probe
+from plexsuper.bus import Publish
+from plexsuper.clients.freezer import Freezer
+from plexsuper.clients.library_file import LibrarySource
+from plexsuper.clients.lookup import Lookup, RemoteLookup
+from plexsuper.clients.manifest import Manifest
+from plexsuper.clients.mount_lookup import MountLookup
+from plexsuper.clients.removal_report import write_removals
+from plexsuper.clients.runtime import Runtime
+from plexsuper.clients.storage import Storage
+from plexsuper.config import Settings
+from plexsuper.terms import Removal, SectionRef
+
+MANIFEST: Final = "manifest.db"
+REMOVALS: Final = "removals.jsonl"
+
+
+def guard_of(
+    settings: Settings,
+    *,
+    publish: Publish,
+    freezer: Freezer,
+    library: LibrarySource | None,
+    lookups: Lookups,
+    run_dir: Path | None,
+) -> Guard | None:
+    """Return the guard of a run; None when it is off, or when nobody can tell what the library has."""
+    paths = settings.plex.paths
+    if not settings.guard.enabled or library is None or paths is None or run_dir is None:
+        return None
+    report = run_dir / REMOVALS
+    return Guard(
+        Means(
+            settings=settings.guard,
+            publish=publish,
+            library=library,
+            database=paths.library_db,
+            manifest=Manifest(run_dir / MANIFEST),
+            lookups=lookups,
+            freezer=freezer,
+            report=report,
+            write=partial(_write, report),
+        )
+    )
+
+
+def lookups_of(settings: Settings, *, probe: Probe, mount: Storage | None, runtime: Runtime) -> Lookups:
+    """Return how files are looked up: in the remote of a mount of ours, else through the mount itself."""
+
+    def look_up(locations: Sequence[str], witnesses: Sequence[str]) -> Lookup:
+        if mount is not None:
+            outside = partial(host_path, settings)
+            return RemoteLookup.of(mount, outside, root=settings.media.path, locations=locations)
+        return MountLookup(
+            probe,
+            runtime.inside,
+            locations=locations,
+            witnesses=witnesses,
+            deadline=settings.media.deadline,
+        )
+
+    return look_up
+
+
+def host_path(settings: Settings, path: str) -> str:
+    """Return where this host has what the server calls *path*, below `media.path`; others stay as they are."""
+    docker, media = settings.plex.docker, settings.media.path
+    seen = docker.media if settings.plex.runtime == "docker" else None
+    if seen is None or media is None:
+        return path
+    top = seen.rstrip("/")
+    return f"{media}{path[len(top) :]}" if path == top or path.startswith(f"{top}/") else path
+
+
+async def _write(report: Path, removals: Sequence[tuple[SectionRef, Removal]]) -> None:
+    await anyio.to_thread.run_sync(write_removals, report, removals)
