@@ -6,6 +6,7 @@ the fact they become. Everything else is the product.
 """
 
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -196,6 +197,7 @@ class Story:
     bus: Bus[e.Event]
     recorder: Recorder
     probe: MemoryProbe
+    run_dir: Path
     facts: list[e.Event] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     conclusion: Conclude | None = None
@@ -258,6 +260,7 @@ def play(
     state_dir: Path,
     patience: float = 60.0,
     linger: float = 0.0,
+    run_dir: Path | None = None,
     **changes: Any,
 ) -> Story:
     """Play a run over *shelves* while *meanwhile* interferes, and return everything that happened.
@@ -265,11 +268,13 @@ def play(
     The world goes on for *linger* seconds after the run: what the run did not wait for shows then.
     """
     wanted = settings(state_dir=state_dir, **changes)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    place = run_dir or Path(tempfile.mkdtemp(prefix="run-", dir=state_dir))
 
     async def main() -> Story:
         async with simulate_in_memory(shelves, knobs=knobs, account=account, seed=seed) as world:
             redactor = Redactor(wanted.secrets())
-            story = Story(world, Bus(), Recorder(run="story", redactor=redactor), MemoryProbe(world))
+            story = Story(world, Bus(), Recorder(run="story", redactor=redactor), MemoryProbe(world), place)
 
             def note(fact: e.Event) -> None:
                 story.facts.append(fact)
@@ -319,10 +324,10 @@ def _guard(wanted: Settings, story: Story, freezer: Freezer, library: MemoryLibr
             publish=story.bus.publish,
             library=library,
             database=story.world.layout.library,
-            manifest=Manifest(wanted.state_dir / "manifest.db", beside=open_on_loop),
+            manifest=Manifest(story.run_dir / "manifest.db", beside=open_on_loop),
             lookups=look_up,
             freezer=freezer,
-            report=wanted.state_dir / "removals.jsonl",
+            report=story.run_dir / "removals.jsonl",
             write=write,
         )
     )

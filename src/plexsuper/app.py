@@ -40,14 +40,14 @@ from plexsuper.coordinator import Coordinator
 from plexsuper.decisions.course import Agenda
 from plexsuper.decisions.orders import Conclude
 from plexsuper.decisions.plan import Plan
-from plexsuper.decisions.resume import fingerprint
+from plexsuper.decisions.resume import PastRun, fingerprint
 from plexsuper.deeds import RunDeeds
 from plexsuper.definitions import load_definitions
 from plexsuper.errors import ExitCode
 from plexsuper.faces.face import Face
 from plexsuper.faces.status import status
 from plexsuper.guarding import guard_of, lookups_of
-from plexsuper.journal import open_journal
+from plexsuper.journal import find_unfinished, open_journal
 from plexsuper.kit import Kit, agenda
 from plexsuper.redact import Redactor
 from plexsuper.storage_settings import probe_of, storage_of
@@ -76,7 +76,8 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
     """
     bus: Bus[e.Event] = Bus()
     redactor = Redactor(settings.secrets())
-    recorder = Recorder(run=new_run_id(), redactor=redactor)
+    past = await _past(settings)
+    recorder = Recorder(run=past.run if past is not None else new_run_id(), redactor=redactor)
     bus.tap(recorder.record)
     began = time.monotonic()
     with recorder.envelopes.subscribe(Envelope) as envelopes:
@@ -88,7 +89,7 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
         ):
             faces.start_soon(face.show, envelopes)
             async with (
-                _equip(settings, bus, recorder, redactor, run_dir, face=face) as kit,
+                _equip(settings, bus, recorder, redactor, run_dir, face=face, past=past) as kit,
                 anyio.create_task_group() as tasks,
             ):
                 await tasks.start(_listen, bus.publish)
@@ -103,16 +104,42 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
 async def conduct(kit: Kit, wanted: Agenda, *, dropped: Callable[[], int] = lambda: 0) -> Conclude:
     """Drive a run to its conclusion with everything in *kit*; *dropped* counts the lines nobody read."""
     kit.bus.publish(_started(kit.settings))
+    past = kit.past
+    if past is not None:
+        kit.bus.publish(_resumed(past))
     if isinstance(kit.runtime, LocalRuntime) and not wanted.dry_run:
         left, stood = await anyio.to_thread.run_sync(kit.runtime.thaw_left)
         if left:
             kit.bus.publish(e.PlexThawed(processes=left, after=stood))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_beat, kit, dropped)
-        coordinator = Coordinator(bus=kit.bus, plan=Plan(agenda=wanted), deeds=RunDeeds(kit))
+        coordinator = Coordinator(bus=kit.bus, plan=_plan(wanted, kit.past), deeds=RunDeeds(kit))
         conclusion = await coordinator.run()
         tasks.cancel_scope.cancel()
     return conclusion
+
+
+async def _past(settings: Settings) -> PastRun | None:
+    """Return the run that has not ended and goes on; None when a new one is to begin."""
+    if settings.run.fresh or settings.run.dry_run:
+        return None
+    return await anyio.to_thread.run_sync(find_unfinished, settings.state_dir, fingerprint(settings.public()))
+
+
+def _plan(wanted: Agenda, past: PastRun | None) -> Plan:
+    if past is None:
+        return Plan(agenda=wanted)
+    interrupted = None if past.interrupted is None else past.interrupted.id
+    return Plan(agenda=wanted, reports=past.done, interrupted=interrupted)
+
+
+def _resumed(past: PastRun) -> e.RunResumed:
+    return e.RunResumed(
+        gap=max(0.0, (datetime.now(UTC) - past.last_ts).total_seconds()),
+        done=tuple(report.section for report in past.done),
+        interrupted=past.interrupted,
+        ended_by=past.ended_by,
+    )
 
 
 def new_run_id() -> str:
@@ -153,6 +180,7 @@ async def _recorded(settings: Settings, publish: Publish, recorder: Recorder) ->
         envelopes = stack.enter_context(recorder.envelopes.subscribe(Envelope, limit=_UNKEPT))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.keep, envelopes)
+            recorder.go_on_after(journal.last_seq)
             yield journal.directory
             envelopes.close()
 
@@ -175,6 +203,7 @@ async def _equip(
     run_dir: Path | None,
     *,
     face: Face,
+    past: PastRun | None = None,
 ) -> AsyncIterator[Kit]:
     """Open everything that must outlive the tasks of the run, and close it after them."""
     async with AsyncExitStack() as stack:
@@ -208,6 +237,7 @@ async def _equip(
             ),
             resources=stack,
             run_dir=run_dir,
+            past=past,
             library=library,
             redactor=redactor,
             definitions=() if definitions is None else load_definitions(definitions),
@@ -216,9 +246,7 @@ async def _equip(
         yield kit
 
 
-async def _place(
-    stack: AsyncExitStack, settings: Settings, claims: Claims
-) -> tuple[Runtime, Images | None]:
+async def _place(stack: AsyncExitStack, settings: Settings, claims: Claims) -> tuple[Runtime, Images | None]:
     """Return where the server runs, and the engine's images if that is a container."""
     plex = settings.plex
     if plex.runtime == "local":

@@ -96,12 +96,13 @@ class RunDeeds:
     async def _care_for_library(self) -> None:
         """Inject, check and repair, while Plex does not run; a library in use is left alone."""
         kit, wanted, paths = self._kit, self._kit.settings.library, self._kit.settings.plex.paths
+        archive = None if kit.past is not None and kit.past.injected else wanted.archive
         if paths is None or kit.runtime.pid is not None or kit.library is None:
-            if wanted.archive is not None:
-                raise DatabaseError(_RUNS.format(wanted.archive))
+            if archive is not None:
+                raise DatabaseError(_RUNS.format(archive))
             return
-        if wanted.archive is not None:
-            kit.bus.publish(await inject(kit.tools, wanted.archive, paths.databases))
+        if archive is not None:
+            kit.bus.publish(await inject(kit.tools, archive, paths.databases))
         if wanted.check == "off" or not await kit.library.exists():
             return
         judged = await judge(kit.tools, paths.databases, quick=wanted.check == "quick")

@@ -23,6 +23,7 @@ from plexsuper.clients.storage import Storage
 from plexsuper.config import Settings
 from plexsuper.decisions.course import Agenda
 from plexsuper.decisions.planned import Outset
+from plexsuper.decisions.resume import PastRun
 from plexsuper.decisions.settle import Patience
 from plexsuper.redact import Redactor
 from plexsuper.state import Now
@@ -55,6 +56,9 @@ class Kit:
     resources: AsyncExitStack = field(default_factory=AsyncExitStack)
     run_dir: Path | None = None
     """Where files of this run are kept, beside its journal; None in a dry run and in a story."""
+
+    past: PastRun | None = None
+    """What this run had done before it was interrupted; None for a new one."""
 
     redactor: Redactor = field(default_factory=Redactor)
     definitions: tuple[SectionDefinition, ...] = ()

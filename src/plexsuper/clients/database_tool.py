@@ -18,6 +18,7 @@ from plexsuper.clients.child import clean_environment
 from plexsuper.errors import DatabaseError, ExitCode
 
 _SAID = 2000
+_RESULTS = (ExitCode.DONE, ExitCode.DATABASE, ExitCode.LOSS)
 
 
 class DatabaseTools(Protocol):
@@ -31,7 +32,7 @@ class DatabaseTools(Protocol):
 async def run_tool(verb: str, *arguments: str | Path) -> Any:
     """Run `plexsuper db VERB ARGUMENTS --json` and return its result.
 
-    A damaged database (exit code 5 with a result) is a result, not a failure.
+    A damaged database (exit code 5 with a result) is a result, not a failure; so are parts that are lost (exit code 8).
 
     Raises:
         DatabaseError: the tool failed; with the last thing it said, or the signal that ended it.
@@ -42,7 +43,7 @@ async def run_tool(verb: str, *arguments: str | Path) -> Any:
         raise DatabaseError(
             f"`plexsuper db {verb}` was ended by signal {-code} (out of memory?); nothing was replaced, try again"
         )
-    if code not in (ExitCode.DONE, ExitCode.DATABASE) or not out.strip():
+    if code not in _RESULTS or not out.strip():
         raise DatabaseError(f"`plexsuper db {verb}` failed: {said[-_SAID:].strip() or f'exit code {code}'}")
     try:
         return json.loads(out)

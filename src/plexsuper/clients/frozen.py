@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,10 +34,11 @@ class FrozenRecord:
         self._write()
 
     def clear(self) -> None:
-        """Forget: all of them go on."""
+        """Forget: all of them go on. A record that cannot be removed is harmless: to thaw what runs does nothing."""
         self._lives = {}
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()
 
     def left(self) -> tuple[int, ...]:
         """Return the processes that a supervisor which died has left stopped, and that are still the same ones."""
@@ -45,7 +47,7 @@ class FrozenRecord:
             records = json.loads(text) if text else []
         except (OSError, ValueError):
             return ()
-        lives = (Lifetime.from_record(record) for record in records if isinstance(records, list))
+        lives = map(Lifetime.from_record, records if isinstance(records, list) else ())
         return tuple(life.pid for life in lives if life is not None and life.goes_on)
 
     @property

@@ -128,7 +128,7 @@ class RemoteLookup:
         for location in self._locations:
             below = [path for path in gone if path.startswith(f"{location.rstrip('/')}/")]
             name = self._name(location) if below else None
-            if name is not None and (why := await asked.emptiness(name, location)):
+            if name is not None and (why := await asked.emptiness(name.rstrip("/"), location)):
                 doubts |= dict.fromkeys(below, unknown(why))
         # Last: whatever was asked before, the remote was there after it.
         if why := await asked.emptiness("", "the remote"):
@@ -152,9 +152,11 @@ class _Round:
             (name,) = names
             nobody: RemoteEntry | None = None
             entry = await self._ask(lambda control: control.stat(name, self.deadline), nobody)
+            if entry is None:
+                return {name: GONE}
             if isinstance(entry, Presence):
                 return {name: entry}
-            return {name: GONE if entry is None or entry.path != name else PRESENT}
+            # There are backends that find a name however its capitals or accents are written; a listing tells.
         entries = await self._list(folder)
         if isinstance(entries, Presence):
             return dict.fromkeys(names, entries)

@@ -129,7 +129,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Where a run stands: `begin` gives the first orders, `after` those that follow from a fact."""
+    """Where a run stands: `begin` gives the first orders, `after` those that follow from a fact.
+
+    A run that goes on begins with the `reports` of the sections it is through with, and the id of the section that was
+    `interrupted`: its scan may have been cut short.
+    """
 
     agenda: Agenda
     begun: frozenset[Stage] = frozenset()
@@ -139,6 +143,7 @@ class Plan:
     waiting: tuple[Section, ...] = ()
     course: Course | None = None
     reports: tuple[SectionReport, ...] = ()
+    interrupted: int | None = None
     storage: bool = True
     frozen: bool = False
     plex_pass: bool = True
@@ -192,7 +197,8 @@ class Plan:
             case e.SectionPhaseFinished():
                 return self._phase_ended(fact.report)
             case e.SectionsChosen():
-                return replace(self, waiting=fact.sections)
+                through = {report.section.id for report in self.reports}
+                return replace(self, waiting=tuple(s for s in fact.sections if s.id not in through))
             case e.TokenFound():
                 return replace(self, plex_pass=fact.plex_pass)
             case e.MountLost():
@@ -339,7 +345,8 @@ class Plan:
 
     def _turn_to(self, section: Section) -> "Step":
         ref = SectionRef(id=section.id, title=section.title)
-        course = Course(section=ref, phases=self.agenda.phases(section))
+        cut_short = section.id == self.interrupted
+        course = Course(section=ref, phases=self.agenda.phases(section), cut_short=cut_short)
         begun = self.begun | {Stage.SECTIONS}
         plan, orders = replace(self, begun=begun, waiting=self.waiting[1:], course=course)._drive_sections()
         return plan, (TurnTo(ref, course.phases), *orders)

@@ -75,7 +75,8 @@ async def in_a_thread(connector: Callable[[], sqlite3.Connection]) -> Connection
     with anyio.CancelScope(shield=True):  # a connection that nobody gets would never be closed
         # Connected beforehand: the thread of a connection that fails to connect may outlive the event loop.
         ready = await anyio.to_thread.run_sync(connector)
-        return cast("Connection", await aiosqlite.Connection(lambda: ready, iter_chunk_size=64))
+        connection = await aiosqlite.Connection(lambda: ready, iter_chunk_size=64)
+    return cast("Connection", connection)
 
 
 class JournalFile:
