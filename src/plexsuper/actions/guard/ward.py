@@ -118,6 +118,7 @@ class Ward:
     async def account(self, restored: set[int]) -> RemovalCounts:
         """Look up what it has lost, without taking anything back; see `verify`."""
         self._remember(conclude(await self._check(), restored=restored), restored)
+        self.doubtful = not self.counts.clean
         return self.counts
 
     async def _sample(self) -> tuple[str, ...]:
