@@ -20,6 +20,7 @@ import anyio.to_thread
 from plexsuper import events as e
 from plexsuper.actions.claim import Claims, claims_of
 from plexsuper.actions.preflight import preflight
+from plexsuper.audience import audience
 from plexsuper.bus import Bus, Publish
 from plexsuper.clients.docker.engine import open_engine
 from plexsuper.clients.docker.images import Images
@@ -84,6 +85,7 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
         async with (
             _on_a_page(settings.web, recorder.envelopes),
             _recorded(settings, bus.publish, recorder) as run_dir,
+            audience(settings, recorder.envelopes, bus.publish, run_dir),
             keep_service_informed(lambda: recorder.now, status),
             anyio.create_task_group() as faces,
         ):

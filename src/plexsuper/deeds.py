@@ -2,15 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Literal, Never
+from typing import Final, Never
 
 import anyio
 
 from plexsuper import events as e
 from plexsuper.actions.catalogue import create_missing
 from plexsuper.actions.container import prepare_container
-from plexsuper.actions.database import check_database, collect
-from plexsuper.actions.library import export, inject, judge, repair
+from plexsuper.actions.database import collect
 from plexsuper.actions.logs import collect_logs
 from plexsuper.actions.mount import mount_storage
 from plexsuper.actions.persist import persist
@@ -22,19 +21,13 @@ from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
-from plexsuper.decisions.planned import planned_steps
 from plexsuper.decisions.selection import choose
-from plexsuper.errors import DatabaseError, PlexsuperError, ServerError
-from plexsuper.kit import Kit, outset
+from plexsuper.errors import ServerError
+from plexsuper.kit import Kit
+from plexsuper.librarian import Librarian
 from plexsuper.phases import Phases
 from plexsuper.terms import Outcome, PhaseReport, Stage
 from plexsuper.watches import Watches
-
-_RUNS: Final = (
-    "library.archive {} can be put in place only while Plex does not run, and only where plex.config_dir is known; "
-    "stop Plex first"
-)
-_DAMAGED: Final = "the library database is damaged: {}. Set library.repair, or run `plexsuper db repair`"
 
 
 class RunDeeds:
@@ -44,6 +37,7 @@ class RunDeeds:
         self._kit = kit
         self._freezer = kit.freezer
         self._phases = Phases(kit)
+        self._librarian = Librarian(kit)
         self._machine = ""
         self._attached = False
 
@@ -54,7 +48,7 @@ class RunDeeds:
         deeds: dict[Stage, Callable[[], Awaitable[Outcome]]] = {
             Stage.PREFLIGHT: self._preflight,
             Stage.INPUTS: self._inputs,
-            Stage.DATABASE: self._check_database,
+            Stage.DATABASE: self._librarian.prepare,
             Stage.STORAGE: self._prove_storage,
             Stage.SERVER: self._bring_up,
             Stage.TOKEN: self._find_token,
@@ -63,8 +57,9 @@ class RunDeeds:
             Stage.STATISTICS: self._collect_statistics,
             Stage.RESTORE: self._restore,
             Stage.STOP: self._stop,
-            Stage.CHECKPOINT: partial(self._export, "checkpoint"),
-            Stage.EXPORT: partial(self._export, "final"),
+            Stage.REVIVE: self._librarian.revive,
+            Stage.CHECKPOINT: partial(self._librarian.export, "checkpoint"),
+            Stage.EXPORT: partial(self._librarian.export, "final"),
         }
         return await deeds[stage]()
 
@@ -77,48 +72,6 @@ class RunDeeds:
         if kit.container is None or kit.images is None or kit.settings.run.dry_run:
             return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
         await prepare_container(kit.container, kit.images, kit.claims, kit.bus.publish)
-        return Outcome.DONE
-
-    async def _check_database(self) -> Outcome:
-        kit, sections = self._kit, None
-        if not kit.settings.run.dry_run:
-            await self._care_for_library()
-        if kit.library is not None:
-            checked, statistics = await check_database(kit.library)
-            kit.bus.publish(checked)
-            if statistics is not None:
-                kit.bus.publish(statistics)
-            sections = checked.sections
-        if kit.settings.run.dry_run:
-            kit.bus.publish(e.RunPlanned(steps=planned_steps(outset(kit, sections))))
-        return Outcome.SKIPPED if kit.library is None else Outcome.DONE
-
-    async def _care_for_library(self) -> None:
-        """Inject, check and repair, while Plex does not run; a library in use is left alone."""
-        kit, wanted, paths = self._kit, self._kit.settings.library, self._kit.settings.plex.paths
-        archive = None if kit.past is not None and kit.past.injected else wanted.archive
-        if paths is None or kit.runtime.pid is not None or kit.library is None:
-            if archive is not None:
-                raise DatabaseError(_RUNS.format(archive))
-            return
-        if archive is not None:
-            kit.bus.publish(await inject(kit.tools, archive, paths.databases))
-        if wanted.check == "off" or not await kit.library.exists():
-            return
-        judged = await judge(kit.tools, paths.databases, quick=wanted.check == "quick")
-        kit.bus.publish(judged)
-        if judged.healthy:
-            return
-        if not wanted.repair:
-            raise DatabaseError(_DAMAGED.format("; ".join(judged.findings)))
-        kit.bus.publish(await repair(kit.tools, paths.databases))
-
-    async def _export(self, when: Literal["checkpoint", "final"]) -> Outcome:
-        wanted, paths = self._kit.settings.library, self._kit.settings.plex.paths
-        archive = wanted.export if when == "final" else wanted.checkpoint
-        if archive is None or paths is None:
-            return Outcome.SKIPPED
-        self._kit.bus.publish(await export(self._kit.tools, paths.databases, archive, when=when))
         return Outcome.DONE
 
     async def _prove_storage(self) -> Outcome:
@@ -189,7 +142,7 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _restore(self) -> Outcome:
-        await self._account()
+        await self._librarian.account()
         with anyio.move_on_after(self._kit.settings.timing.goodbye):
             restored = await persist(self._put_back, patience=self._kit.settings.timing.goodbye)
             self._kit.bus.publish(restored)
@@ -197,16 +150,6 @@ class RunDeeds:
                 raise ServerError(f"Plex did not take back: {', '.join(restored.failed)}. {_BY_HAND}")
             return Outcome.DONE
         raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
-
-    async def _account(self) -> None:
-        """Tell what became of every removal; that it cannot be told does not keep Plex silenced."""
-        if self._kit.guard is None:
-            return
-        try:
-            with anyio.move_on_after(self._kit.settings.timing.goodbye):
-                await self._kit.guard.account()
-        except PlexsuperError as error:
-            self._kit.bus.publish(e.MonitorCrashed(monitor="guard", error=str(error), retry_in=0.0))
 
     async def _put_back(self) -> e.PrefsRestored:
         await self._freezer.settle()

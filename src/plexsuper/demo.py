@@ -1,7 +1,7 @@
 """`plexsuper demo`: a whole run against the embedded Plex, on media files made for it, in half a minute.
 
-The media are a plain directory. With a fault to show they lie in an S3 server of this machine and are mounted by the
-run itself, as in the cloud; the summary says which.
+Where FUSE and a current rclone are there, the media lie in an S3 server of this machine and are mounted by the run
+itself, as in the cloud; else they are a plain directory. The summary says which.
 """
 
 import json
@@ -60,10 +60,10 @@ def run_demo(*, library: str, events: Format, data: Path | None, keep: bool, fau
 
 
 async def _play(place: Path, library: str, events: Format, places: dict[str, str], fault: str | None) -> int:
-    async with _storage(place, mounted=fault is not None) as media:
+    async with _storage(place, wanted=library == "small", needed=fault is not None) as media:
         if library == "small":
             await anyio.to_thread.run_sync(_make_small, place, Path(str(media["path"])))
-        shown = {"media": f"{media['path']} ({_described(media)})", **places}
+        shown = {"media": _described(media), **places}
         settings = _settings(place, media, slow=fault is not None)
         meanwhile: Interlude = nothing_meanwhile if fault is None else _kill_the_mount
         return await run(settings, open_face(events, places=shown), meanwhile)
@@ -73,17 +73,17 @@ async def _play(place: Path, library: str, events: Format, places: dict[str, str
 
 
 @asynccontextmanager
-async def _storage(place: Path, *, mounted: bool) -> AsyncIterator[dict[str, Any]]:
-    """Give the settings of the media: a directory, or a bucket of an S3 server that the run mounts."""
-    if not mounted:
+async def _storage(place: Path, *, wanted: bool, needed: bool) -> AsyncIterator[dict[str, Any]]:
+    """Give the settings of the media: a bucket of an S3 server that the run mounts, if that can be had, else a directory."""
+    rclone = await _current_rclone() if wanted else None
+    if rclone is None:
+        if needed:
+            raise PreflightError(
+                "this fault needs a mount to kill: /dev/fuse, fusermount3 and rclone 1.65 or newer "
+                "(pip install 'plexsuper[rclone]'), as root"
+            )
         yield {"path": place / _BUCKET, "every": 1.0}
         return
-    rclone = await _current_rclone()
-    if rclone is None:
-        raise PreflightError(
-            "this fault needs a mount to kill: /dev/fuse, fusermount3 and rclone 1.65 or newer "
-            "(pip install 'plexsuper[rclone]'), as root"
-        )
     buckets, config = place / "s3", place / "rclone.conf"
     (buckets / _BUCKET).mkdir(parents=True, exist_ok=True)
     async with serve_s3(rclone, buckets, log=place / "s3.log") as server:
@@ -95,8 +95,7 @@ async def _storage(place: Path, *, mounted: bool) -> AsyncIterator[dict[str, Any
             "rclone": str(rclone.path),
             "rclone_config": config,
             "cache_dir": place / "cache",
-            # The server is on this machine: whoever is silent for seconds will not answer any more.
-            "flags": ("--vfs-cache-min-free-space=off", "--timeout=5s", "--contimeout=5s"),
+            "flags": ("--vfs-cache-min-free-space=off",),
         }
 
 
@@ -112,7 +111,8 @@ async def _current_rclone() -> Rclone | None:
 
 
 def _described(media: dict[str, Any]) -> str:
-    return "S3 on this machine, mounted by rclone" if media.get("kind") == "rclone" else "a plain directory"
+    mounted = media.get("kind") == "rclone"
+    return "in an S3 server on this machine, mounted by rclone" if mounted else "in a plain directory"
 
 
 async def _kill_the_mount(kit: Kit) -> None:

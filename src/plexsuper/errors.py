@@ -2,6 +2,7 @@
 
     PlexsuperError                 carries a message for people and an exit code
     ├── SettingsError        2     the user must change settings; nothing was started
+    ├── AlreadySupervised    2     another plexsuper has this Plex or state directory; nothing was started
     ├── PreflightError       3     something on this machine is missing; nothing was started
     ├── StorageError         4     the media storage does not serve content
     ├── DatabaseError        5     the library database cannot be read or trusted
@@ -39,6 +40,12 @@ class PlexsuperError(Exception):
 
 class SettingsError(PlexsuperError):
     """The settings or arguments are wrong; the message lists every finding."""
+
+    exit_code = ExitCode.USAGE
+
+
+class AlreadySupervised(PlexsuperError):
+    """Another plexsuper supervises this Plex, or uses this state directory; nothing was started."""
 
     exit_code = ExitCode.USAGE
 

@@ -26,7 +26,9 @@ class Profile:
     A phase is looked at every `interval` seconds and is stalled after `threshold` looks without progress. Past
     `budget` (by section type, for each phase) a phase that still progresses goes on with a warning; past `cap`
     it ends. `ready_patience` and `token_patience` bound the wait for the server and for its token;
-    `media_patience` bounds an outage of the media storage.
+    `media_patience` bounds an outage of the media storage, and `connections` how many files plexsuper reads from it at
+    once: a home line's router has few to give (lesson L39). `memory_share` and `cpu_share` say how much of the machine
+    a container with the server may use: a rented one has nothing else to do.
     """
 
     name: str
@@ -38,6 +40,9 @@ class Profile:
     ready_patience: float
     token_patience: float
     media_patience: float
+    connections: int
+    memory_share: float
+    cpu_share: float
 
     @property
     def stall_after(self) -> float:
@@ -55,7 +60,7 @@ class Profile:
                 "ready_patience": self.ready_patience,
                 "token_patience": self.token_patience,
             },
-            "media": {"patience": self.media_patience},
+            "media": {"patience": self.media_patience, "connections": self.connections},
         }
 
     def pace(self) -> dict[str, Any]:
@@ -81,6 +86,9 @@ LOCAL_QUICK: Final = Profile(
     ready_patience=15 * MINUTE,
     token_patience=120.0,
     media_patience=15 * MINUTE,
+    connections=8,
+    memory_share=0.4,
+    cpu_share=0.5,
 )
 LOCAL_DELTA: Final = Profile(
     name="local_delta",
@@ -92,6 +100,9 @@ LOCAL_DELTA: Final = Profile(
     ready_patience=15 * MINUTE,
     token_patience=120.0,
     media_patience=15 * MINUTE,
+    connections=8,
+    memory_share=0.5,
+    cpu_share=0.5,
 )
 CLOUD_STANDARD: Final = Profile(
     name="cloud_standard",
@@ -103,6 +114,9 @@ CLOUD_STANDARD: Final = Profile(
     ready_patience=HOUR,
     token_patience=180.0,
     media_patience=HOUR,
+    connections=16,
+    memory_share=0.85,
+    cpu_share=0.9,
 )
 CLOUD_INTENSIVE: Final = Profile(
     name="cloud_intensive",
@@ -114,6 +128,9 @@ CLOUD_INTENSIVE: Final = Profile(
     ready_patience=HOUR,
     token_patience=180.0,
     media_patience=HOUR,
+    connections=16,
+    memory_share=0.9,
+    cpu_share=0.95,
 )
 
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(

@@ -240,6 +240,12 @@ class WarmFailure:
     reason: str
 
 
+Matter: TypeAlias = Literal[
+    "finished", "claim", "credentials", "storage", "section", "loss", "plex", "space", "daily"
+]
+"""What a person is told of who is not looking: the end, or something that only a person can mend or should know."""
+
+
 Fate: TypeAlias = Literal["confirmed", "moved", "healed", "restored", "unknown", "lost"]
 """What became of a removed entry: its file is gone from storage, lies elsewhere in the section, a scan took it back,
 it came out of the snapshot, nobody can tell, or it is gone although its file is there."""

@@ -1,10 +1,10 @@
 """Take a copy of the library before Plex may hurt it, and bring out of it what was lost."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from plexsuper.clients.database_tool import DatabaseTools
@@ -46,7 +46,7 @@ async def revive(
     Raises:
         DatabaseError: in use, damaged, or no space; the databases are as before.
     """
-    with tempfile.TemporaryDirectory(prefix="plexsuper-revive-") as scratch:
+    async with anyio.TemporaryDirectory(prefix="plexsuper-revive-") as scratch:
         parts = Path(scratch) / "parts.jsonl"
         await anyio.to_thread.run_sync(write_wanted, parts, lost)
         done = await tools("revive", databases, snapshot, parts, *(() if check else ("--no-check",)))

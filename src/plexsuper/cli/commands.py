@@ -23,6 +23,7 @@ from plexsuper.cli.options import (
     Quick,
     Refresh,
     SectionNames,
+    Web,
     WhenIdle,
     settings_from,
 )
@@ -87,6 +88,7 @@ def run(
     fresh: Fresh = False,
     no_guard: NoGuard = False,
     events: Events = None,
+    web: Web = False,
 ) -> None:
     """Take the library through a whole run (default)."""
     settings = settings_from(
@@ -103,6 +105,7 @@ def run(
         fresh=fresh,
         guard=not no_guard,
         events=events,
+        web=web,
     )
     import anyio  # noqa: PLC0415 - with uvloop: --help must not load it
 
@@ -226,3 +229,27 @@ def db(ctx: typer.Context) -> None:
     from plexsuper.cli.database import app as database  # noqa: PLC0415 - its own commands: --help must not load it
 
     raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def runs(ctx: typer.Context) -> None:
+    """List the runs of the past, or show one."""
+    from plexsuper.cli.runs import app as history  # noqa: PLC0415 - journals and faces: --help must not load them
+
+    raise typer.Exit(history(args=ctx.args, prog_name="plexsuper runs", standalone_mode=False) or 0)
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def report(ctx: typer.Context) -> None:
+    """Write the report of a run: HTML, Markdown or JSON."""
+    from plexsuper.cli.report import app as reports  # noqa: PLC0415 - journals and faces: --help must not load them
+
+    raise typer.Exit(reports(args=ctx.args, prog_name="plexsuper report", standalone_mode=False) or 0)
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def watch(ctx: typer.Context) -> None:
+    """Show a run that goes on in another terminal."""
+    from plexsuper.cli.watch import app as watching  # noqa: PLC0415 - journals and faces: --help must not load them
+
+    raise typer.Exit(watching(args=ctx.args, prog_name="plexsuper watch", standalone_mode=False) or 0)

@@ -10,16 +10,17 @@ from typing import Annotated
 
 import typer
 
+from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check
 from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, write_json
+from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
 from plexsuper.database.connection import reading
 from plexsuper.database.diff import diff_databases
 from plexsuper.database.files import locate_pair
 from plexsuper.database.mapping import make_mappings, parse_json, parse_pair
-from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.proof import parse_media_root
 from plexsuper.database.remap import remap_databases
-from plexsuper.database.snapshot import Check, Snapshot, restore_snapshot, take_snapshot, verify_snapshot
+from plexsuper.database.snapshot import Snapshot, restore_snapshot, take_snapshot, verify_snapshot
 from plexsuper.database.statistics import read_statistics
 from plexsuper.database.store import list_snapshots
 from plexsuper.errors import DatabaseError, ExitCode, SettingsError
@@ -27,15 +28,6 @@ from plexsuper.errors import DatabaseError, ExitCode, SettingsError
 app = typer.Typer(
     name="db", help="Check, repair, copy and change a Plex library database.", no_args_is_help=True
 )
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The library database, or its directory.")]
-Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
-PlexSqlite = Annotated[
-    str | None,
-    typer.Option(metavar="COMMAND", help="Runs `Plex SQLite`, for what stock SQLite cannot judge or build."),
-]
-NoCheck = Annotated[bool, typer.Option("--no-check", help="Trust the databases without checking them.")]
 
 
 @app.command()
@@ -122,7 +114,7 @@ def remap(
             make_mappings(chosen),
             dry_run=dry_run,
             media_root=parse_media_root(media_root) if media_root else None,
-            check=None if no_check else _full_check(progress),
+            check=None if no_check else full_check(progress),
             progress=progress,
         )
         emit(report, lambda: remap_lines(report), as_json=as_json)
@@ -160,7 +152,7 @@ def restore(
         chosen = snapshot_dir or next(iter(list_snapshots(directory)), None)
         if chosen is None:
             raise DatabaseError(f"there is no snapshot of {directory}: name one")
-        judge = None if no_check else _full_check(progress)
+        judge = None if no_check else full_check(progress)
         if dry_run:
             manifest = verify_snapshot(chosen, check=judge, progress=progress)
             found = Snapshot(path=chosen, manifest=manifest)
@@ -200,7 +192,7 @@ def export(
         from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
 
         written = export_archive(file, archive, bundles=bundles, progress=progress)
-        verify_archive(archive, check=None if no_check else _full_check(progress), progress=progress)
+        verify_archive(archive, check=None if no_check else full_check(progress), progress=progress)
         emit(written, lambda: iter([f"{archive}: {written.size} bytes, verified"]), as_json=as_json)
 
 
@@ -218,7 +210,7 @@ def inject(
     with outcome(as_json=as_json), progress_line() as progress:
         from plexsuper.database.inject import inject_archive, verify_archive  # noqa: PLC0415 - zstd costs start-up time
 
-        judge = None if no_check else _full_check(progress)
+        judge = None if no_check else full_check(progress)
         if dry_run:
             content = verify_archive(archive, check=judge, progress=progress)
             emit(content, lambda: iter([f"{archive} is good"]), as_json=as_json)
@@ -239,7 +231,7 @@ def verify(
 ) -> None:
     """Compare an archive or a snapshot with its checksums, and check the databases in it."""
     with outcome(as_json=as_json), progress_line() as progress:
-        judge = None if no_check else _full_check(progress)
+        judge = None if no_check else full_check(progress)
         if file.is_dir():
             taken = Snapshot(path=file, manifest=verify_snapshot(file, check=judge, progress=progress))
             emit(taken, lambda: iter([f"{file} is good"]), as_json=as_json)
@@ -250,15 +242,4 @@ def verify(
         emit(content, lambda: iter([f"{file} is good"]), as_json=as_json)
 
 
-def _full_check(progress: ProgressCallback) -> Check:
-    """Return the full check as something that raises on damage."""
-    from plexsuper.database.check import check_database  # noqa: PLC0415 - see check
-
-    def judge(path: Path) -> None:
-        report = check_database(path, progress=progress)
-        for finding in report.findings:
-            raise DatabaseError(
-                f"{path} is damaged: {finding.object}: {finding.message}; run `plexsuper db repair` on it"
-            )
-
-    return judge
+app.command()(revive)

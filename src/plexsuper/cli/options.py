@@ -69,6 +69,9 @@ Events: TypeAlias = Annotated[
         "--events", metavar="FORMAT", help="auto (a live view on a terminal, else jsonl), jsonl or text."
     ),
 ]
+Web: TypeAlias = Annotated[
+    bool, typer.Option("--web", help="Serve a page that shows the run live (web.host, web.port).")
+]
 
 
 def settings_from(
@@ -86,6 +89,7 @@ def settings_from(
     fresh: bool = False,
     guard: bool = True,
     events: str | None = None,
+    web: bool = False,
 ) -> "Settings":
     """Return the settings with these flags over them; a flag that was not given says nothing."""
     from plexsuper.config import load_settings  # noqa: PLC0415 - pydantic: --help must not load it
@@ -103,5 +107,6 @@ def settings_from(
         ("guard", "when_idle"): when_idle or None,
         ("guard", "enabled"): None if guard else False,
         ("events", "format"): events,
+        ("web", "enabled"): web or None,
     }
     return load_settings(file=config, flags={key: value for key, value in given.items() if value is not None})

@@ -14,16 +14,16 @@ from plexsuper.clients.library import BUSY, Rows, library_uri
 from plexsuper.database.connection import decode, sqlite_errors
 from plexsuper.database.files import os_errors
 
-Beside: TypeAlias = Callable[[Path, Path], AbstractAsyncContextManager[Rows]]
-"""Opens our file (first) with the library (second) attached as `library`; a story has one without a thread."""
+Beside: TypeAlias = Callable[[Path, Path | None], AbstractAsyncContextManager[Rows]]
+"""Opens our file (first) with the library (second), if any, attached as `library`; a story has one without a thread."""
 
 _CACHE_KIB = 16_384
 """For each of the two: the index of a large section fits in, so that it is not read anew for each count."""
 
 
 @asynccontextmanager
-async def open_beside(path: Path, library: Path) -> AsyncIterator[Rows]:
-    """Open *path*, made with mode 600 if need be, with *library* attached read-only, in a thread of its own.
+async def open_beside(path: Path, library: Path | None) -> AsyncIterator[Rows]:
+    """Open *path*, made with mode 600 if need be, with *library*, if any, attached read-only, in a thread of its own.
 
     The library is never written; what runs when the block is left by an error or a cancellation is interrupted.
 
@@ -32,18 +32,14 @@ async def open_beside(path: Path, library: Path) -> AsyncIterator[Rows]:
     """
     with os_errors(f"cannot write {path}"):
         ours = await anyio.to_thread.run_sync(_make, path)
-    theirs, _ = await library_uri(library)
+    theirs = None if library is None else (await library_uri(library))[0]
     with sqlite_errors(path):
         connection = await aiosqlite.connect(ours, uri=True, isolation_level=None, timeout=BUSY)
     try:
         connection.text_factory = decode
-        with sqlite_errors(library):
-            await connection.execute_fetchall("ATTACH ? AS library", (theirs,))
-            await connection.execute_fetchall(
-                "SELECT count(*) FROM library.sqlite_master"
-            )  # attaching reads nothing
-        for schema in ("main", "library"):
-            await connection.execute_fetchall(f"PRAGMA {schema}.cache_size = -{_CACHE_KIB}")
+        await connection.execute_fetchall(f"PRAGMA main.cache_size = -{_CACHE_KIB}")
+        if theirs is not None:
+            await _attach(connection, theirs, library)
         yield connection
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -52,6 +48,14 @@ async def open_beside(path: Path, library: Path) -> AsyncIterator[Rows]:
     finally:
         with anyio.CancelScope(shield=True):
             await connection.close()
+
+
+async def _attach(connection: aiosqlite.Connection, uri: str, library: Path | None) -> None:
+    with sqlite_errors(library):
+        await connection.execute_fetchall("ATTACH ? AS library", (uri,))
+        # Attaching reads nothing, so what is no database would be found much later.
+        await connection.execute_fetchall("SELECT count(*) FROM library.sqlite_master")
+        await connection.execute_fetchall(f"PRAGMA library.cache_size = -{_CACHE_KIB}")
 
 
 def _make(path: Path) -> str:

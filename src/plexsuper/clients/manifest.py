@@ -10,7 +10,7 @@ from typing import Any
 from plexsuper.clients.beside import Beside, open_beside
 from plexsuper.clients.library import Rows
 from plexsuper.clients.manifest_lost import IS_GONE, PAGE, Lost
-from plexsuper.clients.manifest_watch import Watch
+from plexsuper.clients.manifest_watch import ENOUGH, Watch
 from plexsuper.database.connection import sqlite_errors
 from plexsuper.decisions.verification import Vanished
 from plexsuper.errors import StateError
@@ -106,28 +106,34 @@ class Manifest:
             return tuple(found[:wanted])
 
     @asynccontextmanager
-    async def watch(self, section: int, library: Path) -> AsyncIterator[Watch]:
-        """Give a `Watch` of *section* while the server runs; raises as `compare`.
+    async def watch(self, section: int, library: Path, *, enough: int = ENOUGH) -> AsyncIterator[Watch]:
+        """Give a `Watch` of *section* while the server runs, which need not count beyond *enough*; raises as `compare`.
 
         Leave the block before the server stops: the last one who closes the library folds its log in, and we may not.
         """
         async with self._open(library) as rows:
             known = await _require(rows, section)
-            yield Watch(rows, section, known["since"], known["media"])
+            yield Watch(rows, section, known["since"], known["media"], enough)
 
     async def vanished_count(self, section: int, library: Path) -> int:
         """Return how many entries *section* has lost; to ask again and again, use `watch`. Raises as `compare`."""
         async with self.compare(section, library) as lost:
             return lost.count
 
-    async def forget(self, section: int, library: Path) -> None:
+    async def recorded(self, section: int) -> Recorded | None:
+        """Return what was written down of *section*, if it was."""
+        async with self._open(None) as rows:
+            known = await _known(rows, section)
+        return None if known is None else Recorded(known["parts"], known["size"], already=True)
+
+    async def forget(self, section: int) -> None:
         """Forget *section*; the room is used for the next one."""
-        async with self._open(library) as rows:
+        async with self._open(None) as rows:
             with sqlite_errors(f"{self.path} cannot be written"):
                 await _forget(rows, section)
 
     @asynccontextmanager
-    async def _open(self, library: Path) -> AsyncIterator[Rows]:
+    async def _open(self, library: Path | None) -> AsyncIterator[Rows]:
         async with self._beside(self.path, library) as rows:
             with sqlite_errors(f"{self.path} cannot be written"):
                 for sql in _TABLES:

@@ -11,7 +11,7 @@ from plexsuper.database.connection import sqlite_errors
 from plexsuper.decisions.verification import Vanished
 
 ENOUGH: Final = 5000
-"""A count stops here: long before that it is known that something is wrong."""
+"""A count stops about here, unless more may vanish: it is known by then that something is wrong."""
 
 _SHARE: Final = 50.0
 """Rows that are gone for good leave no mark, so all must be counted: this costs one of so many seconds at most."""
@@ -47,13 +47,13 @@ SELECT count(*) FROM (SELECT 1 FROM part AS o WHERE o.section = :section AND NOT
 class Watch:
     """Watches one section that has been written down.
 
-    What it counts is less than the truth for a moment, never more than for as long as a count of all rows is too dear;
-    `Manifest.compare` says the truth.
+    A mark counts with the next question. Rows that are purged may be counted some seconds late, by as much as their count
+    costs. A file whose old entry is marked because it has moved counts too: `Manifest.compare` tells them apart.
     """
 
-    def __init__(self, rows: Rows, section: int, since: int, media: int) -> None:
+    def __init__(self, rows: Rows, section: int, since: int, media: int, enough: int) -> None:
         self._rows = rows
-        self._given = {"section": section, "since": since, "enough": ENOUGH}
+        self._given = {"section": section, "since": since, "enough": enough}
         self._version: int | None = None
         self._changed = True
         self._media = media
@@ -61,7 +61,7 @@ class Watch:
         self._next = float("-inf")
 
     async def count(self) -> int:
-        """Return how many entries have vanished, at most about `ENOUGH`. Raises `DatabaseError`."""
+        """Return how many entries have vanished, at most about as many as are enough. Raises `DatabaseError`."""
         with sqlite_errors(BROKEN):
             ((version,),) = await self._ask("PRAGMA library.data_version", ())
             if version != self._version:
@@ -107,7 +107,7 @@ class Watch:
             limited = f"SELECT count(*) FROM (SELECT 1 {sql} LIMIT :enough)"  # noqa: S608 - constants of ours
             ((number,),) = await self._ask(limited, self._given)
             counted += number
-            if counted >= ENOUGH:
+            if counted >= self._given["enough"]:
                 break
         return counted
 

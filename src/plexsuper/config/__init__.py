@@ -5,16 +5,19 @@ from plexsuper.config.load import load_settings
 from plexsuper.config.model import Settings
 from plexsuper.config.tables import (
     Budgets,
+    DockerSettings,
     EventSettings,
     LibrarySettings,
     MediaSettings,
     PlexSettings,
     RunSettings,
     Timing,
+    WebSettings,
 )
 
 __all__ = [
     "Budgets",
+    "DockerSettings",
     "EventSettings",
     "Finding",
     "LibrarySettings",
@@ -23,6 +26,7 @@ __all__ = [
     "RunSettings",
     "Settings",
     "Timing",
+    "WebSettings",
     "WrongSettings",
     "load_settings",
 ]

@@ -98,6 +98,7 @@ def _storage(settings: Settings) -> Iterator[Conflict]:
     for key, path, thing in (
         (("plex", "config_dir"), settings.plex.config_dir, "Plex's database"),
         (("state_dir",), settings.state_dir, "plexsuper's record of the run"),
+        (("metrics", "textfile"), settings.metrics.textfile, "the file of the metrics"),
     ):
         if path is not None and _is_below(path, media):
             yield Conflict(
@@ -120,6 +121,12 @@ def _wishes(settings: Settings) -> Iterator[Conflict]:
             (("run", "quick"), ("run", "refresh")),
             "quick only scans: metadata would not be refreshed",
             "leave one of them out",
+        )
+    textfile = settings.metrics.textfile
+    if textfile is not None and textfile.suffix != ".prom":
+        yield Conflict(
+            (("metrics", "textfile"),),
+            f"ends with {textfile.suffix or 'nothing'}: node_exporter only reads files whose names end with .prom",
         )
     twice = {name for name in run.sections if run.sections.count(name) > 1}
     if twice:

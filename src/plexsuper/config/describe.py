@@ -21,7 +21,8 @@ from plexsuper.profiles import PROFILES, Profile
 _BY_PROFILE: Final = frozenset(
     {("timing", name) for name in ("interval", "threshold", "cap", "ready_patience", "token_patience")}
     | {("timing", "budgets", type_.value) for type_ in SectionType}
-    | {("media", "patience")}
+    | {("media", name) for name in ("patience", "connections")}
+    | {("plex", "docker", name) for name in ("memory", "swap", "cpus")}
 )
 
 _PREAMBLE: Final = """\
@@ -105,7 +106,9 @@ code 2 before anything is started.
 
 A phase is *stalled* after `threshold` looks, `interval` apart, without any progress; past its *budget* it goes on with a
 warning as long as it progresses; at its *cap* it ends. `--quick` takes `interval` and `threshold` from `local_quick`
-and everything else from the profile.
+and everything else from the profile. *Memory* and *processors* are the share of this machine that a container with the
+server may use (`plex.docker`), and a quarter of that memory as swap besides; 1.5 GiB are always left to rclone and the
+rest where there is twice as much. On an engine of another host only what is set is a limit.
 
 {_profiles_table()}"""
 
@@ -128,8 +131,8 @@ def _settings_table() -> str:
 
 
 def _profiles_table() -> str:
-    columns = "| profile | for | stalled after | budget: photos | budget: others | cap | ready | token | outage of storage |"
-    lines = [columns, "|---|---|---|---|---|---|---|---|---|"]
+    columns = "| profile | for | stalled after | budget: photos | budget: others | cap | ready | token | outage of storage | connections | memory | processors |"
+    lines = [columns, "|---|---|---|---|---|---|---|---|---|---|---|---|"]
     lines += [_profile_row(profile) for profile in PROFILES.values()]
     return "\n".join(lines) + "\n"
 
@@ -144,9 +147,16 @@ def _profile_row(profile: Profile) -> str:
         profile.token_patience,
         profile.media_patience,
     )
-    return (
-        f"| `{profile.name}` | {profile.use} | {stall} | " + " | ".join(map(spell_duration, durations)) + " |"
+    shares = (f"{share:.0%}" for share in (profile.memory_share, profile.cpu_share))
+    columns = (
+        f"`{profile.name}`",
+        profile.use,
+        stall,
+        *map(spell_duration, durations),
+        str(profile.connections),
+        *shares,
     )
+    return f"| {' | '.join(columns)} |"
 
 
 def _toml(value: Any) -> str:

@@ -41,6 +41,7 @@ FLAGS: Final[Mapping[Key, str]] = MappingProxyType(
         ("run", "quick"): "--quick",
         ("run", "dry_run"): "--dry-run",
         ("events", "format"): "--events",
+        ("web", "enabled"): "--web",
         ("run", "fresh"): "--fresh",
         ("guard", "empty_trash"): "--empty-trash",
         ("guard", "when_idle"): "--when-idle",
@@ -53,10 +54,10 @@ FLAGS: Final[Mapping[Key, str]] = MappingProxyType(
 SHORT_NAMES: Final[Mapping[str, Key]] = MappingProxyType(
     {"PLEX_TOKEN": ("plex", "token"), "PLEX_CLAIM": ("plex", "claim")}
 )
-# Not settings: one prints tracebacks, one tells the tests which tools must be there, and Kubernetes puts such
+# Not settings: one prints tracebacks, two are for the tests, and Kubernetes puts such
 # variables into every container when there is a service called "plexsuper".
 _NOT_SETTINGS: Final = re.compile(
-    r"PLEXSUPER_(DEBUG|REQUIRE|SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)"
+    r"PLEXSUPER_(DEBUG|REQUIRE|ARTIFACTS|SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)"
 )
 _PATH_KEYS: Final = tuple(key for key, info in KEYS.items() if "Path" in str(info.annotation))
 

@@ -13,9 +13,12 @@ from plexsuper.config.tables import (
     GuardSettings,
     LibrarySettings,
     MediaSettings,
+    MetricsSettings,
+    NotifySettings,
     PlexSettings,
     RunSettings,
     Timing,
+    WebSettings,
 )
 from plexsuper.config.types import LocalPath, ProfileName
 from plexsuper.paths import state_dir
@@ -50,6 +53,9 @@ class Settings(BaseSettings):
     guard: GuardSettings = GuardSettings()
     timing: Timing = Timing()
     events: EventSettings = EventSettings()
+    web: WebSettings = WebSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    notify: NotifySettings = NotifySettings()
 
     _file: Path | None = PrivateAttr(default=None)
     _exposed: tuple[str, ...] = PrivateAttr(default=())
@@ -92,7 +98,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Return every secret value, for a `Redactor`."""
-        found = (self.plex.token, self.plex.claim)
+        found = (self.plex.token, self.plex.claim, self.web.token, self.notify.ping_url, *self.notify.urls)
         return tuple(secret.get_secret_value() for secret in found if secret is not None)
 
     def public(self) -> dict[str, object]:
@@ -104,6 +110,11 @@ class Settings(BaseSettings):
         plex["command"] = redactor(shlex.join(self.plex.command))
         for name in ("token", "claim"):
             plex[name] = None if plex[name] is None else "set"
+        web = values["web"]
+        web["token"] = None if web["token"] is None else "set"
+        notify = values["notify"]
+        notify["urls"] = ["set" for _ in notify["urls"]]
+        notify["ping_url"] = None if notify["ping_url"] is None else "set"
         return values
 
 

@@ -4,14 +4,25 @@ Every field's description is shown in the settings file that `plexsuper init` wr
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, computed_field
 
-from plexsuper.config.types import Claim, Duration, LocalPath, Names, ServerUrl, Words
+from plexsuper.config.types import (
+    Claim,
+    Duration,
+    LocalPath,
+    Matters,
+    MessageUrls,
+    Names,
+    SecretUrl,
+    ServerUrl,
+    Words,
+)
 from plexsuper.kinds import SectionType
 from plexsuper.paths import PlexPaths
 from plexsuper.profiles import LOCAL_DELTA, stall_time
+from plexsuper.terms import Matter
 
 
 class _Table(BaseModel):
@@ -50,11 +61,22 @@ class DockerSettings(_Table):
         description="a directory for `/transcode`; else inside the container",
         examples=["/srv/plex-transcode"],
     )
-    memory: ByteSize | None = Field(None, description="the most memory it may use", examples=["8GiB"])
-    swap: ByteSize | None = Field(
-        None, description="the most swap besides that memory; else none", examples=["2GiB"]
+    memory: ByteSize | None = Field(
+        None,
+        description="the most memory it may use; without it a share of this machine by profile, 0: no limit",
+        examples=["8GiB"],
     )
-    cpus: float | None = Field(None, gt=0, description="how many processors it may use", examples=[3.5])
+    swap: ByteSize | None = Field(
+        None,
+        description="the most swap besides that memory; without it none, or a quarter of the profile's share of memory",
+        examples=["2GiB"],
+    )
+    cpus: float | None = Field(
+        None,
+        ge=0,
+        description="how many processors it may use; without it a share of this machine by profile, 0: all",
+        examples=[3.5],
+    )
     uid: int | None = Field(
         None, ge=0, description="the user whose files Plex's are (PLEX_UID, PUID)", examples=[1000]
     )
@@ -95,6 +117,10 @@ class PlexSettings(_Table):
         None,
         description="a claim token for a fresh server (better in PLEX_CLAIM); valid for four minutes",
         examples=["claim-…"],
+    )
+    allow_unclaimed: bool = Field(
+        False,
+        description="a new server in a container may go on without an owner; else its claim is asked for at the terminal",
     )
     stop_patience: Duration = Field(
         60.0,
@@ -157,7 +183,9 @@ class MediaSettings(_Table):
         description="with `rclone`: read the beginning of every new file before its analysis, which never retries",
     )
     connections: int = Field(
-        8, ge=1, description="how many files plexsuper itself reads from the storage at once"
+        LOCAL_DELTA.connections,
+        ge=1,
+        description="how many files plexsuper itself reads from the storage at once",
     )
     every: Duration = Field(5.0, description="how often the storage is probed")
     deadline: Duration = Field(30.0, description="how long one probe may take; a slow line is not a dead one")
@@ -353,4 +381,63 @@ class EventSettings(_Table):
     format: Literal["auto", "jsonl", "text"] = Field(
         "auto",
         description="`jsonl`: JSON lines; `text`: plain lines; `auto`: live view on a terminal, else JSON lines",
+    )
+
+
+class WebSettings(_Table):
+    """The web page of a run."""
+
+    enabled: bool = Field(
+        False, description="serve a page that shows the run live; its address is printed when the run begins"
+    )
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="where it is served: this machine only, or an address that others reach too (`0.0.0.0`: every one), "
+        "who then need the token in the address",
+    )
+    port: int = Field(8484, ge=0, le=65535, description="its port; 0: any free one")
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="the token that readers need; without it none on this machine only, else a random one for each run",
+        examples=["a-long-word-that-nobody-guesses"],
+    )
+
+
+class MetricsSettings(_Table):
+    """The numbers of a run for Prometheus; the web page has them too, at `/metrics`."""
+
+    textfile: LocalPath | None = Field(
+        None,
+        description="a file for node_exporter's textfile collector; its name has to end with `.prom`",
+        examples=["/var/lib/prometheus/node-exporter/plexsuper.prom"],
+    )
+    every: Duration = Field(15.0, gt=0, description="how often that file is written")
+
+
+class NotifySettings(_Table):
+    """Messages to a person who is not looking; they need `pip install 'plexsuper[notify]'`, the ping does not."""
+
+    urls: MessageUrls = Field(
+        (),
+        description="where messages go, as Apprise writes addresses (better in PLEXSUPER_NOTIFY__URLS)",
+        examples=[["ntfys://my-topic"]],
+    )
+    when: Matters = Field(
+        get_args(Matter),
+        description="what is told: " + ", ".join(get_args(Matter)),
+        examples=[["finished", "storage", "loss"]],
+    )
+    storage_after: Duration = Field(
+        600.0, description="storage that is lost is told when it stays lost for so long"
+    )
+    ping_url: SecretUrl | None = Field(
+        None,
+        description="a monitor of jobs such as healthchecks.io is asked for this address with `/start` at the beginning and "
+        "again and again during the run, without it at a good end, and with `/fail` at a bad one",
+        examples=["https://hc-ping.com/…"],
+    )
+    ping_every: Duration = Field(
+        300.0, gt=0, description="how often that monitor is told that the run goes on"
     )

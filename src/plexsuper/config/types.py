@@ -2,8 +2,9 @@
 
 import os
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -11,6 +12,7 @@ from pydantic_core import from_json
 
 from plexsuper.durations import parse_duration
 from plexsuper.profiles import PROFILES
+from plexsuper.terms import Matter
 
 
 def _local_path(value: object) -> object:
@@ -57,11 +59,37 @@ def _profile_name(value: str) -> str:
     return value
 
 
+def _matters(value: tuple[str, ...]) -> tuple[str, ...]:
+    known = get_args(Matter)
+    for name in value:
+        if name not in known:
+            raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+    return value
+
+
+def _deliverable(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if value and find_spec("apprise") is None:
+        raise ValueError("need Apprise, which is not installed: pip install 'plexsuper[notify]'")
+    return value
+
+
+def _web_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address that begins with https:// or http://")
+    return value
+
+
 Duration: TypeAlias = Annotated[float, BeforeValidator(parse_duration)]
 LocalPath: TypeAlias = Annotated[Path, BeforeValidator(_local_path)]
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 Words: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_words)]
 Names: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_names)]
 ServerUrl: TypeAlias = Annotated[str, AfterValidator(_server_url)]
+MessageUrls: TypeAlias = Annotated[
+    tuple[SecretStr, ...], BeforeValidator(_words), AfterValidator(_deliverable)
+]
+SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_web_url)]
+Matters: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_names), AfterValidator(_matters)]
 Claim: TypeAlias = Annotated[SecretStr, AfterValidator(_claim)]
 ProfileName: TypeAlias = Annotated[str, AfterValidator(_profile_name)]

@@ -138,15 +138,15 @@ def _digest_of_index(source: PageSource, index: Index) -> tuple[Digest, str]:
     disorder = ""
     watch = OrderWatch(index)
     for batch in _batches(source, index.root):
-        entries = [_quick_decode(payload) for payload in batch]
+        entries = [decode_entry(payload) for payload in batch]
         digest.add(entries)
         for entry in entries:
             disorder = disorder or watch.next(entry)
     return digest, disorder
 
 
-def _quick_decode(payload: bytes) -> tuple[Value, ...]:
-    """Decode the common entry, one short text and a rowid, without the general decoder's detours."""
+def decode_entry(payload: bytes) -> tuple[Value, ...]:
+    """Return the key and the rowid of an entry; the common one, a short text, without the general decoder's detours."""
     if len(payload) > 3 and payload[0] == 3:
         text, kind = payload[1], payload[2]
         end = 3 + ((text - 13) >> 1) if text else 3

@@ -79,6 +79,17 @@ def read(state_dir: Path, run_id: str, *, least: Weight = Weight.DETAIL) -> Iter
                 return
 
 
+def read_on(state_dir: Path, run_id: str, after: int = -1) -> list[tuple[int, str]]:
+    """Return the next lines of a run, a thousand at most, each with its number; *after* is the last one that is known.
+
+    Raises:
+        StateError: there is no such run, or its file is no journal at all.
+    """
+    with _opened(_path(state_dir, run_id)) as connection:
+        rows, _ = _chunk(connection, after, Weight.DETAIL)
+        return [(number, line) for number, line in rows if _whole(line)]
+
+
 def last_run(state_dir: Path, fingerprint: str) -> PastRun | None:
     """Return the last run with this *fingerprint* that runs no more; None when there is none.
 

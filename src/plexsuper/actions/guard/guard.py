@@ -1,6 +1,7 @@
 """The guard of a run: which sections it vouches for, and what became of every entry they lost."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from plexsuper.actions.guard.means import Means
@@ -24,6 +25,11 @@ class Guard:
     def trusted(self) -> bool:
         """Whether every section that was scanned is proved since, with nothing in doubt."""
         return not any(ward.doubtful for ward in self._wards.values())
+
+    @property
+    def report(self) -> Path:
+        """Where all removals are listed by name."""
+        return self._means.report
 
     @property
     def in_doubt(self) -> tuple[Removal, ...]:

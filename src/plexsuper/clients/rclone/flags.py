@@ -23,8 +23,10 @@ _COMMON: Final[Options] = MappingProxyType(
         "vfs-cache-mode": "full",
         "vfs-cache-poll-interval": "30s",
         # With the usual 64 MiB chunks, read-ahead and buffers one read of 64 KiB pulls 129 to 257 MiB from storage.
-        # Small first chunks that double keep it below 4 times, and a file read in whole soon has large ones.
-        "vfs-read-chunk-size": "128k",
+        # Small first chunks that double keep it below 4 times, and a file read in whole soon has large ones. rclone
+        # always takes 32 KiB more than it was asked for, and breaks off a request that has not ended then: with these
+        # 96 KiB the first 64 KiB of 300 files needed 13 connections, with 64 or 128 KiB one for each file.
+        "vfs-read-chunk-size": "96k",
         "vfs-read-chunk-size-limit": "64M",
         "vfs-read-ahead": "0",
         "buffer-size": "0",

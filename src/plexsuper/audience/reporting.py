@@ -1,0 +1,34 @@
+"""Leaves the report of a run beside its journal."""
+
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import to_thread
+
+from plexsuper.audience.files import replace_file
+from plexsuper.audience.telling import Tell
+from plexsuper.bus import Subscription
+from plexsuper.faces.chronicle import Chronicle
+from plexsuper.stream import Envelope
+
+NAME: Final = "report.html"
+
+
+async def leave_report(run_dir: Path, facts: Subscription[Envelope], tell: Tell) -> None:
+    """Fold *facts*, and write the report into *run_dir* when they are closed; also when the run failed."""
+    chronicle = Chronicle()
+    try:
+        async for envelope in facts:
+            chronicle.see(envelope)
+    finally:
+        if chronicle.seq:
+            with anyio.CancelScope(shield=True):
+                tell(await to_thread.run_sync(write_report, run_dir, chronicle), again=float("inf"))
+
+
+def write_report(run_dir: Path, chronicle: Chronicle) -> str:
+    """Write the report of *chronicle* into *run_dir* and return what went wrong, or nothing."""
+    from plexsuper.faces.report.page import html  # noqa: PLC0415 - only the end of a run needs it
+
+    return replace_file(run_dir / NAME, html(chronicle.since()).encode(), mode=0o600)

@@ -1,0 +1,33 @@
+"""What the commands of `plexsuper db` have in common: their arguments, and the check before and after a deed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plexsuper.database.progress import ProgressCallback
+from plexsuper.database.snapshot import Check
+from plexsuper.errors import DatabaseError
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The library database, or its directory.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
+PlexSqlite = Annotated[
+    str | None,
+    typer.Option(metavar="COMMAND", help="Runs `Plex SQLite`, for what stock SQLite cannot judge or build."),
+]
+NoCheck = Annotated[bool, typer.Option("--no-check", help="Trust the databases without checking them.")]
+
+
+def full_check(progress: ProgressCallback) -> Check:
+    """Return the full check as something that raises on damage."""
+    from plexsuper.database.check import check_database  # noqa: PLC0415 - the page readers cost start-up time
+
+    def judge(path: Path) -> None:
+        report = check_database(path, progress=progress)
+        for finding in report.findings:
+            raise DatabaseError(
+                f"{path} is damaged: {finding.object}: {finding.message}; run `plexsuper db repair` on it"
+            )
+
+    return judge

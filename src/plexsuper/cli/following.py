@@ -1,0 +1,172 @@
+"""Follows the record of a run that goes on: its journal, or a file that its events are appended to."""
+
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio
+from anyio import to_thread
+
+from plexsuper.bus import Bus
+from plexsuper.cli.runs import find_run
+from plexsuper.errors import ExitCode, SettingsError
+from plexsuper.events import RunFinished
+from plexsuper.faces.face import Face
+from plexsuper.journal import read_on, runs
+from plexsuper.replay import Replay, last_run
+from plexsuper.stream import Envelope
+
+EVERY: Final = 0.5
+"""Seconds between two looks at the record."""
+
+_LOOKS: Final = 10
+"""After so many looks without news it is asked whether the run still goes on."""
+
+
+class Record(Protocol):
+    """What a run leaves behind while it goes on. Its methods block, for milliseconds."""
+
+    def find(self) -> str | None:
+        """Return the id of the run to follow; None if there is none yet."""
+        ...
+
+    def more(self) -> list[bytes] | list[str]:
+        """Return the lines that came since the last call."""
+        ...
+
+    def goes_on(self) -> bool:
+        """Whether more can come."""
+        ...
+
+    @property
+    def nothing(self) -> str:
+        """What to say when there is no run to follow."""
+        ...
+
+
+class JournalRecord:
+    """The journal of the run *wanted* (its id or a part of it) in *state_dir*, else of the one that goes on."""
+
+    def __init__(self, state_dir: Path, wanted: str | None = None) -> None:
+        self._state_dir = state_dir
+        self._wanted = wanted
+        self._run = ""
+        self._last = -1
+
+    @property
+    def nothing(self) -> str:
+        """What to say when there is no run to follow."""
+        return (
+            f"no run goes on in {self._state_dir}; `plexsuper watch --wait` waits for one, "
+            "and `plexsuper runs show` tells of the last one"
+        )
+
+    def find(self) -> str | None:
+        """Return the id of the run to follow; one that is named may have ended."""
+        if self._wanted is not None:
+            self._run = find_run(self._state_dir, self._wanted)
+        else:
+            going = [record.id for record in runs(self._state_dir) if record.state == "running"]
+            self._run = going[-1] if going else ""
+        return self._run or None
+
+    def more(self) -> list[str]:
+        """Return the lines that came since the last call."""
+        found = read_on(self._state_dir, self._run, self._last)
+        self._last = found[-1][0] if found else self._last
+        return [line for _, line in found]
+
+    def goes_on(self) -> bool:
+        """Whether the process that writes the journal is there."""
+        return any(r.id == self._run and r.state == "running" for r in runs(self._state_dir))
+
+
+class FileRecord:
+    """The file at *path*, to which lines are appended; one that was cut off is read anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+        self._torn = b""
+        self._first: list[bytes] = []
+
+    @property
+    def nothing(self) -> str:
+        """What to say when there is no run to follow."""
+        return (
+            f"{self._path} holds no event of plexsuper yet; `plexsuper watch --wait` waits for the first one"
+        )
+
+    def find(self) -> str | None:
+        """Return the id of the run that began last."""
+        self._first += self._new()
+        return last_run(self._first)
+
+    def more(self) -> list[bytes]:
+        """Return the lines that came since the last call."""
+        first, self._first = self._first, []
+        return first + self._new()
+
+    def goes_on(self) -> bool:
+        """Nobody can tell who writes to a file."""
+        return True
+
+    def _new(self) -> list[bytes]:
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, 2) < self._read:
+                    self._read, self._torn = 0, b""
+                file.seek(self._read)
+                text = self._torn + file.read()
+                self._read = file.tell()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise SettingsError(f"{self._path} cannot be read: {error.strerror}") from error
+        *lines, self._torn = text.split(b"\n")
+        return [line for line in lines if line]
+
+
+async def follow(record: Record, face: Face, *, wait: bool) -> int:
+    """Show the run of *record* until it ends and return its exit code, 1 for one that was killed.
+
+    Raise `SettingsError` if there is none and *wait* is not set.
+    """
+    while (run := await to_thread.run_sync(record.find)) is None:
+        if not wait:
+            raise SettingsError(record.nothing)
+        await anyio.sleep(EVERY)
+    bus: Bus[Envelope] = Bus()
+    with bus.subscribe(Envelope) as envelopes:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(face.show, envelopes)
+            code = await _pass_on(record, Replay(run), bus)
+            envelopes.close()
+    return code
+
+
+async def _pass_on(record: Record, replay: Replay, bus: Bus[Envelope]) -> int:
+    """Give what *record* tells to *bus* until the run has ended."""
+    looks = 0
+    while True:
+        lines = await to_thread.run_sync(record.more)
+        for envelope in replay.envelopes(lines):
+            bus.publish(envelope)
+            if isinstance(envelope.event, RunFinished):
+                return envelope.event.exit_code
+        looks = 0 if lines else looks + 1
+        if looks >= _LOOKS:
+            looks = 0
+            if not await to_thread.run_sync(record.goes_on):
+                return await _last_words(record, replay, bus)
+        if not lines:
+            await anyio.sleep(EVERY)
+
+
+async def _last_words(record: Record, replay: Replay, bus: Bus[Envelope]) -> int:
+    """Give what was written between the last two looks."""
+    code = int(ExitCode.INTERNAL)
+    for envelope in replay.envelopes(await to_thread.run_sync(record.more)):
+        bus.publish(envelope)
+        if isinstance(envelope.event, RunFinished):
+            code = envelope.event.exit_code
+    return code

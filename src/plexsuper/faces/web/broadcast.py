@@ -1,0 +1,88 @@
+"""Tells the story of the run to any number of readers; no reader can slow the run or another reader.
+
+There are no queues: each reader says up to which event it knows the story, and gets what changed since. One that
+comes back after an hour, or reads one byte a minute, is given the story of now in one piece.
+"""
+
+import time
+from collections.abc import Callable
+
+import anyio
+from pydantic_core import to_json
+
+from plexsuper.faces.chronicle import Chronicle
+from plexsuper.stream import Envelope
+
+END = b"event: end\ndata: {}\n\n"
+"""What a reader gets when no more will come."""
+
+ALIVE = b": alive\n\n"
+"""What a reader gets when nothing happens, so that both sides notice a dead connection."""
+
+
+class Broadcast:
+    """The story, and a way to wait for its next change; *clock* tells Unix time for the clocks of the readers."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.closed = False
+        self.holes = 0
+        self._clock = clock
+        self._chronicle = Chronicle()
+        self._changed = anyio.Event()
+        self._end = anyio.Event()
+        self._made: dict[int, bytes] = {}
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event in the story."""
+        return self._chronicle.seq
+
+    def see(self, envelope: Envelope) -> None:
+        """Take *envelope* into the story and wake who waits; what cannot be told is counted as a hole in it."""
+        try:
+            self._chronicle.see(envelope)
+        except Exception:  # noqa: BLE001 - a story with a hole in it is better than a run that ends for its page
+            self.holes += 1
+        self._wake()
+
+    def close(self) -> None:
+        """Say that no more will come."""
+        self.closed = True
+        self._end.set()
+        self._wake()
+
+    async def news(self, after: int) -> None:
+        """Wait until there is something after the event *after*, or nothing will come any more."""
+        while self.seq <= after and not self.closed:
+            await self._changed.wait()
+
+    async def ended(self) -> None:
+        """Wait until nothing will come any more."""
+        await self._end.wait()
+
+    def known(self, id_: str) -> int:
+        """Return up to which event a reader knows the story whose last message had *id_*; 0 if it is another story."""
+        run, _, seq = id_.rpartition("/")
+        if not run or run != self._chronicle.run or not seq.isdecimal():
+            return 0
+        return int(seq) if int(seq) <= self.seq else 0
+
+    def message(self, after: int) -> bytes:
+        """Return a message for a reader who knows the story up to the event *after*; its id is for `known`."""
+        if after not in self._made:
+            self._made[after] = self._message(after)
+        return self._made[after]
+
+    def picture(self, after: int = 0) -> bytes:
+        """Return as JSON what changed after the event *after*."""
+        story = {"id": self._chronicle.run, "whole": after == 0, "sent": self._clock(), "holes": self.holes}
+        return to_json({**story, **self._chronicle.since(after)}, inf_nan_mode="null")
+
+    def _message(self, after: int) -> bytes:
+        id_ = f"{self._chronicle.run}/{self.seq}".encode()
+        return b"id: " + id_ + b"\nevent: story\ndata: " + self.picture(after) + b"\n\n"
+
+    def _wake(self) -> None:
+        self._made.clear()
+        self._changed.set()
+        self._changed = anyio.Event()

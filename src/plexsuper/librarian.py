@@ -1,0 +1,147 @@
+"""Cares for the library of a run: put in place, checked, copied, accounted for, brought back, written out."""
+
+import shutil
+from pathlib import Path
+from typing import Final, Literal
+
+import anyio
+import anyio.to_thread
+
+from plexsuper import events as e
+from plexsuper.actions.database import check_database
+from plexsuper.actions.library import export, inject, judge, repair
+from plexsuper.actions.undo import revive, snapshot
+from plexsuper.database.revive.report import LostPart
+from plexsuper.decisions.planned import planned_steps
+from plexsuper.errors import DatabaseError, PlexsuperError
+from plexsuper.kit import Kit, outset
+from plexsuper.terms import Outcome
+
+_RUNS: Final = (
+    "library.archive {} can be put in place only while Plex does not run, and only where plex.config_dir is known; "
+    "stop Plex first"
+)
+_DAMAGED: Final = "the library database is damaged: {}. Set library.repair, or run `plexsuper db repair`"
+_NOT_OURS: Final = (
+    "{} entries of the library are in doubt and could be taken from {}, but Plex still runs and was not started by "
+    "plexsuper: stop it, then run `plexsuper db revive` with the list {}"
+)
+
+
+class Librarian:
+    """Cares for one library; whatever changes its files is done only while Plex does not run."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        past = kit.past
+        self._snapshot = Path(past.snapshot) if past is not None and past.snapshot else None
+
+    async def prepare(self) -> Outcome:
+        """Inject, check, repair and copy the library before Plex may touch it; a dry run only reads it."""
+        kit, sections = self._kit, None
+        if not kit.settings.run.dry_run:
+            await self._mend()
+            await self._copy()
+        if kit.library is not None:
+            checked, statistics = await check_database(kit.library)
+            kit.bus.publish(checked)
+            if statistics is not None:
+                kit.bus.publish(statistics)
+            sections = checked.sections
+        if kit.settings.run.dry_run:
+            kit.bus.publish(e.RunPlanned(steps=planned_steps(outset(kit, sections))))
+        return Outcome.SKIPPED if kit.library is None else Outcome.DONE
+
+    async def export(self, when: Literal["checkpoint", "final"]) -> Outcome:
+        """Write the library to its archive, or what is done of it so far to the checkpoint beside it."""
+        wanted, paths = self._kit.settings.library, self._kit.settings.plex.paths
+        archive = wanted.export if when == "final" else wanted.checkpoint
+        if archive is None or paths is None:
+            return Outcome.SKIPPED
+        self._kit.bus.publish(await export(self._kit.tools, paths.databases, archive, when=when))
+        return Outcome.DONE
+
+    async def account(self) -> None:
+        """Tell what became of every removal, and let the copy go when nothing is in doubt; never raises."""
+        guard = self._kit.guard
+        if guard is None:
+            return
+        try:
+            with anyio.move_on_after(self._kit.settings.timing.goodbye):
+                await guard.account()
+        except PlexsuperError as error:
+            self._complain(str(error))
+        if guard.trusted and self._snapshot is not None:
+            await anyio.to_thread.run_sync(lambda: shutil.rmtree(self._snapshot or "", ignore_errors=True))
+            self._snapshot = None
+
+    async def revive(self) -> Outcome:
+        """Put back what is in doubt, as it was before the first scan; a later scan on healthy storage decides.
+
+        Raises:
+            DatabaseError: Plex still runs, or the databases cannot be changed; they are as before.
+        """
+        guard, paths = self._kit.guard, self._kit.settings.plex.paths
+        if guard is None or paths is None or self._snapshot is None:
+            return Outcome.SKIPPED
+        doubtful = guard.in_doubt
+        if self._kit.runtime.pid is not None:
+            raise DatabaseError(_NOT_OURS.format(len(doubtful), self._snapshot, guard.report))
+        lost = tuple(LostPart(part=removal.part, file=removal.file) for removal in doubtful)
+        revived = await revive(self._kit.tools, paths.databases, self._snapshot, lost)
+        self._kit.bus.publish(
+            e.LibraryRevived(
+                wanted=revived.wanted,
+                untrashed=revived.untrashed,
+                reinserted=revived.reinserted,
+                already=revived.already,
+                lost=revived.missing,
+            )
+        )
+        missing = {part.part for part in revived.lost}
+        guard.revived(removal.part for removal in doubtful if removal.part not in missing)
+        await guard.account()
+        return Outcome.DONE
+
+    async def _mend(self) -> None:
+        """Inject, check and repair, while Plex does not run; a library in use is left alone."""
+        kit, wanted, paths = self._kit, self._kit.settings.library, self._kit.settings.plex.paths
+        archive = None if kit.past is not None and kit.past.injected else wanted.archive
+        if paths is None or kit.runtime.pid is not None or kit.library is None:
+            if archive is not None:
+                raise DatabaseError(_RUNS.format(archive))
+            return
+        if archive is not None:
+            kit.bus.publish(await inject(kit.tools, archive, paths.databases))
+        if wanted.check == "off" or not await kit.library.exists():
+            return
+        judged = await judge(kit.tools, paths.databases, quick=wanted.check == "quick")
+        kit.bus.publish(judged)
+        if judged.healthy:
+            return
+        if not wanted.repair:
+            raise DatabaseError(_DAMAGED.format("; ".join(judged.findings)))
+        kit.bus.publish(await repair(kit.tools, paths.databases))
+
+    async def _copy(self) -> None:
+        """Copy the library beside itself, where a file system that can shares the blocks; without room it goes without."""
+        kit, paths, place = self._kit, self._kit.settings.plex.paths, self._kit.run_dir
+        if kit.guard is None or not kit.settings.guard.snapshot or paths is None or place is None:
+            return
+        if self._snapshot is not None or kit.library is None or not await kit.library.exists():
+            return
+        into = paths.databases.with_name(f"{paths.databases.name}.plexsuper-{place.name}")
+        began = anyio.current_time()
+        try:
+            taken = await snapshot(kit.tools, paths.databases, into)
+        except DatabaseError as error:
+            self._complain(
+                f"the library was not copied, so entries that no scan heals could not be restored: {error}"
+            )
+            return
+        self._snapshot = taken.path
+        seconds = anyio.current_time() - began
+        kit.bus.publish(e.SnapshotTaken(path=str(taken.path), size=taken.size, seconds=seconds))
+
+    def _complain(self, error: str) -> None:
+        self._kit.bus.publish(e.MonitorCrashed(monitor="guard", error=error, retry_in=0.0))
