@@ -98,14 +98,14 @@ class Phases:
         return replace(report, seconds=anyio.current_time() - began)
 
     async def _heal(self, request: Request, folders: tuple[str, ...]) -> None:
-        """Scan *folders* of the section again, all of it if there are none, into every folder."""
+        """Scan *folders* of the section again; if there are none, all of it, into every folder."""
         plex, section = self._kit.plex, request.section.id
 
         async def ask() -> None:
             for folder in folders or (None,):
-                await plex.scan(section, force=True, path=folder)
+                await plex.scan(section, force=folder is None, path=folder)
 
-        await carry_out(replace(request, ask=ask, forced=True), self._kit.bus)
+        await carry_out(replace(request, ask=ask, forced=not folders), self._kit.bus)
 
     def _forced(self, order: RunPhase) -> bool:
         deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)

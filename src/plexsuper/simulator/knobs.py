@@ -72,6 +72,9 @@ class Knobs:
         bool, Fact("D", "a cancelled scan stops now; false: after the current folder")
     ] = True
     quiet_scan_moves_scanned_at: Annotated[bool, Fact("A", "scannedAt moves though nothing changed")] = True
+    file_returns: Annotated[
+        Literal["restored", "stays"], Fact("D", "the trashed item of a file that is there again")
+    ] = "restored"
     root_missing: Annotated[Literal["keep", "remove"], Fact("B", "items of a location that is not there")] = (
         "keep"
     )

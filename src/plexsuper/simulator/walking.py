@@ -147,8 +147,9 @@ class Walk:
         for name in [name for name in known if name not in present]:
             if not known[name].trashed:
                 await self._remove(known[name])
-        for name in [name for name in known if name in present and known[name].trashed]:
-            await self._restore(known[name])
+        if self._core.knobs.file_returns == "restored":
+            for name in [name for name in known if name in present and known[name].trashed]:
+                await self._restore(known[name])
         for name, size in present.items():
             if name not in known:
                 await self._add(place, f"{path}/{name}", size)
