@@ -12,10 +12,11 @@ from plexsuper.simulator.memory import MemoryRows
 
 
 @asynccontextmanager
-async def open_on_loop(path: Path, library: Path) -> AsyncIterator[Rows]:
+async def open_on_loop(path: Path, library: Path | None) -> AsyncIterator[Rows]:
     """Open *path* with *library* attached, as `plexsuper.clients.beside.open_beside` does."""
     uri = f"file:{quote(bytes(path))}?mode=rwc"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as conn:
         conn.text_factory = decode
-        conn.execute("ATTACH ? AS library", (f"file:{quote(bytes(library))}?mode=ro",))
+        if library is not None:
+            conn.execute("ATTACH ? AS library", (f"file:{quote(bytes(library))}?mode=ro",))
         yield MemoryRows(conn)

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from plexsuper.clients.config_dir import read_preferences
 from plexsuper.clients.docker.engine import engine_address, is_local
+from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.terminal import Terminal
 from plexsuper.config import Settings
 from plexsuper.errors import PreflightError, ServerAway
@@ -140,6 +141,17 @@ class Claims:
                     self._learn(typed)
                     return _Typed(SecretStr(typed), anyio.current_time())
                 await self._person.say(_WRONG)
+
+
+async def claim_for_server(
+    container: DockerRuntime | None, claims: Claims | None, given: SecretStr | None
+) -> SecretStr | None:
+    """Return the claim that the running server itself is to take; None where its container has exchanged it before."""
+    if container is None:
+        return given
+    if claims is None or container.container.spec.claims_itself:
+        return None
+    return await claims.current()
 
 
 def claims_of(

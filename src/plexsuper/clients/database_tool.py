@@ -5,6 +5,7 @@ out of memory must not take the run with it. They are safe to kill at any moment
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,10 @@ from anyio.abc import Process
 
 from plexsuper.clients.child import clean_environment
 from plexsuper.errors import DatabaseError, ExitCode
+
+PARENT = "PLEXSUPER_DIE_WITH"
+"""In the environment of a tool: the process with which it ends. One that outlived a killed run would stand in the way
+of the next one, which does its work again."""
 
 _SAID = 2000
 _RESULTS = (ExitCode.DONE, ExitCode.DATABASE, ExitCode.LOSS)
@@ -53,7 +58,10 @@ async def run_tool(verb: str, *arguments: str | Path) -> Any:
 
 async def _run(argv: Sequence[str]) -> tuple[int, bytes, str]:
     process = await anyio.open_process(
-        argv, stdin=subprocess.DEVNULL, env=clean_environment(), start_new_session=True
+        argv,
+        stdin=subprocess.DEVNULL,
+        env=clean_environment() | {PARENT: str(os.getpid())},
+        start_new_session=True,
     )
     out, said = bytearray(), bytearray()
     try:

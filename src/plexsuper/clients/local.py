@@ -20,6 +20,9 @@ from plexsuper.paths import SERVER, PlexPaths
 from plexsuper.terms import Scanner
 
 SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"
+STARTED_FOR = "PLEXSUPER_STARTED_FOR"
+"""In the environment of a server that we started: our state directory. It is there from the first moment on, and
+goes with the process, so that whoever comes after our death knows the server for ours."""
 
 _POLITE_PATIENCE = 2.0
 _KILL_PATIENCE = 5.0  # a process that waits for a dead mount may never die
@@ -35,6 +38,8 @@ class LocalRuntime:
         command: The server's argv; empty: it can only be attached to.
         log: Where a server that we start writes its output; None: nowhere.
         frozen: Where it is noted which processes are frozen, in case we die; None: nowhere.
+        state_dir: A server that was started for this directory is ours, also if an earlier process of ours started it;
+            None: only the one that we start.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class LocalRuntime:
         command: Sequence[str] = (),
         log: Path | None = None,
         frozen: Path | None = None,
+        state_dir: Path | None = None,
     ) -> None:
         self._config_dir = config_dir
         self._command = tuple(command)
@@ -52,6 +58,7 @@ class LocalRuntime:
         self._child: Child | None = None
         self._frozen = False
         self._record = FrozenRecord(frozen)
+        self._mark = None if state_dir is None else os.path.abspath(state_dir)  # noqa: PTH100 - asks no disk
         self._ours: set[int] = set()
         """The scanners of the last look, so that each is judged only once."""
 
@@ -66,8 +73,12 @@ class LocalRuntime:
 
     @property
     def owned(self) -> bool:
-        """See `Runtime.owned`."""
-        return self._child is not None and not self._child.poll()
+        """See `Runtime.owned`: also a server that an earlier run of ours has started."""
+        if self._child is not None and not self._child.poll():
+            return True
+        if self._mark is None or (running := self.pid) is None:
+            return False
+        return self._table.environ(running, STARTED_FOR) == self._mark
 
     async def start(self) -> int:
         """See `Runtime.start`."""
@@ -90,6 +101,8 @@ class LocalRuntime:
         env = clean_environment()
         if self._config_dir is not None:
             env[SUPPORT_DIR] = str(PlexPaths.found(self._config_dir).root.parent)
+        if self._mark is not None:
+            env[STARTED_FOR] = self._mark
         with ExitStack() as stack:
             output = None if self._log is None else stack.enter_context(_appending(self._log))
             return Child.spawn(self._command, env=env, stdout=output, stderr=output)
@@ -165,6 +178,8 @@ class LocalRuntime:
         Only for the one supervisor that there is (see `clients.single`).
         """
         left, age = self._record.left(), self._record.age
+        if left:
+            self.end_scanners()  # thawed, they would go on with what they have not found
         self.thaw(left)
         return len(left), age
 
@@ -178,7 +193,7 @@ class LocalRuntime:
 
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
-        if self._child is not None and self._log is not None and (found := tail(self._log, lines)):
+        if self._log is not None and self.owned and (found := tail(self._log, lines)):
             return found
         return () if self._config_dir is None else tail(PlexPaths.found(self._config_dir).server_log, lines)
 

@@ -24,7 +24,7 @@ _DAMAGED = re.compile(
     r"database disk image is malformed|database corruption at line|malformed database schema|file is not a database"
 )
 _KINDS: Final[tuple[tuple[LogKind, re.Pattern[str]], ...]] = (
-    ("claim_granted", re.compile(r"^Token obtained successfully")),
+    ("claim_granted", re.compile(r"^Token obtained successfully|^Server claimed successfully")),
     ("server_started", re.compile(r"^Starting Plex Media Server\.")),
     ("scan_started", re.compile(r"^The '--scan' operation is deprecated")),
     (
@@ -83,6 +83,8 @@ class LogReader:
             self.claim_tried = True
         elif line.startswith("Token obtained successfully"):
             self.claim_granted = True
+        elif line.startswith("Unable to claim Plex server."):  # linuxserver's own words
+            return Fatal("claim_failed", _CLAIM_FAILED)
         elif _FIRST_RUN_OVER.search(line) and self.claim_tried and not self.claim_granted:
             return Fatal("claim_failed", _CLAIM_FAILED)
         elif _DAMAGED.search(line):

@@ -33,6 +33,7 @@ class SectionWatch:
         self._means = means
         self._lookup = lookup
         self._section = section
+        self._parts = parts
         self._budget = means.settings.allowed(parts)
         self._forgiven = 0
         self._canaries = canaries
@@ -41,7 +42,10 @@ class SectionWatch:
 
     async def run(self) -> Never:
         """Look until cancelled; publishes `GuardTripped`, then `GuardCleared` or `GuardConfirmed`."""
-        async with self._means.manifest.watch(self._section.id, self._means.database) as watch:
+        enough = (
+            self._parts + 1
+        )  # a count that stopped earlier could never pass the budget of a large section
+        async with self._means.manifest.watch(self._section.id, self._means.database, enough=enough) as watch:
             self._forgiven = await watch.count()
             while True:
                 await anyio.sleep(_EVERY)

@@ -122,7 +122,7 @@ class DockerRuntime:
             raise ServerRefused(f"the container {self.name} runs already")
         self.lines.clear()
         self._told, self._old_kills, self.adopted = "", 0, False
-        await self.container.create(await self._claim())
+        await self.container.create(await self._claim() if self.container.spec.claims_itself else None)
         state = await self.container.start()
         if not state.running:
             said = "\n".join(line.text for line in await self.container.log(20))

@@ -18,11 +18,11 @@ SERVER_PORT: Final = 32400
 
 Flavour: TypeAlias = Literal["official", "linuxserver"]
 
-_VARIABLES: Final[Mapping[Flavour, tuple[str, str, str]]] = {
-    "official": ("PLEX_UID", "PLEX_GID", "PLEX_CLAIM_FILE"),
-    "linuxserver": ("PUID", "PGID", "FILE__PLEX_CLAIM"),
+_VARIABLES: Final[Mapping[Flavour, tuple[str, str]]] = {
+    "official": ("PLEX_UID", "PLEX_GID"),
+    "linuxserver": ("PUID", "PGID"),
 }
-"""The variables that name user, group and the claim's file, from the images' own scripts."""
+"""The variables that name user and group, from the images' own scripts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,16 @@ class ContainerSpec:
         return "linuxserver" if "linuxserver" in self.image else "official"
 
     @property
+    def claims_itself(self) -> bool:
+        """Whether the container exchanges a claim before its server starts.
+
+        linuxserver's image starts the server, waits until its database is quiet, ends it, exchanges the claim and
+        starts it again: whoever asks meanwhile finds a server that is about to go. There the claim is given to the
+        server itself when it runs.
+        """
+        return self.flavour == "official"
+
+    @property
     def essence(self) -> dict[str, str]:
         """What must be the same for a container to be the one that these settings mean."""
         return {
@@ -109,7 +119,7 @@ class ContainerSpec:
         }
 
     def _variables(self, *, claim: bool) -> Sequence[tuple[str, str]]:
-        uid, gid, claim_file = _VARIABLES[self.flavour]
+        uid, gid = _VARIABLES[self.flavour]
         found = [("TZ", self.timezone), ("S6_SERVICES_GRACETIME", str(int(self.grace * 1000)))]
         if self.uid is not None:
             found.append((uid, str(self.uid)))
@@ -118,7 +128,7 @@ class ContainerSpec:
         if self.flavour == "linuxserver":
             found.append(("VERSION", "docker"))  # the image's own version, no download at the start
         if claim:
-            found.append((claim_file, CLAIM_FILE))
+            found.append(("PLEX_CLAIM_FILE", CLAIM_FILE))
         return [*found, *self.environment]
 
     def _mounts(self) -> Sequence[dict[str, Any]]:
