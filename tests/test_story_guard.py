@@ -9,7 +9,7 @@ from plexsuper.kinds import SectionType
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import RemovalCounts
-from tests.story import Story, play
+from tests.story import Story, life, play
 
 FILMS = Shelf("Films", SectionType.MOVIE, known=224)
 BLIND = {"every": 600.0}
@@ -91,23 +91,62 @@ def test_a_section_whose_files_are_not_where_the_library_says_is_not_scanned(tmp
     assert "map the paths, or scan from scratch" in story.conclusion.reports[0].reason
 
 
-@pytest.mark.parametrize("purges", [False, True])
-def test_what_is_lost_and_cannot_be_undone_is_in_the_verdict_and_the_users_setting_stays_off(
-    tmp_path, purges
-):
+@pytest.mark.lesson("L40")
+def test_entries_that_somebody_purges_come_back_as_new_ones_and_none_is_lost(tmp_path):
     async def purge(story: Story) -> None:
-        """Somebody empties the trash of a false removal: rows are gone, and the next scan makes new ones at best."""
+        """Empty the trash of what was removed wrongly: the rows are gone, and the next scan makes new ones."""
         await story.until(e.GuardRecorded)
         story.world.tree.lose_files("/media")
-        await story.until(e.GuardConfirmed)
-        if purges:
-            story.world.server.life.core.library.empty_trash(1)
+        await story.until(e.GuardTripped)
+        life(story).core.library.empty_trash(1)
         story.world.tree.heal()
 
-    story = play(FILMS, state_dir=tmp_path, meanwhile=purge, media=BLIND, knobs=Knobs())
-    counts = verified(story)
+    story = play(FILMS, state_dir=tmp_path, meanwhile=purge, media=BLIND)
     assert live(story) == 224
-    assert counts.lost == 0
-    assert counts.healed > 20
+    assert verified(story).lost == 0
+    assert verified(story).healed > 20
     assert story.conclusion is not None
     assert story.conclusion.exit_code is ExitCode.DONE
+
+
+def test_the_trash_is_emptied_when_everything_in_it_is_really_deleted(tmp_path):
+    async def delete(story: Story) -> None:
+        await story.until(e.GuardRecorded)
+        for file in story.world.tree.files("/media")[:10]:
+            story.world.tree.remove(file)
+
+    story = play(FILMS, state_dir=tmp_path, meanwhile=delete, media=BLIND, guard={"empty_trash": True})
+    assert [fact.items for fact in story.of(e.TrashEmptied)] == [10]
+    last = story.of(e.StatsCollected)[-1].statistics
+    assert (last.live.movies, last.trashed.movies) == (214, 0)
+
+
+def test_the_trash_is_kept_when_a_file_in_it_is_in_storage(tmp_path):
+    knobs = Knobs(file_returns="stays", scan_seconds=30.0)
+
+    async def blink(story: Story) -> None:
+        await story.until(e.GuardRecorded)
+        files = story.world.tree.files("/media")[:10]
+        for file in files:
+            story.world.tree.remove(file)
+        await story.until(e.LibraryCounted, lambda fact: fact.trashed == 10)
+        story.world.tree.add(files[0])
+
+    story = play(
+        FILMS, state_dir=tmp_path, meanwhile=blink, media=BLIND, guard={"empty_trash": True}, knobs=knobs
+    )
+    assert story.of(e.TrashEmptied) == []
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ExitCode.LOSS  # nobody's Plex to stop, so the copy cannot be used
+    assert verified(story).lost == 1
+    assert story.of(e.PrefsRestored)[0].withheld == ("autoEmptyTrash",)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_people_who_watch_are_named_and_waited_for_if_that_is_wanted(tmp_path, waits):
+    story = play(
+        FILMS, state_dir=tmp_path, media=BLIND, guard={"when_idle": waits}, knobs=Knobs(viewer_seconds=100.0)
+    )
+    found = story.of(e.ViewersFound)[0]
+    assert (found.viewers, found.waiting) == (("anna: The Long Film",), waits)
+    assert (story.at(e.PrefsQuieted) >= 100.0) is waits

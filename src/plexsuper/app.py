@@ -254,7 +254,14 @@ async def _place(stack: AsyncExitStack, settings: Settings, claims: Claims) -> t
     if plex.runtime == "local":
         log = settings.state_dir / "plex.log" if plex.command else None
         frozen = settings.state_dir / FROZEN
-        return LocalRuntime(config_dir=plex.config_dir, command=plex.command, log=log, frozen=frozen), None
+        local = LocalRuntime(
+            config_dir=plex.config_dir,
+            command=plex.command,
+            log=log,
+            frozen=frozen,
+            state_dir=settings.state_dir,
+        )
+        return local, None
     docker = await stack.enter_async_context(open_engine(plex.docker.engine))
     runtime = DockerRuntime(
         docker,

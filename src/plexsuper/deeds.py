@@ -8,6 +8,7 @@ import anyio
 
 from plexsuper import events as e
 from plexsuper.actions.catalogue import create_missing
+from plexsuper.actions.claim import claim_for_server
 from plexsuper.actions.container import prepare_container
 from plexsuper.actions.database import collect
 from plexsuper.actions.logs import collect_logs
@@ -18,6 +19,7 @@ from plexsuper.actions.recover import recover_storage
 from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
+from plexsuper.actions.viewers import mind_viewers
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
@@ -107,7 +109,7 @@ class RunDeeds:
         settings = self._kit.settings
         search = TokenSearch(
             given=settings.plex.token,
-            claim=None if settings.plex.runtime == "docker" else settings.plex.claim,  # the container has it
+            claim=await claim_for_server(self._kit.container, self._kit.claims, settings.plex.claim),
             learn=self._kit.redactor.learn,
             preferences_xml=self._kit.runtime.preferences_xml,
             every=settings.timing.token_every,
@@ -117,6 +119,8 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _silence(self) -> Outcome:
+        wait = self._kit.settings.guard.when_idle
+        await mind_viewers(self._kit.plex, self._kit.bus.publish, wait=wait)
         self._machine = (await persist(self._kit.plex.identity)).machine
         self._kit.bus.publish(await silence(self._kit.plex, self._ledger))
         return Outcome.DONE
@@ -131,6 +135,8 @@ class RunDeeds:
         await create_missing(self._kit.plex, self._kit.definitions, self._kit.bus.publish, patience=patience)
         chosen = choose(await persist(self._kit.plex.sections), settings.run.sections)
         self._phases.choose(chosen)
+        if self._kit.past is not None and self._kit.guard is not None:
+            await self._kit.guard.take_up(chosen)
         self._kit.bus.publish(e.SectionsChosen(sections=chosen))
         return Outcome.DONE
 

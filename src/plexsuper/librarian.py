@@ -131,6 +131,9 @@ class Librarian:
         if self._snapshot is not None or kit.library is None or not await kit.library.exists():
             return
         into = paths.databases.with_name(f"{paths.databases.name}.plexsuper-{place.name}")
+        if await anyio.Path(into).exists():  # complete, and from before the first scan: a run that was killed took it
+            self._snapshot = into
+            return
         began = anyio.current_time()
         try:
             taken = await snapshot(kit.tools, paths.databases, into)

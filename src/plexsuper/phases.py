@@ -15,6 +15,7 @@ from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
+from plexsuper.actions.viewers import mind_viewers
 from plexsuper.actions.warm import warm_section
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.orders import RunPhase
@@ -53,6 +54,8 @@ class Phases:
         if gone:
             note = _GONE.format(", ".join(gone))
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
+        if phase is Phase.SCAN:
+            await mind_viewers(kit.plex, kit.bus.publish, wait=False)
         if phase is Phase.SCAN and kit.guard is not None and (note := await kit.guard.ward(about).admit()):
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
         if phase is Phase.ANALYZE:
@@ -95,6 +98,8 @@ class Phases:
         if request.phase is not Phase.SCAN or report.outcome not in (Outcome.DONE, Outcome.SKIPPED):
             return report
         await guard.verify(about, partial(self._heal, request))
+        if self._kit.settings.guard.empty_trash:
+            await guard.ward(about).empty_trash(self._kit.plex)
         return replace(report, seconds=anyio.current_time() - began)
 
     async def _heal(self, request: Request, folders: tuple[str, ...]) -> None:

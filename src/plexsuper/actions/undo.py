@@ -37,11 +37,18 @@ async def snapshot(tools: DatabaseTools, databases: Path, into: Path | None = No
 
 
 async def revive(
-    tools: DatabaseTools, databases: Path, snapshot: Path, lost: Sequence[LostPart], *, check: bool = True
+    tools: DatabaseTools,
+    databases: Path,
+    snapshot: Path,
+    lost: Sequence[LostPart],
+    *,
+    check: bool = True,
+    plex_sqlite: str | None = None,
 ) -> Revived:
     """Bring the parts *lost* back into the databases of a stopped Plex, out of *snapshot* where their rows are gone.
 
-    *check*: judge the snapshot before and the databases after, which takes longer than the deed.
+    *check*: judge the snapshot before and the databases after, which takes longer than the deed. *plex_sqlite* is the command
+    that runs `Plex SQLite`, which makes the titles that came back searchable at once.
 
     Raises:
         DatabaseError: in use, damaged, or no space; the databases are as before.
@@ -49,7 +56,11 @@ async def revive(
     async with anyio.TemporaryDirectory(prefix="plexsuper-revive-") as scratch:
         parts = Path(scratch) / "parts.jsonl"
         await anyio.to_thread.run_sync(write_wanted, parts, lost)
-        done = await tools("revive", databases, snapshot, parts, *(() if check else ("--no-check",)))
+        options = [
+            *(() if check else ("--no-check",)),
+            *(("--plex-sqlite", plex_sqlite) if plex_sqlite else ()),
+        ]
+        done = await tools("revive", databases, snapshot, parts, *options)
     return Revived(
         wanted=done["wanted"],
         already=done["already"],

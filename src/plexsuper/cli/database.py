@@ -4,6 +4,7 @@ FILE is the library database, its directory, or Plex's configuration directory. 
 without it the deed is done, after a snapshot. Exit codes are those of `plexsuper.errors.ExitCode`.
 """
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,8 @@ from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqli
 from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, write_json
 from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
+from plexsuper.clients.database_tool import PARENT
+from plexsuper.clients.lifetime import die_with
 from plexsuper.database.connection import reading
 from plexsuper.database.diff import diff_databases
 from plexsuper.database.files import locate_pair
@@ -28,6 +31,13 @@ from plexsuper.errors import DatabaseError, ExitCode, SettingsError
 app = typer.Typer(
     name="db", help="Check, repair, copy and change a Plex library database.", no_args_is_help=True
 )
+
+
+@app.callback()
+def _end_with_the_run() -> None:
+    """End with the run that has started this, if one has."""
+    if parent := os.environ.get(PARENT):
+        die_with(int(parent))
 
 
 @app.command()

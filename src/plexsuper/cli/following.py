@@ -49,6 +49,7 @@ class JournalRecord:
     def __init__(self, state_dir: Path, wanted: str | None = None) -> None:
         self._state_dir = state_dir
         self._wanted = wanted
+        self._before: frozenset[str] | None = None
         self._run = ""
         self._last = -1
 
@@ -61,12 +62,15 @@ class JournalRecord:
         )
 
     def find(self) -> str | None:
-        """Return the id of the run to follow; one that is named may have ended."""
+        """Return the id of the run to follow; one that is named, or came since the first call, may have ended."""
         if self._wanted is not None:
             self._run = find_run(self._state_dir, self._wanted)
-        else:
-            going = [record.id for record in runs(self._state_dir) if record.state == "running"]
-            self._run = going[-1] if going else ""
+            return self._run
+        found = [record for record in runs(self._state_dir) if record.state != "unreadable"]
+        if self._before is None:
+            self._before = frozenset(record.id for record in found if record.state != "running")
+        new = [record.id for record in found if record.state == "running" or record.id not in self._before]
+        self._run = new[-1] if new else ""
         return self._run or None
 
     def more(self) -> list[str]:

@@ -158,9 +158,14 @@ def claim(life: Life, request: Request) -> Response:
     return reply(request, _account(life, life.account))
 
 
-def sessions(_: Life, request: Request) -> Response:
-    """`GET /status/sessions`: nobody plays anything here."""
-    return reply(request, container([]))
+def sessions(life: Life, request: Request) -> Response:
+    """`GET /status/sessions`: who plays what; a film, its player and its user."""
+    if life.core.clock.elapsed() >= life.core.knobs.viewer_seconds:
+        return reply(request, container([]))
+    film = Element("Video", {"sessionKey": "1", "type": "movie", "title": "The Long Film"})
+    film.children.append(Element("User", {"id": "1", "title": "anna"}))
+    film.children.append(Element("Player", {"title": "Living room", "state": "playing", "local": True}))
+    return reply(request, container([film]))
 
 
 def nothing(_: Life, __: Request) -> Response:

@@ -41,6 +41,7 @@ class Knobs:
     claim_answer: Annotated[
         Literal["granted", "refused"], Fact("B", "what plex.tv says to the claim token")
     ] = "granted"
+    viewer_seconds: Annotated[float, Fact("T", "somebody watches a film for so long; 0 nobody")] = 0.0
     # --- HTTP ----------------------------------------------------------------------------------------
     answer_delay: Annotated[float, Fact("T", "every answer comes this much later")] = 0.0
     hang_after: Annotated[float, Fact("T", "answers stop coming so long after ready; -1 never")] = -1.0

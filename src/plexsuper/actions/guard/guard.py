@@ -40,6 +40,11 @@ class Guard:
         """Return what is known of *section*."""
         return self._wards.setdefault(section.id, Ward(self._means, section))
 
+    async def take_up(self, sections: Iterable[Section]) -> None:
+        """Vouch also for those *sections* that this run had scanned before it was interrupted."""
+        for section in sections:
+            await self.ward(section).take_up()
+
     async def verify(self, section: Section, heal: Heal) -> RemovalCounts:
         """Account for every entry that *section* has lost (see `Ward.verify`), list it by name, and tell."""
         ward = self.ward(section)

@@ -6,8 +6,10 @@ from typing import Final, TypeAlias
 import anyio
 
 from plexsuper.actions.guard.means import Means
+from plexsuper.actions.guard.trash import empty_trash
 from plexsuper.actions.guard.watch import SectionWatch
 from plexsuper.clients.manifest_lost import PAGE
+from plexsuper.clients.plex import Plex
 from plexsuper.clients.sample import sample_files
 from plexsuper.decisions.verification import (
     Checked,
@@ -91,6 +93,12 @@ class Ward:
         await self._write_down()
         return ""
 
+    async def take_up(self) -> None:
+        """Be in doubt if an earlier process of this run has written it down: nobody knows what it has proved."""
+        if await self._means.manifest.recorded(self.section.id) is not None:
+            await self._sample()
+            self.doubtful = True
+
     def watch(self) -> SectionWatch:
         """Return what watches it while Plex works on it; it must have been admitted."""
         return SectionWatch(
@@ -114,6 +122,11 @@ class Ward:
         self._remember(conclude(before, after, restored=restored), restored)
         self.doubtful = not self.counts.clean
         return self.counts
+
+    async def empty_trash(self, plex: Plex) -> None:
+        """Empty its trash if nothing of it is in doubt; see `trash.empty_trash`."""
+        if not self.doubtful:
+            await empty_trash(self._means, self._lookup, self.section, plex)
 
     async def account(self, restored: set[int]) -> RemovalCounts:
         """Look up what it has lost, without taking anything back; see `verify`."""

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from plexsuper.database.access import readable_uri
 from plexsuper.database.connection import connect, reading, require_columns, sqlite_errors
 from plexsuper.database.copying import copy_pair
 from plexsuper.database.files import (
@@ -27,6 +28,7 @@ from plexsuper.database.revive.wanted import count_fates, judge_wanted, list_los
 from plexsuper.database.snapshot import Check, describe, snapshot_in
 from plexsuper.database.store import MANIFEST, Workshop, workshop
 from plexsuper.database.swap import swap_in
+from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _NEEDED = {
@@ -85,8 +87,12 @@ def revive_parts(
 
 def _foresee(pair: DatabasePair, old: DatabasePair, parts: Iterable[tuple[int, str]]) -> Revived:
     """Say what would be done; the rows that would be inserted are not counted."""
-    with sqlite_errors(pair.library), reading(pair.library) as conn, reading(old.library):
-        _attach(conn, old.library, "old")
+    with (
+        readable_uri(old.library, read_wal(wal_path(old.library))) as uri,
+        sqlite_errors(pair.library),
+        reading(pair.library) as conn,
+    ):
+        conn.execute("ATTACH ? AS old", (uri,))
         _examine(conn, parts)
         find_marks(conn)
         return _report(conn, Inserted())
@@ -171,7 +177,7 @@ def _writing(draft: Path) -> Iterator[sqlite3.Connection]:
     with closing(connect(draft, "mode=rw")) as conn:
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
-        conn.execute("PRAGMA cache_size=-65536")
+        conn.execute("PRAGMA cache_size=-32768")
         conn.execute("PRAGMA foreign_keys=OFF")
         yield conn
 

@@ -48,7 +48,8 @@ def _unknown_before(table: str, same: str) -> str:
 
 SAME_ITEM = (
     "m.metadata_type IS o.metadata_type AND m.library_section_id IS o.library_section_id"
-    " AND (m.guid IS o.guid OR m.created_at = o.created_at)"
+    " AND (m.guid = o.guid OR m.created_at = o.created_at"
+    " OR (coalesce(m.guid, m.created_at, o.guid, o.created_at) IS NULL AND m.title IS o.title))"
 )
 SAME_FOLDER = (
     "m.library_section_id IS o.library_section_id AND (m.path IS o.path OR m.created_at = o.created_at)"

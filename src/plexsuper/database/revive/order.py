@@ -58,12 +58,13 @@ def read_states(conn: sqlite3.Connection, index: Index) -> States | None:
     Library as main, snapshot as old, `temp.moved` filled.
     """
     name = quoted(index.table)
-    back = conn.execute("SELECT old, new FROM temp.moved WHERE tbl = ? AND made", (index.table,))
-    moved = dict(back.fetchall())
-    if not moved:
+    (last,) = conn.execute(
+        "SELECT max(old) FROM temp.moved WHERE tbl = ? AND made", (index.table,)
+    ).fetchone()
+    if last is None:
         return None
-    (last,) = conn.execute(f"SELECT coalesce(max(id), 0) FROM old.{name}").fetchone()
-    states = bytearray(int(last) + 1)
+    (highest,) = conn.execute(f"SELECT max(id) FROM old.{name}").fetchone()
+    states = bytearray(int(highest) + 1)
     same = " AND ".join(
         f"m.{quoted(t.name or '')} IS o.{quoted(t.name or '')} COLLATE BINARY" for t in index.terms
     )
@@ -73,9 +74,12 @@ def read_states(conn: sqlite3.Connection, index: Index) -> States | None:
     while rows := both.fetchmany(_FETCH):
         for (row,) in rows:
             states[row] = _BOTH
-    for old in moved:
+    renumbered = {}
+    for old, new in conn.execute("SELECT old, new FROM temp.moved WHERE tbl = ? AND made", (index.table,)):
         states[old] = _BACK
-    return States(states, {old: new for old, new in moved.items() if old != new})
+        if old != new:
+            renumbered[old] = new
+    return States(states, renumbered)
 
 
 def bring_up_to_date(draft: Path, snapshot: Path, index: Index, states: States) -> bool:

@@ -104,11 +104,8 @@ def insert_purged(conn: sqlite3.Connection, progress: ProgressCallback | None = 
     hanging = [t for t in tables.values() if t.name not in rules and t.name not in _TRANSIENT]
     _insert_hanging(conn, hanging, done, new="main", old="old")
     conn.execute(
-        "CREATE TEMP TABLE fates AS SELECT wanted.rowid AS wanted, v.new FROM temp.wanted JOIN temp.moved v"
-        " ON v.tbl = 'media_parts' AND v.old = wanted.old WHERE wanted.fate = 'purged'"
-    )
-    conn.execute(
-        "UPDATE temp.wanted SET live = (SELECT f.new FROM temp.fates f WHERE f.wanted = wanted.rowid) WHERE fate = 'purged'"
+        "UPDATE temp.wanted SET live = (SELECT v.new FROM temp.moved v WHERE v.tbl = 'media_parts' AND v.old = wanted.old)"
+        " WHERE fate = 'purged'"
     )
     return done
 
@@ -188,8 +185,8 @@ def _by_guid(table: SharedTable, *, new: str, old: str) -> list[str]:
     name, guid = quoted(table.name), quoted(column)
     same = " AND ".join(f"m.{quoted(c)} IS o.{quoted(c)}" for c in others)
     query = (
-        f"SELECT o.id FROM temp.moved v JOIN old.metadata_items i ON i.id = v.old CROSS JOIN {old}.{name} o ON o.{guid} = i.guid"
-        f" WHERE v.tbl = 'metadata_items' AND v.made AND i.guid <> ''"
+        f"SELECT o.id FROM {old}.{name} o WHERE o.{guid} IN (SELECT i.guid FROM temp.moved v"
+        " JOIN old.metadata_items i ON i.id = v.old WHERE v.tbl = 'metadata_items' AND v.made AND i.guid <> '')"
         f" AND NOT EXISTS (SELECT 1 FROM {new}.{name} m WHERE m.{guid} = o.{guid} AND {same})"
     )
     return [query]
@@ -211,7 +208,7 @@ def _insert(conn: sqlite3.Connection, table: SharedTable, *, new: str = "main", 
     return conn.execute(
         f"INSERT OR IGNORE INTO {new}.{quoted(table.name)} ({names}) SELECT v.new, {values}"
         f" FROM temp.moved v CROSS JOIN {old}.{quoted(table.name)} o ON o.id = v.old"
-        f" WHERE v.tbl = '{table.name}' AND v.made ORDER BY v.new"
+        f" WHERE v.tbl = '{table.name}' AND v.made ORDER BY v.old"
     ).rowcount
 
 
