@@ -5,7 +5,7 @@ import pytest
 from plexsuper import events as e
 from plexsuper.examples import MOVIES, MOVIES_REPORT, MUSIC_REPORT, RUN
 from plexsuper.state import Now, see
-from plexsuper.terms import Activity, Outcome, Phase, PhaseReport, Stage, Verdict
+from plexsuper.terms import Activity, Outcome, Phase, PhaseReport, RemovalCounts, Stage, Verdict
 
 
 def after(*events: e.Event) -> Now:
@@ -121,3 +121,26 @@ def test_the_whole_example_run_ends_in_this_picture():
     assert now.statistics["before"].statistics.live.movies == 2100
     assert now.statistics["after"].statistics.live.movies == 2106
     assert (now.verdict, now.exit_code, now.warnings, now.quiet) == (Verdict.SET_ASIDE, 7, 9, False)
+
+
+def test_what_became_of_removals_is_summed_over_the_sections_and_the_last_word_of_each_counts():
+    films, music = SectionRef(id=1, title="Films"), SectionRef(id=2, title="Music")
+    now = Now()
+    assert now.removed is None
+    for section, counts in (
+        (films, RemovalCounts(lost=3)),
+        (films, RemovalCounts(restored=3)),
+        (music, RemovalCounts(confirmed=2)),
+        (None, RemovalCounts(confirmed=2, restored=3)),
+    ):
+        now = see(now, e.LibraryVerified(section=section, counts=counts))
+    assert now.removed == RemovalCounts(confirmed=2, restored=3)
+
+
+def test_a_frozen_server_is_seen_and_how_long_it_stood_still_in_all():
+    now = Now(server="ready")
+    for _ in range(2):
+        now = see(now, e.PlexFrozen(processes=3, seconds=0.001, reason="the mount died"))
+        assert (now.server, now.server_detail) == ("frozen", "the mount died")
+        now = see(now, e.PlexThawed(processes=3, after=2.5))
+    assert (now.server, now.frozen, now.frozen_seconds) == ("ready", 2, 5.0)

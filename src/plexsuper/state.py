@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from plexsuper import events as e
-from plexsuper.terms import Phase, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import Phase, RemovalCounts, SectionRef, SectionReport, Stage, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,24 @@ class Now:
     server: str = "unknown"
     server_detail: str = ""
     quiet: bool = False
+    frozen: int = 0
+    frozen_seconds: float = 0.0
+    removals: dict[int, RemovalCounts] = field(default_factory=dict)
     open: tuple[str, ...] = ()
     statistics: dict[str, e.StatsCollected] = field(default_factory=dict)
     warnings: int = 0
     verdict: Verdict | None = None
     exit_code: int | None = None
+
+    @property
+    def removed(self) -> RemovalCounts | None:
+        """What became of all entries that vanished in this run; None when none of its scans was verified."""
+        if not self.removals:
+            return None
+        names = RemovalCounts.__dataclass_fields__
+        return RemovalCounts(
+            **{name: sum(getattr(counts, name) for counts in self.removals.values()) for name in names}
+        )
 
     @property
     def label(self) -> str:
@@ -85,6 +98,14 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
             return replace(now, server="lost", server_detail=event.detail, open=())
         case e.PlexStopped():
             return replace(now, server="stopped", server_detail="", open=())
+        case e.PlexFrozen():
+            frozen = now.frozen + 1
+            return replace(now, server="frozen", server_detail=event.reason, frozen=frozen)
+        case e.PlexThawed():
+            seconds = now.frozen_seconds + event.after
+            return replace(now, server="ready", server_detail="", frozen_seconds=seconds)
+        case e.LibraryVerified(section=SectionRef(id=section)):
+            return replace(now, removals={**now.removals, section: event.counts})
         case e.PrefsQuieted():
             return replace(now, quiet=True)
         case e.PrefsRestored():

@@ -11,11 +11,12 @@ from rich.text import Text
 from plexsuper import events as e
 from plexsuper.faces import marks
 from plexsuper.faces.blocks import ended, paragraph
-from plexsuper.faces.numbers import change, count, duration
+from plexsuper.faces.guard_words import fates
+from plexsuper.faces.numbers import change, count, duration, number
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.vocabulary import SHORT, VERDICTS
 from plexsuper.faces.words import plain
-from plexsuper.terms import Counts, Outcome, Phase, SectionReport, Verdict
+from plexsuper.terms import Counts, Outcome, Phase, RemovalCounts, SectionReport, Verdict
 
 NARROW = 64
 """Columns below which sections get a row of words instead of a table."""
@@ -41,6 +42,7 @@ def summary(picture: Picture, places: Mapping[str, str] | None = None, *, width:
         parts += [Text(), *map(ended, reports)] if width < NARROW else [Text(), _sections(reports)]
     parts += _attention(picture, () if width < NARROW else reports, width - 2)
     parts += _library(picture)
+    parts += _guard(picture)
     if places:
         parts += [Text(), _places(places)]
     return Padding(Group(*parts), (1, 1))
@@ -70,8 +72,8 @@ def _verdict(picture: Picture) -> Text:
 
 
 def _plan(steps: tuple[str, ...], width: int) -> Iterator[Text]:
-    for number, step in enumerate(steps, start=1):
-        yield from paragraph(Text(f"{number:3}. "), Text(plain(step)), width, 4)
+    for place, step in enumerate(steps, start=1):
+        yield from paragraph(Text(f"{place:3}. "), Text(plain(step)), width, 4)
 
 
 def _sections(reports: tuple[SectionReport, ...]) -> Table:
@@ -141,6 +143,22 @@ def _library(picture: Picture) -> list[RenderableType]:
         if s is not None and not s.reliable
     ]
     return [Text(), table, *notes] if table.row_count else list(notes)
+
+
+def _guard(picture: Picture) -> list[RenderableType]:
+    """What became of the entries that vanished, and how long Plex stood still for that."""
+    removed, frozen = picture.now.removed, picture.now.frozen
+    if removed is None or (removed == RemovalCounts() and not frozen):
+        return []
+    lost = removed.lost + removed.unknown
+    text = Text.assemble((f"{'✘' if lost else '✔'} ", "red" if lost else "green"))
+    text.append(
+        f"{fates(removed) or 'nothing was removed'}; {'NOT everything is safe' if lost else 'nothing is lost'}"
+    )
+    if frozen:
+        stood = duration(picture.now.frozen_seconds)
+        text.append(f"; Plex was frozen {number(frozen, 'time')}, for {stood} in all", "dim")
+    return [Text(), text]
 
 
 def _kinds(picture: Picture, before: e.StatsCollected | None, after: e.StatsCollected) -> Iterator[str]:

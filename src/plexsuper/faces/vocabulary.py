@@ -64,6 +64,7 @@ SERVER: dict[str, str] = {
     "starting": "starting up",
     "error": "answers with an error",
     "ready": "ready",
+    "frozen": "frozen",
     "lost": "lost",
     "stopped": "stopped",
 }
