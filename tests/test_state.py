@@ -5,7 +5,7 @@ import pytest
 from plexsuper import events as e
 from plexsuper.examples import MOVIES, MOVIES_REPORT, MUSIC_REPORT, RUN
 from plexsuper.state import Now, see
-from plexsuper.terms import Activity, Outcome, Phase, PhaseReport, RemovalCounts, Stage, Verdict
+from plexsuper.terms import Activity, Outcome, Phase, PhaseReport, RemovalCounts, SectionRef, Stage, Verdict
 
 
 def after(*events: e.Event) -> Now:
