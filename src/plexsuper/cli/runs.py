@@ -56,7 +56,7 @@ def show(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what happened in a run; with --json as its event stream, everything that was kept of it."""
+    """Tell what happened in a run. With --json it is everything that was kept of it, as its event stream."""
     state_dir = find_state_dir(config or ctx.obj)
     wanted = find_run(state_dir, run)
     if as_json:
