@@ -29,7 +29,11 @@ from plexsuper.database.store import list_snapshots
 from plexsuper.errors import DatabaseError, ExitCode, SettingsError
 
 app = typer.Typer(
-    name="db", help="Check, repair, copy and change a Plex library database.", no_args_is_help=True
+    name="db",
+    help="Check, repair, copy and change a Plex library database.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
@@ -50,7 +54,7 @@ def check(
     plex_sqlite: PlexSqlite = None,
     as_json: Json = False,
 ) -> None:
-    """Say whether the databases are sound: exit code 0, or 5 when one is damaged."""
+    """Say whether the databases are sound. Exit code 0, or 5 when one is damaged."""
     with outcome(as_json=as_json), progress_line() as progress:
         # Here because the page readers cost start-up time that most commands need not pay
         from plexsuper.database.check import check_database  # noqa: PLC0415
@@ -74,7 +78,7 @@ def repair(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Repair the databases on a copy, which takes their place when it is sound; the damaged ones are kept."""
+    """Repair the databases on a copy. It takes their place when it is sound; the damaged ones are kept."""
     if dry_run:
         check(file, plex_sqlite=plex_sqlite, as_json=as_json)
         return
@@ -102,7 +106,12 @@ def stats(file: File, as_json: Json = False) -> None:
 def remap(
     file: File,
     *,
-    pairs: Annotated[list[str] | None, typer.Option("--map", metavar="OLD=NEW")] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="OLD=NEW", help="What the paths begin with, and shall; repeat it for more."
+        ),
+    ] = None,
     mappings: Annotated[Path | None, typer.Option(help="A JSON file of mappings.")] = None,
     media_root: Annotated[
         str | None, typer.Option(metavar="[PREFIX=]DIR", help="Prove the paths in this directory.")
@@ -156,7 +165,7 @@ def restore(
     no_check: NoCheck = False,
     as_json: Json = False,
 ) -> None:
-    """Put a snapshot (the newest without SNAPSHOT) in place of the databases; the replaced ones are kept."""
+    """Put a snapshot in place of the databases. Without SNAPSHOT the newest; the replaced ones are kept."""
     with outcome(as_json=as_json), progress_line() as progress:
         directory = locate_pair(file).directory
         chosen = snapshot_dir or next(iter(list_snapshots(directory)), None)
@@ -182,7 +191,7 @@ def diff(
     limit: Annotated[int, typer.Option(help="Differences listed by section and change.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """List what was added, removed, trashed, restored and changed from A to B."""
+    """List what changed from A to B. That is: added, removed, trashed, restored, changed."""
     with outcome(as_json=as_json):
         result = diff_databases(locate_pair(old).library, locate_pair(new).library, limit=limit)
         emit(result, lambda: diff_lines(result), as_json=as_json)
@@ -196,7 +205,7 @@ def export(
     no_check: NoCheck = False,
     as_json: Json = False,
 ) -> None:
-    """Write the databases to one verified archive, also of a running Plex."""
+    """Write the databases to one verified archive. Plex may be running."""
     with outcome(as_json=as_json), progress_line() as progress:
         from plexsuper.database.archive import export_archive  # noqa: PLC0415 - zstd costs start-up time
         from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
@@ -216,7 +225,7 @@ def inject(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Put the library of an archive in place of FILE (which may be an empty directory); the old one is kept."""
+    """Put the library of an archive in place. FILE may be an empty directory; what was there is kept."""
     with outcome(as_json=as_json), progress_line() as progress:
         from plexsuper.database.inject import inject_archive, verify_archive  # noqa: PLC0415 - zstd costs start-up time
 
@@ -239,7 +248,7 @@ def verify(
     no_check: NoCheck = False,
     as_json: Json = False,
 ) -> None:
-    """Compare an archive or a snapshot with its checksums, and check the databases in it."""
+    """Prove an archive or a snapshot. It is compared with its checksums, and the databases in it are checked."""
     with outcome(as_json=as_json), progress_line() as progress:
         judge = None if no_check else full_check(progress)
         if file.is_dir():

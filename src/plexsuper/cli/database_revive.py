@@ -29,7 +29,7 @@ def revive(
     no_check: NoCheck = False,
     as_json: Json = False,
 ) -> None:
-    """Bring lost parts back out of an older copy; exit code 8 when some are in neither. Undo it with `restore`."""
+    """Bring lost parts back out of an older copy. Exit code 8 when some are in neither; undo it with `restore`."""
     with outcome(as_json=as_json), progress_line() as progress:
         # Here because the page readers cost start-up time that most commands need not pay
         from plexsuper.database.revive.deed import revive_parts  # noqa: PLC0415

@@ -73,12 +73,15 @@ def finish_foreign(
     _bring_back(draft, aside)
     notes = []
     for index in aside.indexes:
-        if index.name in states and not bring_up_to_date(draft, snapshot, index, states[index.name]):
-            table = schema_of(draft).tables[index.table]
-            notes.append(f"{index.name}: {restore_custom_index(draft, table, index, plex_sqlite)}")
+        if index.name not in states:
+            continue
+        if trees := bring_up_to_date(draft, snapshot, index, states[index.name]):
+            _exchange_tree(draft, index, *trees)
+            continue
+        table = schema_of(draft).tables[index.table]
+        notes.append(f"{index.name}: {restore_custom_index(draft, table, index, plex_sqlite)}")
+        free_the_unowned(draft, schema_of(draft))
     schema = schema_of(draft)
-    if states:
-        free_the_unowned(draft, schema)
     fed = {
         word
         for row in aside.rows
@@ -102,6 +105,25 @@ def _fill(draft: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None) ->
         "the titles that came back are not found by search until Plex writes them anew (a metadata refresh) or Plex SQLite"
         f" fills it: {statement};"
     )
+
+
+def _exchange_tree(draft: Path, index: Index, root: int, *spare: int) -> None:
+    """Let *index* stand on the tree at page *root*; SQLite frees the pages of its old one and of the trees *spare*."""
+    retired = [(f"plexsuper_retired_{page}", page) for page in (index.root, *spare)]
+    with _schema(draft) as conn:
+        conn.executemany(
+            "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES ('index', ?, ?, ?, ?)",
+            [
+                (name, index.table, page, (index.sql or "").replace(index.name, name, 1))
+                for name, page in retired
+            ],
+        )
+        conn.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = ?", (root, index.name))
+    with closing(connect(draft, "mode=rw")) as conn:
+        conn.execute("PRAGMA journal_mode=OFF")
+        conn.execute("PRAGMA synchronous=OFF")
+        for name, _ in retired:
+            conn.execute(f"DROP INDEX {quoted(name)}")
 
 
 def _bring_back(draft: Path, aside: Aside) -> None:

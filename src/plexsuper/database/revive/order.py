@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from plexsuper.database.access import connect, immutable_uri
 from plexsuper.database.custom_index import decode_entry, index_entries
-from plexsuper.database.format import Malformed
+from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import Value, encode_record
-from plexsuper.database.repair.build import entry_cell, raise_index
+from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.revive.alphabet import UnknownOrderError, precedes
 from plexsuper.database.schema import Index, read_schema
@@ -82,8 +82,12 @@ def read_states(conn: sqlite3.Connection, index: Index) -> States | None:
     return States(states, renumbered)
 
 
-def bring_up_to_date(draft: Path, snapshot: Path, index: Index, states: States) -> bool:
-    """Write the rows that came back into *index* of the private copy *draft*; say whether that was possible."""
+def bring_up_to_date(draft: Path, snapshot: Path, index: Index, states: States) -> list[int]:
+    """Write *index* of the private copy *draft* anew, with the rows that came back; return the root of the new tree.
+
+    The old one is as it was. Behind the root may stand a page that is an empty tree, to be freed. An empty list: that was not
+    possible, and pages at the end of the copy belong to nothing.
+    """
     with (
         PageFile(draft) as pages,
         PageSource(snapshot) as source,
@@ -91,19 +95,25 @@ def bring_up_to_date(draft: Path, snapshot: Path, index: Index, states: States) 
     ):
         old = _same_index(source, index)
         if old is None or len(index.terms) != 1 or not index.plain or index.partial:
-            return False
+            return []
+        root = pages.append()
         try:
             entries = _merge(
                 _entries(pages, index.root, states, back=False), _entries(source, old, states, back=True)
             )
             if states.renumbered:
                 entries = _by_row(entries)
-            # The old tree is read while the new one is written behind it; the root is replaced last
-            count = raise_index(pages, index.root, (entry_cell(pages, entry.record) for entry in entries))
+            count = raise_index(pages, root, (entry_cell(pages, entry.record) for entry in entries))
         except (Malformed, UnknownOrderError):
-            return False
+            return []
         (rows,) = conn.execute(f"SELECT count(*) FROM {quoted(index.table)} NOT INDEXED").fetchone()
-    return bool(count == rows)
+        if count != rows:
+            return []
+        if pages.page(root)[0] == PageKind.INDEX_LEAF:
+            return [root]
+        top = pages.page_count  # the root is a copy of the page that was written last
+        pages.write(top, page_bytes(pages, top, PageKind.INDEX_LEAF, []))
+        return [root, top]
 
 
 def _same_index(source: PageSource, index: Index) -> int | None:
