@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
@@ -89,15 +90,31 @@ async def by_worker(files: list[str], *, limit: int) -> None:
     assert not done.failed, done.failed[:3]
 
 
-async def measure(files: int, latency: float, rclone: str) -> list[tuple[str, list[float], list[float], int]]:
-    """Return for each way its name, its rates, its amplifications, and the most connections it had."""
+@dataclass(slots=True)
+class Way:
+    """One way of warming: its rates (files/s), what it pulled for each wanted byte, and its connections a file."""
+
+    name: str
+    rates: list[float] = field(default_factory=list)
+    pulled: list[float] = field(default_factory=list)
+    made: list[float] = field(default_factory=list)
+    peak: int = 0
+
+    def row(self, base: float) -> str:
+        """Return its row of the table; *base* is the rate of `xargs`."""
+        rate, pulled, made = map(statistics.median, (self.rates, self.pulled, self.made))
+        return f"| {self.name} | {rate:.0f} | {rate / base:.1f} | {pulled:.1f} | {self.peak} | {made:.2f} |"
+
+
+async def measure(files: int, latency: float, rclone: str) -> list[Way]:
+    """Return what was measured of each way."""
     ways = [("xargs -P4 head", by_xargs)] + [
-        (f"worker, {limit} at once", partial(by_worker, limit=limit)) for limit in (4, 16, 32, 64)
+        (f"worker, {limit} at once", partial(by_worker, limit=limit)) for limit in (4, 8, 16, 32)
     ]
     names = {
         f"Films/{part}/{number:04}.mkv": SIZE for part in range(len(ways) * ROUNDS) for number in range(files)
     }
-    rows: list[tuple[str, list[float], list[float], int]] = [(name, [], [], 0) for name, _ in ways]
+    rows = [Way(name) for name, _ in ways]
     async with stack(names) as built:
         with proxy_process(built, latency) as proxy:
             async with built.storage(named=rclone) as storage:
@@ -106,16 +123,18 @@ async def measure(files: int, latency: float, rclone: str) -> list[tuple[str, li
                     place = part % len(ways)
                     chosen = [str(storage.point / f"Films/{part}/{number:04}.mkv") for number in range(files)]
                     await anyio.run_process(["ls", str(storage.point / f"Films/{part}")])
-                    before = proxy.set(peak=0)
+                    before = proxy.set()
+                    proxy.set(peak=before["open"])
                     began = time.perf_counter()
                     await ways[place][1](chosen)
                     seconds = time.perf_counter() - began
                     await anyio.sleep(1.0)  # what is still being pulled counts too
                     after = proxy.set()
-                    name, rates, pulled, peak = rows[place]
-                    rates.append(files / seconds)
-                    pulled.append((after["bytes_down"] - before["bytes_down"]) / (files * HEAD))
-                    rows[place] = (name, rates, pulled, max(peak, after["peak"]))
+                    way = rows[place]
+                    way.rates.append(files / seconds)
+                    way.pulled.append((after["bytes_down"] - before["bytes_down"]) / (files * HEAD))
+                    way.made.append((after["connections"] - before["connections"]) / files)
+                    way.peak = max(way.peak, after["peak"])
     return rows
 
 
@@ -131,14 +150,14 @@ def main() -> None:
         )
     )
     rows = anyio.run(measure, options.files, options.latency, options.rclone)
-    base = statistics.median(rows[0][1])
+    base = statistics.median(rows[0].rates)
     print(
-        f"| first 64 KiB, {options.latency * 1000:g} ms latency | files/s | times xargs | bytes pulled per byte wanted | connections |"
+        f"| first 64 KiB, {options.latency * 1000:g} ms latency | files/s | times xargs | bytes pulled per byte wanted | connections at once "
+        "| connections made for each file |"
     )
-    print("|---|---|---|---|---|")
-    for name, rates, pulled, peak in rows:
-        rate = statistics.median(rates)
-        print(f"| {name} | {rate:.0f} | {rate / base:.1f} | {statistics.median(pulled):.1f} | {peak} |")
+    print("|---|---|---|---|---|---|")
+    for way in rows:
+        print(way.row(base))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster
 
+from tests.web.browser import find_chromium
+
 pytest_plugins = ["tests.leaks", "tests.lessons"]
 
 
@@ -38,7 +40,16 @@ def _docker() -> str | None:
     return asked.stderr.strip() or "no Docker engine" if asked.returncode else None
 
 
-_COMPONENTS = {"fuse": functools.cache(_fuse), "docker": functools.cache(_docker)}
+def _browser() -> str | None:
+    """Say what is missing for a test with a real browser."""
+    return None if find_chromium() else "not on PATH: chromium, or another browser made of it"
+
+
+_COMPONENTS = {
+    "fuse": functools.cache(_fuse),
+    "docker": functools.cache(_docker),
+    "browser": functools.cache(_browser),
+}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

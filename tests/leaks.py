@@ -1,17 +1,23 @@
-"""A pytest plugin: a test that leaves a process or a thread behind fails, with the names.
+"""A pytest plugin: a test that leaves a process, a thread or a mount behind fails, with the names.
 
 Processes are found as children of this one, and by a tag in their environment, so that a grandchild whose
 parent was killed is found as well. One that was given an empty environment and lost its parent escapes.
+Mounts are looked for below pytest's temporary directory: a dead one there lets pytest's own clean-up crash.
 """
 
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
 import pytest
+
+from plexsuper.clients.guard import relax
+from plexsuper.clients.mount_syscalls import detach
+from plexsuper.clients.mounts import read_mounts
 
 T = TypeVar("T")
 
@@ -27,15 +33,20 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind() -> Iterator[None]:
+def _nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    place = tmp_path_factory.getbasetemp()
     pids_before = set(psutil.pids())
     threads_before = set(threading.enumerate())
+    mounts_before = set(mounts_of_media(place))
     yield
     processes = _still_there(lambda: _ours(set(psutil.pids()) - pids_before))
     threads = _still_there(lambda: set(threading.enumerate()) - threads_before)
     names = [_name_and_kill(process) for process in processes] + [
         f"thread {thread.name}" for thread in threads
     ]
+    # Last, for a process that was killed leaves its mount dead.
+    names += [f"mount {point}" for point in mounts_of_media(place) if point not in mounts_before]
+    detach_all(place, mounts_before)
     if names:
         pytest.fail(f"left behind: {', '.join(sorted(names))}", pytrace=False)
 
@@ -72,3 +83,21 @@ def _name_and_kill(process: psutil.Process) -> str:
     except psutil.NoSuchProcess:
         name = f"process {process.pid} (ended just now)"
     return name
+
+
+def mounts_of_media(place: Path) -> list[str]:
+    """Return the FUSE mounts below *place* and the places where they are staged, in the order they were made."""
+    return [
+        mount.point
+        for mount in read_mounts()
+        if mount.point.startswith(f"{place}/")
+        and (mount.kind.startswith("fuse") or mount.point.endswith("/staging"))
+    ]
+
+
+def detach_all(place: Path, but: set[str]) -> None:
+    """Take the mounts of media below *place* away, the last first, dead or not, so that pytest can remove what is below."""
+    for point in reversed(mounts_of_media(place)):
+        if point not in but:
+            detach(point)
+            relax(Path(point))

@@ -8,7 +8,7 @@ the fact they become. Everything else is the product.
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from plexsuper import events as e
 from plexsuper.actions.guard.guard import Guard
-from plexsuper.actions.guard.means import Means
+from plexsuper.actions.guard.means import Lookups, Means
 from plexsuper.app import conduct
 from plexsuper.bus import Bus
 from plexsuper.clients import http
@@ -41,7 +41,7 @@ from plexsuper.simulator.memory import World, simulate_in_memory
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.stream import Recorder
 from plexsuper.terms import Removal, Scanner, Section, SectionDefinition, SectionRef, Statistics
-from tests.on_loop import open_on_loop
+from tests.on_loop import disk_on_the_loop, open_on_loop, tools_on_the_loop
 from tests.virtual_time import run_virtual
 
 F = TypeVar("F", bound=e.Event)
@@ -54,19 +54,32 @@ class MemoryRuntime:
 
     def __init__(self, world: World, *, owned: bool) -> None:
         self._world = world
-        self.owned = owned
+        self._ours = owned
+
+    @property
+    def owned(self) -> bool:
+        return self._ours and self.pid is not None
+
+    @owned.setter
+    def owned(self, ours: bool) -> None:
+        self._ours = ours
 
     @property
     def pid(self) -> int | None:
-        return None if self._world.server.exit_code else self.PID
+        return None if self._world.server.exit_code or self._world.server.over else self.PID
 
     async def start(self) -> int:
-        raise ServerRefused("a server in memory is started by its story")
+        await anyio.lowlevel.checkpoint()
+        if not self._world.server.over:
+            raise ServerRefused("a server in memory that comes back by itself is not started")
+        self._world.start()
+        self._ours = True
+        return self.PID
 
     async def stop(self, patience: float) -> int | None:
         self._world.server.stop()
         with anyio.move_on_after(patience):
-            while self._world.server.listening:
+            while not self._world.server.over:
                 await self._world.server.changed.wait()
         return self._world.server.exit_code
 
@@ -78,7 +91,7 @@ class MemoryRuntime:
         if pid != self.PID:
             await self._world.processes.exited(pid)
             return
-        while not self._world.server.exit_code:
+        while self.pid is not None:
             await self._world.server.changed.wait()
 
     def inside(self, path: str) -> str:
@@ -261,11 +274,17 @@ def play(
     patience: float = 60.0,
     linger: float = 0.0,
     run_dir: Path | None = None,
+    prepare: Callable[[Story], None] = lambda _: None,
+    finally_: Callable[[Story], None] = lambda _: None,
+    undo: bool = False,
+    lookups: Callable[[Story], Lookups] | None = None,
     **changes: Any,
 ) -> Story:
     """Play a run over *shelves* while *meanwhile* interferes, and return everything that happened.
 
-    The world goes on for *linger* seconds after the run: what the run did not wait for shows then.
+    The world goes on for *linger* seconds after the run: what the run did not wait for shows then. *prepare* is called
+    before the run, *finally_* when it has ended, while the world is still there. With *undo* the library is copied
+    before the first scan, by the product's own tools. *lookups* replaces the lookups through the mount.
     """
     wanted = settings(state_dir=state_dir, **changes)
     state_dir.mkdir(parents=True, exist_ok=True)
@@ -274,6 +293,7 @@ def play(
     async def main() -> Story:
         async with simulate_in_memory(shelves, knobs=knobs, account=account, seed=seed) as world:
             redactor = Redactor(wanted.secrets())
+            chosen = _with_files_of(world, wanted) if undo else wanted
             story = Story(world, Bus(), Recorder(run="story", redactor=redactor), MemoryProbe(world), place)
 
             def note(fact: e.Event) -> None:
@@ -285,8 +305,9 @@ def play(
             runtime = MemoryRuntime(world, owned=owned)
             freezer = Freezer(runtime, story.bus.publish)
             library = MemoryLibrary(world)
+            prepare(story)
             kit = Kit(
-                settings=wanted,
+                settings=chosen,
                 bus=story.bus,
                 now=lambda: story.recorder.now,
                 plex=Plex(world.transport(http)),
@@ -294,7 +315,9 @@ def play(
                 probe=story.probe,
                 library=library,
                 freezer=freezer,
-                guard=_guard(wanted, story, freezer, library) if wanted.guard.enabled else None,
+                guard=_guard(wanted, story, freezer, library, lookups) if wanted.guard.enabled else None,
+                tools=tools_on_the_loop,
+                run_dir=place if undo else None,
                 definitions=definitions,
                 redactor=redactor,
                 preflight=anyio.lowlevel.checkpoint,
@@ -303,13 +326,26 @@ def play(
                 tasks.start_soon(meanwhile, story)
                 story.conclusion = await conduct(kit, agenda(wanted))
                 await anyio.sleep(linger)
+                finally_(story)
                 tasks.cancel_scope.cancel()
         return story
 
-    return run_virtual(main, patience=patience)
+    with disk_on_the_loop() if undo else nullcontext():
+        return run_virtual(main, patience=patience)
 
 
-def _guard(wanted: Settings, story: Story, freezer: Freezer, library: MemoryLibrary) -> Guard:
+def _with_files_of(world: World, wanted: Settings) -> Settings:
+    plex = wanted.plex.model_copy(update={"config_dir": world.layout.data})
+    return wanted.model_copy(update={"plex": plex})
+
+
+def _guard(
+    wanted: Settings,
+    story: Story,
+    freezer: Freezer,
+    library: MemoryLibrary,
+    lookups: Callable[[Story], Lookups] | None,
+) -> Guard:
     async def write(removals: Sequence[tuple[SectionRef, Removal]]) -> None:
         story.removals = tuple(removal for _, removal in removals)
 
@@ -325,7 +361,7 @@ def _guard(wanted: Settings, story: Story, freezer: Freezer, library: MemoryLibr
             library=library,
             database=story.world.layout.library,
             manifest=Manifest(story.run_dir / "manifest.db", beside=open_on_loop),
-            lookups=look_up,
+            lookups=look_up if lookups is None else lookups(story),
             freezer=freezer,
             report=story.run_dir / "removals.jsonl",
             write=write,

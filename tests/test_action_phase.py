@@ -1,4 +1,4 @@
-"""The frame of a phase: when a cancelled one lets go of Plex. (When one is done is proved with `settle`.)"""
+"""The frame of a phase: when a cancelled one lets go of Plex, and that it believes no look for ever. (When one is done is proved with `settle`.)"""
 
 import anyio
 import pytest
@@ -10,7 +10,7 @@ from plexsuper.decisions.evidence import Evidence
 from plexsuper.decisions.settle import Patience
 from plexsuper.errors import ServerAway
 from plexsuper.kinds import SectionType
-from plexsuper.terms import Phase, Section, SectionRef
+from plexsuper.terms import Outcome, Phase, PhaseReport, Scanner, ScannerKind, Section, SectionRef
 from tests.virtual_time import run_virtual
 
 FILMS = SectionRef(id=1, title="Films")
@@ -79,3 +79,69 @@ def test_a_cancelled_phase_ends_as_soon_as_plex_has_stopped_and_after_two_second
 
 def test_a_server_that_is_gone_needs_no_goodbye():
     assert ended_after(Server(stops_after=60.0, away=True)) == 0.0
+
+
+class Analyser:
+    """A server with everything analysed, whose scanner process is there for the looks at these times, and whose end nobody tells."""
+
+    def __init__(self, *seen_in_look: int, away_in_look: int = -1) -> None:
+        self.looks = 0
+        self._seen_in_look = seen_in_look
+        self._away_in_look = away_in_look
+
+    async def ask(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    async def look(self) -> tuple[Evidence, ...]:
+        await anyio.lowlevel.checkpoint()
+        self.looks += 1
+        if self.looks == self._away_in_look:
+            raise ServerAway("connection refused")
+        scanner = (Scanner(pid=7, kind=ScannerKind.ANALYZE, section=None),)
+        running = scanner if self.looks in self._seen_in_look else ()
+        counts = e.LibraryCounted(section=1, items=9, trashed=0, media=9, analyzed=9, tracks=0, sonic=0)
+        return (e.ScannersChanged(running=running), counts)
+
+    def analysed(self) -> tuple[PhaseReport, float]:
+        """Return the report of an analysis, and when it was there."""
+
+        async def play() -> tuple[PhaseReport, float]:
+            request = Request(
+                section=FILMS,
+                phase=Phase.ANALYZE,
+                attempt=1,
+                patience=PATIENCE,
+                ask=self.ask,
+                call_off=self.ask,
+                look=self.look,
+            )
+            return await carry_out(request, Bus()), anyio.current_time()
+
+        return run_virtual(play)
+
+
+@pytest.mark.parametrize(
+    ("seen_in_look", "looks", "over_at"),
+    [
+        pytest.param((), 2, 2.0, id="never"),
+        pytest.param((1,), 3, 3.0, id="in the first look"),
+        pytest.param((2,), 4, 5.0, id="in the look that should confirm the end"),
+        pytest.param((1, 2, 3, 4), 6, 17.0, id="in one look after the other, less and less often"),
+    ],
+)
+def test_a_scanner_process_that_only_a_direct_look_saw_does_not_stay_open_for_ever(
+    seen_in_look, looks, over_at
+):
+    server = Analyser(*seen_in_look)
+    report, at = server.analysed()
+    assert report.outcome is Outcome.DONE
+    assert server.looks == looks
+    assert at == pytest.approx(over_at)
+
+
+def test_a_server_that_is_away_is_not_looked_at_without_a_pause():
+    server = Analyser(1, away_in_look=2)
+    report, at = server.analysed()
+    assert report.outcome is Outcome.DONE
+    assert server.looks == 4
+    assert at == pytest.approx(4.0)

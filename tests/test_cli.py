@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import socket
 import stat
 import subprocess
 import sys
@@ -98,7 +100,24 @@ finally:
 
 def test_the_version_is_printed():
     shown = invoke("--version")
-    assert (shown.exit_code, shown.output) == (0, "plexsuper 0.1.0\n")
+    assert (shown.exit_code, shown.output) == (0, "plexsuper 0.1.0 (event stream 1)\n")
+
+
+@pytest.mark.parametrize("group", [(), ("db",), ("runs",)])
+def test_what_a_command_does_is_not_cut_off_on_a_terminal_of_80_columns(group, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = invoke(*group, "--help").stdout
+    assert "\nCommands:\n" in shown
+    assert "..." not in shown.replace("[ARGS]...", "")
+
+
+def test_completion_can_be_shown_and_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shown = plexsuper("--show-completion", "bash")
+    assert "complete -o default -F _plexsuper_completion plexsuper" in shown.stdout
+    assert plexsuper("--install-completion", "bash").returncode == 0
+    assert (tmp_path / ".bash_completions/plexsuper.sh").read_text() in shown.stdout
 
 
 # --- the default command -----------------------------------------------------------------------------
@@ -173,6 +192,28 @@ def test_events_as_text_are_plain_lines(set_up):
     assert started.returncode == 3
     assert "nothing answers at" in started.stdout
     assert not started.stdout.startswith("{")
+
+
+def test_the_page_of_a_run_is_told_on_standard_error_and_its_token_in_no_event(set_up, monkeypatch):
+    monkeypatch.setenv("PLEXSUPER_WEB__PORT", "0")
+    monkeypatch.setenv("PLEXSUPER_WEB__TOKEN", TOKEN)
+    started = plexsuper("run", "--config", str(set_up), "--web", "--events", "jsonl")
+    assert started.returncode == 3
+    assert re.fullmatch(rf"The page of this run: http://127\.0\.0\.1:\d+/\?token={TOKEN}\n", started.stderr)
+    assert settings_of(started)["web"] == {"enabled": True, "host": "127.0.0.1", "port": 0, "token": "set"}
+    assert TOKEN not in started.stdout
+
+
+def test_a_page_whose_port_is_taken_is_told_before_anything_is_started(set_up, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PLEXSUPER_WEB__PORT", str(port))
+        refused = plexsuper("run", "--config", str(set_up), "--web", "--events", "jsonl")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        f"The page of the run cannot be served at 127.0.0.1, port {port}: another program uses that port. "
+        "Set web.port to a free one, or to 0 for any.\n"
+    )
 
 
 def test_check_takes_the_flags_of_a_run_and_prints_json_for_scripts(set_up):

@@ -166,6 +166,22 @@ def test_a_wrong_value_is_charged_to_the_source_that_counts(monkeypatch):
             ),
         ),
         (
+            f'{ENOUGH}[metrics]\ntextfile = "/var/lib/plexsuper.txt"\n',
+            {},
+            (
+                "plexsuper.toml:6: metrics.textfile: ends with .txt: node_exporter only reads files whose names end "
+                "with .prom"
+            ),
+        ),
+        (
+            f'{ENOUGH}[metrics]\ntextfile = "/media/plexsuper.prom"\n',
+            {},
+            (
+                "plexsuper.toml:6: metrics.textfile: lies inside media.path (/media): the file of the metrics would be on "
+                "the storage that can fail; choose a directory on a local disk"
+            ),
+        ),
+        (
             ENOUGH,
             {"run__quick": True, "run__deep": True},
             (

@@ -62,6 +62,9 @@ def test_the_written_file_changes_nothing():
         "guard": {},
         "timing": {"budgets": {}},
         "events": {},
+        "web": {},
+        "metrics": {},
+        "notify": {},
     }
 
 

@@ -95,3 +95,10 @@ def test_memory_that_ends_is_fatal():
 
 def test_ordinary_lines_tell_nothing():
     assert read("Critical: libusb_init failed", "", "Unable to open: No such file or directory (2)") == []
+
+
+def test_the_words_of_linuxservers_image_for_a_claim_are_known():
+    taken = "Server claimed successfully, navigate to http://serverip:32400/web to complete plex setup."
+    refused = "Unable to claim Plex server. Either manually claim by connecting to http://serverip:32400/web from ..."
+    assert read(taken, "[ls.io-init] done.") == [("claim_granted", taken)]
+    assert read(refused, "[ls.io-init] done.") == [("claim_failed", "plex.tv did not take the claim")]

@@ -16,6 +16,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from plexsuper.stream import schema
+from tests.leaks import mounts_of_media
 from tests.real_run import processes_of
 
 pytestmark = pytest.mark.slow
@@ -82,22 +83,73 @@ def test_the_demo_keeps_its_data_where_it_is_told_and_can_be_run_again(tmp_path:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_demo_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        pytest.param(signal.SIGINT, "mount.ready", id="SIGINT when the media are there"),
+        pytest.param(signal.SIGTERM, "section.phase.started", id="SIGTERM in a scan"),
+        pytest.param(signal.SIGHUP, "plex.ready", id="SIGHUP when Plex is ready"),
+    ],
+)
+def test_a_demo_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: int, moment: str) -> None:
     tmp = tmp_path / "tmp"
     demo = subprocess.Popen([*DEMO, "--events", "jsonl"], env=environment(tmp), stdout=subprocess.PIPE)
     assert demo.stdout is not None
     lines = []
     for line in demo.stdout:
         lines.append(json.loads(line))
-        if lines[-1]["type"] == "section.phase.started":
-            demo.send_signal(signal.SIGINT)
+        if lines[-1]["type"] == moment:
+            demo.send_signal(number)
             break
     lines += lines_of(demo.stdout.read())
     demo.stdout.close()
     assert demo.wait(30) == 130
     assert lines[-1]["data"]["verdict"] == "interrupted"
+    assert mounts_of_media(tmp_path) == []
     assert list(tmp.iterdir()) == []
     assert processes_of(tmp_path) == {}
+
+
+def gone(tmp: Path, place: Path) -> bool:
+    return processes_of(place) == {} and mounts_of_media(place) == [] and list(tmp.iterdir()) == []
+
+
+@pytest.mark.lesson("L25")
+@pytest.mark.parametrize(
+    "numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)], ids=["two SIGINT", "SIGKILL"]
+)
+def test_also_a_demo_that_is_ended_where_it_stands_leaves_nothing_behind(
+    tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    tmp = tmp_path / "tmp"
+    demo = subprocess.Popen([*DEMO, "--events", "jsonl"], env=environment(tmp), stdout=subprocess.PIPE)
+    assert demo.stdout is not None
+    with demo.stdout:
+        for line in demo.stdout:
+            if json.loads(line)["type"] == "section.phase.started":
+                break
+        for number in numbers:
+            demo.send_signal(number)
+            time.sleep(0.005)  # two that come at once are one
+        assert demo.wait(30) in {130, -signal.SIGKILL}
+    end = time.monotonic() + 20
+    while not gone(tmp, tmp_path):
+        assert time.monotonic() < end, (
+            processes_of(tmp_path),
+            mounts_of_media(tmp_path),
+            list(tmp.iterdir()),
+        )
+        time.sleep(0.02)
+
+
+def test_without_fuse_the_demo_takes_a_plain_directory_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    env = environment(tmp_path / "tmp") | {"PATH": str(tmp_path / "empty")}  # no fusermount3 on it
+    done = subprocess.run([*DEMO, "--events", "text"], env=env, capture_output=True, timeout=90, check=True)
+    said = done.stdout.decode()
+    assert re.search(r"^ *media +in a plain directory *$", said, re.MULTILINE)
+    assert "fuse.rclone" not in said
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def on_a_terminal(*argv: str, env: dict[str, str], columns: int, rows: int) -> tuple[int, str]:
@@ -122,7 +174,8 @@ def on_a_terminal(*argv: str, env: dict[str, str], columns: int, rows: int) -> t
     return os.waitstatus_to_exitcode(status), written.decode()
 
 
-def test_on_a_terminal_the_demo_is_a_live_view_that_ends_with_the_summary(tmp_path: Path) -> None:
+@pytest.mark.fuse
+def test_on_a_terminal_the_demo_on_a_mount_is_a_live_view_that_ends_with_the_summary(tmp_path: Path) -> None:
     env = environment(tmp_path / "tmp")
     code, written = on_a_terminal(*DEMO, env=env, columns=100, rows=40)
     assert code == 0, written[-3000:]
@@ -130,6 +183,7 @@ def test_on_a_terminal_the_demo_is_a_live_view_that_ends_with_the_summary(tmp_pa
     summary = plain[plain.rindex("✔ done after") :]
     assert re.search(r"✔ Movies +[\d.]+ s", summary)
     assert re.search(r"movies +· +9 +\+9", summary)
+    assert re.search(r"media +in an S3 server on this machine, mounted by rclone", summary)
     assert re.search(r"kept +nothing \(use --keep, or --data DIR\)", summary)
     view = plain[: plain.rindex("✔ done after")]
     assert "storage healthy" in view

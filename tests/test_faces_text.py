@@ -12,7 +12,7 @@ from plexsuper.faces.text import Log, show_text
 from plexsuper.faces.writer import LineWriter
 from plexsuper.state import Now
 from plexsuper.stream import Envelope
-from plexsuper.terms import Phase, Stage
+from plexsuper.terms import Outcome, Phase, Stage
 
 START = datetime(2026, 11, 22, 18, 0, 0, tzinfo=UTC)
 
@@ -164,3 +164,19 @@ async def test_the_log_ends_with_the_summary_and_where_things_are():
     assert " ! finished, but sections were set aside after 1 h 13 m · exit code 7" in summary
     assert summary.endswith(" events  /run/events.jsonl\n\n")
     assert "\x1b" not in text
+
+
+def test_the_pull_of_an_image_does_not_fill_a_log():
+    log = Log(UTC)
+    pulls = [e.ImagePullProgressed(image="x", layers=9, layers_done=n, done=0, total=0) for n in range(3)]
+    told = [log.line(at(seconds, event)) for seconds, event in zip((0, 1, 30), pulls, strict=True)]
+    assert told == [
+        "[18:00:00]   pulling x: 0 of 9 layers, 0 B of 0 B",
+        None,
+        "[18:00:30]   pulling x: 2 of 9 layers, 0 B of 0 B",
+    ]
+
+
+def test_a_stage_that_was_skipped_took_no_time():
+    skipped = e.StageFinished(stage=Stage.INPUTS, outcome=Outcome.SKIPPED, seconds=0.0)
+    assert Log(UTC).line(at(0, skipped)) == "[18:00:00]   inputs skipped"

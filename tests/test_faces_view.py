@@ -229,7 +229,7 @@ def progressed(
 
 def test_a_phase_shows_only_what_is_known_of_its_progress():
     assert phase() == "▸ ≋ analysis 0:00:00"
-    assert phase(progressed(260, None, None, 0.5, None)) == "▸ ≋ analysis 0:00:01  260  30/min"
+    assert phase(progressed(260, None, None, 0.5, None)) == "▸ ≋ analysis 0:00:01  260 so far  30/min"
     big = progressed(123_456, 1_234_567, 10, 2100, 840)
     assert phase(big) == "▸ ≋ analysis 0:00:01  ━──────────  10 %  123,456 of 1,234,567  2,100/s  ≈ 14 min"
 
@@ -257,3 +257,11 @@ def test_rows_count_the_columns_of_wide_letters():
     assert sides(Text("a long title"), Text("0:00:01"), 14).plain == "a lo…  0:00:01"
     rows = paragraph(Text("> "), Text("one two three four five six"), 11, 2)
     assert [row.plain for row in rows] == ["> one two", "  three fo…"]
+
+
+def test_a_frozen_server_is_not_shown_as_if_it_worked():
+    ready = e.PlexReady(version="1.43", machine="m", claimed=True, after=1.0)
+    frozen = e.PlexFrozen(processes=6, seconds=0.002, reason="the mount died")
+    thawed = e.PlexThawed(processes=6, after=0.6)
+    assert screen(picture_of(ready, frozen)).splitlines()[2].endswith("◐ Plex frozen · the mount died")
+    assert screen(picture_of(ready, frozen, thawed)).splitlines()[2].endswith("● Plex ready")

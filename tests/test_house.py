@@ -119,7 +119,9 @@ def test_leaves_a_dead_mount(tmp_path):
 def test_a_dead_mount_that_a_test_leaves_fails_it_and_is_taken_away(tmp_path) -> None:
     code = MOUNTER.format(rclone=shutil.which("rclone"), path=os.environ["PATH"])
     output = run_guests(code, tmp_path, f"--basetemp={tmp_path / 'base'}")
-    left = re.search(r"^ERROR \S+::test_leaves_a_dead_mount - Failed: left behind: mount (\S+)$", output, re.MULTILINE)
+    left = re.search(
+        r"^ERROR \S+::test_leaves_a_dead_mount - Failed: left behind: mount (\S+)$", output, re.MULTILINE
+    )
     assert left is not None, output
     assert left[1].startswith(f"{tmp_path}/base/")
     assert left[1].endswith("/mnt")

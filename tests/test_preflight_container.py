@@ -8,6 +8,7 @@ from plexsuper.actions.preflight.container import check_docker
 from plexsuper.actions.preflight.seen import Seen
 from plexsuper.clients.docker.engine import EngineInfo
 from plexsuper.clients.docker.images import Image
+from plexsuper.clients.docker.limits import Limits
 from plexsuper.clients.docker.survey import DockerSeen
 from plexsuper.config import Settings
 from plexsuper.decisions.health import Proof
@@ -21,17 +22,29 @@ ENGINE = EngineInfo(
     cgroup="2",
     rootless=False,
     host_name="box",
+    cpus=4,
 )
 IMAGE = Image(id="sha256:1", architecture="amd64", size=300)
 GOOD = DockerSeen(
-    engine=ENGINE, local=True, image=IMAGE, free=50 * 1024**3, propagates=True, port_taken=False
+    engine=ENGINE,
+    local=True,
+    image=IMAGE,
+    free=50 * 1024**3,
+    propagates=True,
+    port_taken=False,
+    limits=Limits(memory=6 * 1024**3, swap=1536 * 1024**2, cpus=3.5),
 )
 SETTINGS = Settings.model_validate({"plex": {"runtime": "docker"}})
 
 
+def seen(docker: DockerSeen | None, **changes: bool) -> Seen:
+    proof = Proof(entries=1, latency=0.1, detail="")
+    return Seen(host=None, server=None, media=proof, docker=docker, **changes)  # type: ignore[arg-type]  # not looked at
+
+
 def findings(docker: DockerSeen | None) -> list[tuple[str, str, str]]:
-    seen = Seen(host=None, server=None, media=Proof(entries=1, latency=0.1, detail=""), docker=docker)  # type: ignore[arg-type]  # not looked at
-    return [(found.severity, found.subject, found.message) for found in check_docker(SETTINGS, seen)]
+    found = check_docker(SETTINGS, seen(docker, terminal=True))
+    return [(finding.severity, finding.subject, finding.message) for finding in found]
 
 
 def worst(docker: DockerSeen) -> list[str]:
@@ -43,7 +56,38 @@ def test_where_all_is_well_it_is_said_what_will_happen():
         ("ok", "docker", "engine 20.10.24, API 1.41, amd64"),
         ("ok", "image", "plexinc/pms-docker is here"),
         ("ok", "container", "plex will be made from plexinc/pms-docker"),
+        ("ok", "container", "it may use at most 6 GiB memory and 1.5 GiB swap, 3.5 processors"),
+        ("ok", "claim", "the server is new: its claim will be asked for here when its image is here"),
     ]
+
+
+@pytest.mark.lesson("L42")
+@pytest.mark.parametrize(
+    ("changes", "plex", "severity", "words"),
+    [
+        ({"terminal": True}, {}, "ok", "will be asked for here"),
+        ({}, {}, "error", "belongs to nobody, and there is no claim for it"),
+        ({}, {"claim": "claim-abcdefghij"}, "ok", "given in the settings"),
+        ({}, {"allow_unclaimed": True}, "ok", "goes on without an owner"),
+    ],
+)
+def test_it_is_told_how_a_new_server_gets_its_owner(changes, plex, severity, words):
+    settings = Settings.model_validate({"plex": {"runtime": "docker", **plex}})
+    (found,) = [found for found in check_docker(settings, seen(GOOD, **changes)) if found.subject == "claim"]
+    assert found.severity == severity
+    assert words in found.message
+    assert bool(found.remedy) is (severity == "error")
+
+
+@pytest.mark.parametrize(
+    ("docker", "changes"),
+    [(GOOD, {"token": True}), (replace(GOOD, running=True), {}), (replace(GOOD, local=False), {})],
+    ids=["it has an owner", "it runs", "its files are elsewhere"],
+)
+def test_nothing_is_said_of_a_claim_where_none_is_needed(docker, changes):
+    assert [
+        found for found in check_docker(SETTINGS, seen(docker, **changes)) if found.subject == "claim"
+    ] == []
 
 
 def test_without_docker_there_is_nothing_to_say():
@@ -72,6 +116,7 @@ def test_an_engine_that_does_not_answer_is_the_only_finding():
             "plexinc/pms-docker is for arm64, the engine for amd64",
         ),
         ({"refused": "there is a container called plex that plexsuper did not make"}, "there is a container"),
+        ({"limits": Limits(cpus=4.5)}, "it may use 4.5 processors, and the engine has 4"),
         ({"port_taken": True}, "port 32400 is taken by something else"),
     ],
 )
@@ -82,5 +127,4 @@ def test_a_problem_is_told(changes, words):
 
 def test_every_problem_has_a_remedy():
     bad = replace(GOOD, image=None, free=0, refused="no", port_taken=True, propagates=False, local=True)
-    seen = Seen(host=None, server=None, media=Proof(entries=1, latency=0.1, detail=""), docker=bad)  # type: ignore[arg-type]  # not looked at
-    assert all(found.remedy for found in check_docker(SETTINGS, seen) if found.severity != "ok")
+    assert all(found.remedy for found in check_docker(SETTINGS, seen(bad)) if found.severity != "ok")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from plexsuper.config import Settings
 from plexsuper.kinds import SectionType
 from plexsuper.profiles import DEFAULT_PROFILE, PROFILES, stall_time
 
@@ -69,3 +70,14 @@ def test_every_profile_is_found_by_its_own_name_and_the_default_is_one_of_them()
     assert list(PROFILES) == ["local_quick", "local_delta", "cloud_standard", "cloud_intensive"]
     assert all(profile.name == name for name, profile in PROFILES.items())
     assert DEFAULT_PROFILE == "local_delta"
+
+
+@pytest.mark.lesson("L39")
+@pytest.mark.parametrize(
+    ("name", "connections"),
+    [("local_quick", 8), ("local_delta", 8), ("cloud_standard", 16), ("cloud_intensive", 16)],
+)
+def test_a_home_line_is_read_by_half_as_many_at_once_as_a_rented_one(name, connections):
+    settings = Settings.model_validate({"profile": name, "media": {"path": "/srv/media"}})
+    assert settings.media.connections == connections
+    assert Settings.model_validate({"profile": name, "media": {"connections": 3}}).media.connections == 3

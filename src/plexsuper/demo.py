@@ -19,6 +19,7 @@ import typer
 
 from plexsuper import events as e
 from plexsuper.app import Interlude, nothing_meanwhile, run
+from plexsuper.clients.janitor import janitor
 from plexsuper.clients.mount_host import look_at_mount_host
 from plexsuper.clients.rclone.binary import Rclone, find_rclone
 from plexsuper.clients.rclone.serve import remote_config, serve_s3
@@ -186,8 +187,11 @@ def _directory(data: Path | None, *, keep: bool) -> Iterator[Path]:
         yield data.resolve()
         return
     place = Path(tempfile.mkdtemp(prefix="plexsuper-demo-"))
-    try:
+    if keep:
         yield place
-    finally:
-        if not keep:
+        return
+    with janitor(place):
+        try:
+            yield place
+        finally:
             shutil.rmtree(place, ignore_errors=True)

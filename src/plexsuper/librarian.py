@@ -130,6 +130,8 @@ class Librarian:
             return
         if self._snapshot is not None or kit.library is None or not await kit.library.exists():
             return
+        if kit.past is not None and kit.past.database_done:
+            return  # scans have been at it since: a copy of now would not be what was there before
         into = paths.databases.with_name(f"{paths.databases.name}.plexsuper-{place.name}")
         if await anyio.Path(into).exists():  # complete, and from before the first scan: a run that was killed took it
             self._snapshot = into

@@ -19,7 +19,7 @@ from plexsuper.actions.viewers import mind_viewers
 from plexsuper.actions.warm import warm_section
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.orders import RunPhase
-from plexsuper.errors import ServerAway
+from plexsuper.errors import ServerAway, StorageError
 from plexsuper.kit import Kit, patience
 from plexsuper.supervise import beside
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
@@ -44,15 +44,8 @@ class Phases:
         """Carry out a phase of a section, after proving that its storage is there."""
         kit, phase = self._kit, order.phase
         about = self._sections[order.section.id]
-        media = kit.settings.media
-        assert media.path is not None
         await persist(self._freezer.settle)
-        await prove_storage(kit.probe, media.path, deadline=media.deadline)
-        gone = await missing_locations(
-            kit.probe, about.locations, deadline=media.deadline, inside=kit.runtime.inside
-        )
-        if gone:
-            note = _GONE.format(", ".join(gone))
+        if note := await self._missing(about):
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
         if phase is Phase.SCAN:
             await mind_viewers(kit.plex, kit.bus.publish, wait=False)
@@ -66,6 +59,16 @@ class Phases:
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
             await persist(partial(stop_sonic, kit.plex))  # it goes on with the music of other sections
         return report
+
+    async def _missing(self, about: Section) -> str:
+        """Prove the storage by content; say which locations of the section are not there, if any."""
+        kit, media = self._kit, self._kit.settings.media
+        assert media.path is not None
+        await prove_storage(kit.probe, media.path, deadline=media.deadline)
+        gone = await missing_locations(
+            kit.probe, about.locations, deadline=media.deadline, inside=kit.runtime.inside
+        )
+        return _GONE.format(", ".join(gone)) if gone else ""
 
     async def _call_off(self, call_off: Callable[[], Awaitable[None]]) -> None:
         if self._freezer.frozen:
@@ -105,6 +108,8 @@ class Phases:
     async def _heal(self, request: Request, folders: tuple[str, ...]) -> None:
         """Scan *folders* of the section again; if there are none, all of it, into every folder."""
         plex, section = self._kit.plex, request.section.id
+        if missing := await self._missing(self._sections[section]):  # a scan would remove more
+            raise StorageError(missing)
 
         async def ask() -> None:
             for folder in folders or (None,):

@@ -85,8 +85,11 @@ class Lab:
             spec or self.spec(),
             state_dir=self.root,
             engine=self.engine,
-            claim=lambda: self.claim,
+            claim=self.give_claim,
         )
+
+    async def give_claim(self) -> SecretStr | None:
+        return self.claim
 
     async def ready(self, port: int = 0) -> None:
         """Wait until the server answers."""

@@ -2,9 +2,14 @@
 
 import json
 import os
+import pty
+import re
+import select
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +63,36 @@ def run(here: Lab, file: Path, *arguments: str, **environment: str) -> tuple[int
     return done.returncode, events
 
 
+def run_on_a_terminal(here: Lab, file: Path, *, typed: str) -> tuple[int, str]:
+    """Run plexsuper on a terminal; type *typed* when a claim is asked for. Return its exit code and what was on the screen."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLEX")}
+    environment = inherited | {"DOCKER_HOST": here.engine, "TERM": "xterm-256color"}
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.execvpe(
+            sys.executable,
+            [sys.executable, "-m", "plexsuper", "run", "--events", "text", "--config", str(file)],
+            environment,
+        )
+    written, asked, end = b"", False, time.monotonic() + 120
+    try:
+        while time.monotonic() < end:
+            if select.select([screen], [], [], 1.0)[0]:
+                try:
+                    written += os.read(screen, 65536)
+                except OSError:  # the other side is closed
+                    break
+            if b"Claim: " in written and not asked:
+                asked = True
+                os.write(screen, typed.encode() + b"\n")
+    finally:
+        os.close(screen)
+        if time.monotonic() >= end:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), written.decode()
+
+
 def contents(archive: Path) -> dict[str, str]:
     """Return every log of an archive by its name."""
     assert archive.stat().st_mode & 0o777 == 0o600
@@ -108,3 +143,29 @@ async def test_a_run_whose_claim_fails_ends_at_once_with_the_reason(engine, imag
         assert code == 6, events[-5:]
         assert events[-1]["data"]["duration"] < 60
         assert "plex.tv/claim" in events[-1]["data"]["detail"]
+
+
+@pytest.mark.lesson("L42")
+async def test_a_new_servers_claim_is_asked_for_at_the_terminal_after_the_pull_and_taken(engine, images):
+    async with lab(engine, images) as here:
+        code, screen = run_on_a_terminal(here, settings(here), typed="claim-typedByHand00")
+        assert code == 0, screen[-3000:]
+        asked = screen.index("Claim: ")
+        assert "https://plex.tv/claim" in screen[:asked]
+        assert re.search(rf"\] +(?:the )?image {here.image} ", screen[:asked]), screen[:asked]
+        assert "claim-typedByHand00" not in screen[asked + len("Claim: claim-typedByHand00") :]
+        assert 'PlexOnlineToken="' in here.layout.preferences.read_text()
+        journals = [file for file in (here.root / "state").rglob("*") if file.is_file()]
+        assert not [file for file in journals if b"typedByHand00" in file.read_bytes()]
+
+
+@pytest.mark.lesson("L42")
+async def test_without_a_terminal_and_without_a_claim_nothing_is_started_and_the_remedy_is_told(
+    engine, images
+):
+    async with lab(engine, images) as here:
+        code, events = run(here, settings(here), "run", "--events", "jsonl")
+        assert code == 3, events[-5:]
+        assert "plex.tv/claim" in events[-1]["data"]["detail"]
+        assert "plex.allow_unclaimed" in events[-1]["data"]["detail"]
+        assert docker("ps", "--all", "--quiet", "--filter", f"name={here.name}") == ""

@@ -4,15 +4,19 @@ import os
 import signal
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import anyio
 import psutil
 import pytest
 from pydantic import SecretStr
 
+from plexsuper.clients.docker.limits import limits_of, this_machine
 from plexsuper.clients.http import open_http
 from plexsuper.clients.plex import Plex
+from plexsuper.config import DockerSettings
 from plexsuper.errors import ServerRefused
+from plexsuper.profiles import PROFILES
 from plexsuper.terms import ScannerKind
 from tests.docker.lab import KERNEL_MEMORY, Lab, docker, lab, until
 from tests.real_simulator import cmdline
@@ -192,3 +196,34 @@ async def test_limits_user_and_time_zone_reach_the_container(engine, images):
             assert use.limit == 314572800
             assert 10_000_000 < use.memory < 300_000_000
             break
+
+
+def limit(pid: int, version_1: tuple[str, str], version_2: str) -> str:
+    """Return what the kernel itself holds a container to, by the control groups of one of its processes."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":", 2)
+        controller, name = version_1
+        old = Path(f"/sys/fs/cgroup/{controller}{group}/{name}")
+        new = Path(f"/sys/fs/cgroup{group}/{version_2}")
+        if controller in controllers.split(",") and old.exists():
+            return old.read_text().strip()
+        if not controllers and new.exists():
+            return new.read_text().strip()
+    raise AssertionError(f"no {version_2} for {pid}")
+
+
+@pytest.mark.parametrize("profile", ["local_delta", "cloud_standard"])
+async def test_without_settings_the_kernel_holds_a_container_to_its_profiles_share_of_this_machine(
+    engine, images, profile
+):
+    wanted = limits_of(DockerSettings(), PROFILES[profile], this_machine())
+    assert wanted.memory is not None
+    assert wanted.cpus is not None
+    async with lab(engine, images) as here:
+        runtime = here.runtime(here.spec(memory=wanted.memory, swap=wanted.swap, cpus=wanted.cpus))
+        pid = await runtime.start()
+        memory = limit(pid, ("memory", "memory.limit_in_bytes"), "memory.max")
+        processors = limit(pid, ("cpu", "cpu.cfs_quota_us"), "cpu.max").split()[0]
+    assert int(memory) == wanted.memory
+    assert int(processors) == pytest.approx(wanted.cpus * 100_000, abs=1)
+    assert 0.25 < wanted.memory / psutil.virtual_memory().total < 0.9

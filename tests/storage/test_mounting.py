@@ -18,7 +18,7 @@ async def test_a_remote_that_is_there_is_told_with_the_options_of_its_mount(each
         found = said(await check_mounting(built.storage().wish, named=each_rclone))
     assert found["ok media.remote"] == "s3:media answers, 4 entries at its root"
     assert "--read-only=true" in found["ok media.flags"]
-    assert "--vfs-read-chunk-size=128k" in found["ok media.flags"]
+    assert "--vfs-read-chunk-size=96k" in found["ok media.flags"]
     assert "ok fuse" in found
 
 

@@ -42,7 +42,6 @@ app = typer.Typer(
     "Without a command it runs.",
     epilog="Exit codes: 0 done, 1 internal error, 2 usage or settings, 3 preflight, 4 storage, 5 database, 6 Plex not "
     "ready, 7 finished but sections were set aside, 8 library loss not healed, 130 interrupted.",
-    add_completion=False,
     rich_markup_mode=None,  # importing rich takes longer than everything else that --help needs
     pretty_exceptions_enable=False,
 )
@@ -52,7 +51,9 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415 - only this option needs it
 
-        typer.echo(f"plexsuper {version('plexsuper')}")
+        from plexsuper.stream import VERSION  # noqa: PLC0415 - pydantic: --help must not load it
+
+        typer.echo(f"plexsuper {version('plexsuper')} (event stream {VERSION})")
         raise typer.Exit
 
 
@@ -61,7 +62,12 @@ def _everywhere(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the versions of plexsuper and of its event stream, and exit.",
+        ),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help=f"Show where an error comes from (also: {DEBUG_VARIABLE}=1).")
@@ -112,7 +118,8 @@ def run(
     from plexsuper.app import run as carry_out  # noqa: PLC0415 - the network stack: --help must not load it
     from plexsuper.faces.face import open_face  # noqa: PLC0415 - rich: --help must not load it
 
-    face = open_face(settings.events.format)
+    kept = f"{settings.state_dir / 'runs'} (plexsuper report, plexsuper runs show)"
+    face = open_face(settings.events.format, places=None if dry_run else {"kept": kept})
     raise typer.Exit(anyio.run(carry_out, settings, face, backend_options=_UVLOOP))
 
 

@@ -1,5 +1,6 @@
 """Follows the record of a run that goes on: its journal, or a file that its events are appended to."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -130,14 +131,18 @@ class FileRecord:
         return [line for line in lines if line]
 
 
-async def follow(record: Record, face: Face, *, wait: bool) -> int:
+async def follow(record: Record, face: Face, *, wait: bool, say: Callable[[str], None]) -> int:
     """Show the run of *record* until it ends and return its exit code, 1 for one that was killed.
 
-    Raise `SettingsError` if there is none and *wait* is not set.
+    When there is none, *wait* for it, which is told to *say*; else raise `SettingsError`.
     """
+    waiting = False
     while (run := await to_thread.run_sync(record.find)) is None:
         if not wait:
             raise SettingsError(record.nothing)
+        if not waiting:
+            say("Waiting for a run to begin ...")
+        waiting = True
         await anyio.sleep(EVERY)
     bus: Bus[Envelope] = Bus()
     with bus.subscribe(Envelope) as envelopes:

@@ -13,7 +13,7 @@ DEBUG_VARIABLE: Final = "PLEXSUPER_DEBUG"
 DEFAULT_COMMAND: Final = "run"
 
 _BEFORE_COMMANDS: Final = frozenset({"--debug"})
-_INSTEAD_OF_COMMANDS: Final = frozenset({"--help", "--version"})
+_INSTEAD_OF_COMMANDS: Final = frozenset({"--help", "--version", "--install-completion", "--show-completion"})
 
 
 class Commands(TyperGroup):
@@ -23,6 +23,8 @@ class Commands(TyperGroup):
         """Put `run` where a command is missing: `plexsuper --quick` is `plexsuper run --quick`."""
         place = next((at for at, word in enumerate(args) if word not in _BEFORE_COMMANDS), len(args))
         rest = args[place:]
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)  # the shell asks how to go on: with any command
         if not rest or (rest[0].startswith("-") and rest[0] not in _INSTEAD_OF_COMMANDS):
             args = [*args[:place], DEFAULT_COMMAND, *rest]
         return super().parse_args(ctx, args)

@@ -4,6 +4,7 @@ It only reads: leaving it, or losing the connection it runs over, never touches 
 """
 
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -61,7 +62,7 @@ async def _watch(record: Record, events: Format, wait: bool) -> int:
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(listen)
-        code = await follow(record, face, wait=wait)
+        code = await follow(record, face, wait=wait, say=partial(typer.echo, err=True))
         tasks.cancel_scope.cancel()
     if left:
         typer.echo("The run goes on without you; `plexsuper watch` shows it again.", err=True)

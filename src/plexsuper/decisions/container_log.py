@@ -83,9 +83,9 @@ class LogReader:
             self.claim_tried = True
         elif line.startswith("Token obtained successfully"):
             self.claim_granted = True
-        elif line.startswith("Unable to claim Plex server."):  # linuxserver's own words
-            return Fatal("claim_failed", _CLAIM_FAILED)
-        elif _FIRST_RUN_OVER.search(line) and self.claim_tried and not self.claim_granted:
+        elif line.startswith("Unable to claim Plex server.") or (
+            _FIRST_RUN_OVER.search(line) and self.claim_tried and not self.claim_granted
+        ):  # linuxserver's own words
             return Fatal("claim_failed", _CLAIM_FAILED)
         elif _DAMAGED.search(line):
             return Fatal("database_damaged", _DATABASE_DAMAGED.format(line.strip()))

@@ -67,9 +67,9 @@ class Chronicle:
         self._changed: dict[str, int] = {}
 
     @property
-    def run(self) -> str:
-        """The id of the run; empty before the first envelope."""
-        return self._run.id
+    def id(self) -> str:
+        """What tells this story from every other: a run that is resumed is another one; empty before the first envelope."""
+        return f"{self._run.id}@{self._run.started}" if self._run.id else ""
 
     def see(self, envelope: Envelope) -> None:
         """Take *envelope* into the story."""
@@ -130,6 +130,11 @@ class _Run:
         self._interrupted: str | None = None
         self._warnings = 0
 
+    @property
+    def started(self) -> str | None:
+        """When the story begins."""
+        return None if self._started is None else self._started.isoformat(timespec="milliseconds")
+
     def time_of(self, envelope: Envelope) -> float:
         """Return the seconds from the first envelope to this one; a clock that was set back stands still."""
         if self._started is None:
@@ -158,7 +163,7 @@ class _Run:
         begin, end = self._begin, self._end
         return {
             "id": self.id,
-            "started": None if self._started is None else self._started.isoformat(timespec="milliseconds"),
+            "started": self.started,
             "profile": "" if begin is None else plain(begin.profile),
             "versions": {} if begin is None else begin.versions,
             "stall_after": None if begin is None else begin.stall_after,

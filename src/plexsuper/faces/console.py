@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from plexsuper.bus import Subscription
-from plexsuper.events import SectionPhaseProgressed, WarmProgressed
+from plexsuper.events import ImagePullProgressed, SectionPhaseProgressed, WarmProgressed
 from plexsuper.faces import marks
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.summary import summary
@@ -72,7 +72,7 @@ class Screen:
         """Take *envelope* into the picture; what comes all the time is drawn with the next second."""
         self.picture.see(envelope)
         waits = envelope.level == "debug" or isinstance(
-            envelope.event, SectionPhaseProgressed | WarmProgressed
+            envelope.event, SectionPhaseProgressed | WarmProgressed | ImagePullProgressed
         )
         self._changed = self._changed or not waits
 

@@ -21,6 +21,10 @@ _SHOWN = (e.StageStarted, e.SectionStarted, e.SectionPhaseProgressed, e.RunFinis
 """Events that a picture shows by itself, so that they need no place among the last events."""
 
 
+_PASSING = (e.WarmProgressed, e.ImagePullProgressed)
+"""Events of which only the last one is worth a place."""
+
+
 _REPORTED = (e.SectionPhaseFinished, e.SectionFinished)
 """Events that the table of the sections repeats at the end, so that they need no place among the warnings."""
 
@@ -79,7 +83,7 @@ class Picture:
     def _remember(self, envelope: Envelope) -> None:
         if envelope.level == "debug" or isinstance(envelope.event, _SHOWN):
             return
-        passing = isinstance(envelope.event, e.WarmProgressed)
+        passing = isinstance(envelope.event, _PASSING)
         line = Line(ts=envelope.ts, level=envelope.level, text=sentence(envelope.event), passing=passing)
         if passing and self.recent and self.recent[-1].passing:
             self.recent.pop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from typing import TypeAlias
 
 from plexsuper import events as e
 from plexsuper.bus import Subscription
@@ -14,6 +15,9 @@ from plexsuper.stream import Envelope
 
 EVERY = 30.0
 """Seconds between two lines about the progress of one phase, or two lines about a run without news."""
+
+
+_Progress: TypeAlias = e.SectionPhaseProgressed | e.WarmProgressed | e.ImagePullProgressed
 
 
 class Log:
@@ -38,7 +42,9 @@ class Log:
         match event:
             case e.RunHeartbeat() if self._silent(envelope):
                 return standing(envelope.now)
-            case e.SectionPhaseProgressed() | e.WarmProgressed() if not self._due(event, envelope):
+            case e.SectionPhaseProgressed() | e.WarmProgressed() | e.ImagePullProgressed() if not self._due(
+                event, envelope
+            ):
                 return None
             case _:
                 return None if envelope.level == "debug" else sentence(event)
@@ -46,8 +52,8 @@ class Log:
     def _silent(self, envelope: Envelope) -> bool:
         return self._last is not None and (envelope.ts - self._last).total_seconds() >= EVERY
 
-    def _due(self, event: e.SectionPhaseProgressed | e.WarmProgressed, envelope: Envelope) -> bool:
-        which = (event.section, event.phase if isinstance(event, e.SectionPhaseProgressed) else "warm")
+    def _due(self, event: _Progress, envelope: Envelope) -> bool:
+        which = (type(event), getattr(event, "section", None), getattr(event, "phase", None))
         if self._progress is not None:
             last, at = self._progress
             if last == which and (envelope.ts - at).total_seconds() < EVERY:

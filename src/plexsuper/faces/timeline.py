@@ -34,7 +34,7 @@ class _Phase:
             "start": short(self.start),
             "end": None if self.end is None else short(self.end),
             "outcome": None if report is None else report.outcome,
-            "words": "under way" if report is None else OUTCOMES[report.outcome],
+            "words": OUTCOMES[report.outcome] if report else "under way" if self.end is None else "cut off",
             "busy": None if whole is None else short(max(0.0, whole - idle)),
             "waiting": short(waited),
             "stalled": short(self.stalled),
@@ -131,7 +131,8 @@ class Timeline:
                     self._choose(section)
             case e.SectionStarted():
                 row = self._row(event.section)
-                row.start, row.wanted = t, event.phases
+                row.start = t if row.start is None else row.start
+                row.wanted, row.end, row.outcome, row.reason = event.phases, None, None, ""
                 self._enter_stage(
                     Stage.SECTIONS, t
                 )  # a checkpoint between two sections is a stage of its own
@@ -145,6 +146,9 @@ class Timeline:
                 self._current(event.section, event.phase, t - event.idle).stalled += event.idle
             case e.SectionPhaseFinished():
                 self._finish_phase(event, t)
+            case e.RunResumed():
+                self._cut_off(max(0.0, t - event.gap))
+                return ("stages", "sections")
             case e.RunFinished():
                 self._end_stage(t)
                 return ("stages",)
@@ -170,6 +174,13 @@ class Timeline:
         phase.end, phase.report = t, event.report
         phase.frozen = self._frozen.overlap(phase.start, t, _FROZEN)
 
+    def _cut_off(self, t: float) -> None:
+        """End what was under way when the process was killed: nobody told of its end."""
+        self._end_stage(t)
+        for phase in (phase for section in self._sections.values() for phase in section.phases):
+            if phase.end is None:
+                phase.end = max(phase.start, t)
+
     def _finish_stage(self, event: e.StageFinished, t: float) -> None:
         open_ = [stage for stage in self._stages if stage.stage is event.stage and stage.outcome is None]
         if not open_:
@@ -185,4 +196,4 @@ class Timeline:
 
     def _end_stage(self, t: float) -> None:
         if self._stages and self._stages[-1].end is None:
-            self._stages[-1].end = t
+            self._stages[-1].end = max(self._stages[-1].start, t)

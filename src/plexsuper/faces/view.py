@@ -168,7 +168,7 @@ def _running(picture: Picture, phase: Phase, at: datetime, width: int) -> Iterat
         yield row
         return
     done = count(progress.done)
-    facts = [done if progress.total is None else f"{done} of {count(progress.total)}"]
+    facts = [f"{done} so far" if progress.total is None else f"{done} of {count(progress.total)}"]
     facts += [rate(progress.rate)] if progress.rate else []
     facts += [eta(progress.eta)] if progress.eta is not None else []
     if width < NARROW:  # the end of the row may be cut: what a person waits for comes first

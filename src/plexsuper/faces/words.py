@@ -12,7 +12,7 @@ from plexsuper.faces.guard_words import said_of_guard
 from plexsuper.faces.numbers import count, duration, eta, number, percent, rate, size
 from plexsuper.faces.vocabulary import DOES, FAULTS, OUTCOMES, PHASES, SERVER, STAGES, VERDICTS
 from plexsuper.state import Now
-from plexsuper.terms import PhaseReport, SectionReport
+from plexsuper.terms import Outcome, PhaseReport, SectionReport
 
 _CONTROL = re.compile(  # and what turns the direction of writing, and every run of spaces
     "[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
@@ -228,7 +228,8 @@ def standing(now: Now) -> str:
 
 def _stage(event: e.StageFinished) -> str:
     detail = f": {event.detail}" if event.detail else ""
-    return f"{STAGES[event.stage]} {OUTCOMES[event.outcome]} in {duration(event.seconds)}{detail}"
+    took = "" if event.outcome is Outcome.SKIPPED else f" in {duration(event.seconds)}"
+    return f"{STAGES[event.stage]} {OUTCOMES[event.outcome]}{took}{detail}"
 
 
 def _database(event: e.DatabaseChecked) -> str:

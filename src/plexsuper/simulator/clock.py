@@ -48,6 +48,11 @@ class Clock:
         await anyio.sleep(seconds / self.scale)
         await self.thawed()
 
+    @property
+    def frozen(self) -> bool:
+        """Whether everything that lives by this clock stands still."""
+        return self._frozen is not None
+
     def freeze(self) -> None:
         """Stop everything that lives by this clock, as SIGSTOP would; used where there are no real processes."""
         self._frozen = self._frozen or anyio.Event()

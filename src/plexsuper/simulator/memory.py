@@ -6,7 +6,7 @@ transactions only exist between real connections; everything else lives in the e
 
 import random
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -54,6 +54,8 @@ class World:
     layout: Layout
     sections: dict[str, int]
     """The ids of the sections by their titles."""
+    start: Callable[[], None]
+    """Starts the server again after it has ended."""
     console: list[str] = field(default_factory=list)
     """What the container has printed."""
 
@@ -219,6 +221,7 @@ async def simulate_in_memory(
                     clock=clock,
                     layout=layout,
                     sections={shelf.title: number for number, shelf in enumerate(shelves, 1)},
+                    start=lambda: tasks.start_soon(server.run),
                     console=console,
                 )
                 tasks.cancel_scope.cancel()

@@ -56,6 +56,8 @@ class Server:
         self._hang_from: float | None = None
         self.lives = 0
         """How often it was started."""
+        self.over = False
+        """Whether its process has ended: it was stopped, or crashed and does not come back."""
 
     @property
     def listening(self) -> bool:
@@ -69,6 +71,9 @@ class Server:
 
     async def run(self) -> None:
         """Run until `stop`, or until a crash from which the server does not come back."""
+        self.over = False
+        if self._end.is_set():  # it was stopped before, and is started again
+            self._end = anyio.Event()
         file = PreferencesFile(self.place.layout.preferences)
         if self._service:
             self._token_due = "PlexOnlineToken" in file.values
@@ -77,6 +82,9 @@ class Server:
         while True:
             await self._live(file)
             if self._down is None or self._down < 0:
+                self.over = True
+                self.changed.set()
+                self.changed = anyio.Event()
                 return
             await self.place.clock.sleep(self._down)
             self._down = None

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -75,25 +75,33 @@ def _template(shelves: tuple[Shelf, ...]) -> dict[str, bytes]:
     """Return the database files of a library with these sections; made once for each set of them."""
     folder = Path(tempfile.mkdtemp(prefix="plexsuper-", dir=_storage()))
     try:
-        create_databases(folder)
-        with (
-            closing(connect_as_plex(folder / LIBRARY_DB)) as conn,
-            closing(connect_as_plex(folder / BLOBS_DB)) as blobs,
-        ):
-            library = Holdings(conn, blobs, now=lambda: int(EPOCH) - 86_400)
-            with transaction(conn):
-                for shelf in shelves:
-                    agent, scanner = AGENTS[shelf.type]
-                    section = library.add_section(
-                        title=shelf.title,
-                        type=shelf.type,
-                        agent=agent,
-                        scanner=scanner,
-                        language="en-US",
-                        paths=[shelf.folder],
-                    )
-                    for file in shelf.files()[: shelf.known]:
-                        add_file(library, section, shelf.type, file, root=shelf.folder, size=1_000_000)
+        write_library(folder, shelves, made=int(EPOCH) - 86_400)
         return {file.name: file.read_bytes() for file in folder.iterdir()}
     finally:
         shutil.rmtree(folder)
+
+
+def write_library(folder: Path, shelves: Iterable[Shelf], *, made: int, size: int = 1_000_000) -> None:
+    """Create the databases of a library in *folder* that knows the known items of *shelves*.
+
+    *made* is the Unix time at which they were added; every file has *size* bytes.
+    """
+    create_databases(folder)
+    with (
+        closing(connect_as_plex(folder / LIBRARY_DB)) as conn,
+        closing(connect_as_plex(folder / BLOBS_DB)) as blobs,
+    ):
+        library = Holdings(conn, blobs, now=lambda: made)
+        with transaction(conn):
+            for shelf in shelves:
+                agent, scanner = AGENTS[shelf.type]
+                section = library.add_section(
+                    title=shelf.title,
+                    type=shelf.type,
+                    agent=agent,
+                    scanner=scanner,
+                    language="en-US",
+                    paths=[shelf.folder],
+                )
+                for file in shelf.files()[: shelf.known]:
+                    add_file(library, section, shelf.type, file, root=shelf.folder, size=size)

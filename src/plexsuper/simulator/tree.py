@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -68,13 +69,17 @@ class _Folder:
 class VirtualTree:
     """A media tree in memory, with faults to order.
 
-    Unrealistic: every answer is immediate, and a folder's time is a counter instead of a date.
+    Unrealistic: every answer is immediate unless it is made slow, and a folder's time is a counter instead of a date.
     """
 
     def __init__(self) -> None:
         self._folders: dict[str, _Folder] = {}
         self._faults: dict[str, int] = {}
         self._unreadable: set[str] = set()
+        self._emptied: set[str] = set()
+        self._covered: set[str] = set()
+        self._hidden: dict[str, float] = {}
+        self._slow = 0.0
         self._hung: anyio.Event | None = None
         self._changes = 1_700_000_000
 
@@ -120,10 +125,33 @@ class VirtualTree:
         """Let folders at and below *path* be listed, but no file in them be found: a warm cache of a dead mount."""
         self._unreadable.add(path)
 
+    def empty(self, path: str) -> None:
+        """Let *path* be an empty folder, and everything below it not be there.
+
+        So look a mount point whose mount was lazily taken away, a vanished or emptied bucket, and an emptied prefix of one:
+        no error at all, zero names.
+        """
+        self._emptied.add(path)
+
+    def cover(self, path: str) -> None:
+        """Let something else be mounted at *path*: it has content, but nothing of what belongs there."""
+        self._covered.add(path)
+
+    def hide(self, path: str, share: float) -> None:
+        """Let this share of the names below *path* be absent from listings, and not be found: a listing cut short."""
+        self._hidden[path] = share
+
+    def slow(self, seconds: float) -> None:
+        """Let every answer take *seconds*; a slow backend serves everything all the same."""
+        self._slow = seconds
+
     def heal(self) -> None:
         """End every fault."""
         self._faults.clear()
-        self._unreadable.clear()
+        for paths in (self._unreadable, self._emptied, self._covered):
+            paths.clear()
+        self._hidden.clear()
+        self._slow = 0.0
         self.release()
 
     def hang(self) -> None:
@@ -170,15 +198,36 @@ class VirtualTree:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), file)
         return min(size, 65536)
 
+    def shows(self, path: str) -> bool:
+        """Say whether no fault of names (emptied, covered, hidden) lies over *path*."""
+        return self._seen(path) and not any(_within(path, top) for top in (*self._emptied, *self._covered))
+
     async def _open(self, folder: str) -> _Folder:
-        if self._hung:
+        if self._slow:
+            await anyio.sleep(self._slow)
+        while self._hung:
             await self._hung.wait()
         for path, error in self._faults.items():
             if _within(folder, path):
                 raise OSError(error, os.strerror(error), folder)
-        if folder not in self._folders:
+        if folder in self._covered:
+            return _Folder(_FOREIGN_TIME, {"readme.txt": 100}, {"lost+found"})
+        if folder in self._emptied:
+            return _Folder(_FOREIGN_TIME)
+        if folder not in self._folders or not self.shows(folder):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
-        return self._folders[folder]
+        found = self._folders[folder]
+        if not self._hidden:
+            return found
+        return _Folder(
+            found.mtime,
+            {name: size for name, size in found.files.items() if self._seen(f"{folder}/{name}")},
+            {name for name in found.folders if self._seen(f"{folder}/{name}")},
+        )
+
+    def _seen(self, path: str) -> bool:
+        """Say whether no name of *path* below a folder whose listings are cut short is one of the absent ones."""
+        return not any(is_cut_off(path, top, share) for top, share in self._hidden.items())
 
     def _make(self, folder: str) -> _Folder:
         if folder not in self._folders:
@@ -188,6 +237,15 @@ class VirtualTree:
                 self.touch(parent)
             self._folders[folder] = _Folder(self._changes)
         return self._folders[folder]
+
+
+def is_cut_off(path: str, top: str, share: float) -> bool:
+    """Say whether *path* is not found where this *share* of the names below *top* is absent (see `VirtualTree.hide`)."""
+    below = path[len(top) :].strip("/").split("/") if _within(path, top) and path != top else []
+    return any(zlib.crc32(name.encode(errors="surrogateescape")) % 1000 < 1000 * share for name in below)
+
+
+_FOREIGN_TIME = 1_600_000_000
 
 
 def _within(path: str, folder: str) -> bool:

@@ -144,6 +144,8 @@ class Walk:
         sizes = await self._tree.sizes(path, listed)
         await self._costs.charge(self._core.knobs.file_seconds * len(listed))
         present = {name: size for name in listed if (size := sizes[name]) is not None}
+        if self._core.knobs.file_failing == "remove":
+            present = {name: size for name, size in present.items() if await self._readable(f"{path}/{name}")}
         for name in [name for name in known if name not in present]:
             if not known[name].trashed:
                 await self._remove(known[name])
@@ -153,6 +155,13 @@ class Walk:
         for name, size in present.items():
             if name not in known:
                 await self._add(place, f"{path}/{name}", size)
+
+    async def _readable(self, file: str) -> bool:
+        try:
+            await self._tree.read(file)
+        except OSError:
+            return False
+        return True
 
     async def _add(self, place: Place, file: str, size: int) -> None:
         await self._costs.charge(self._core.knobs.item_seconds)

@@ -78,7 +78,7 @@ def curves(story: Story) -> list[Markup]:
     until = duration_of(story)
     latency = story["mount"]["latency"]
     if len(latency) > 1:
-        figures.append(_measured("Latency of the storage", latency, until, duration))
+        figures.append(_told_now_and_then("Latency of the storage, where it was told", latency, until))
     container = story["container"]
     if container is not None and len(container["cpus"]) > 1:
         figures.append(_measured("Processors used by Plex", container["cpus"], until, lambda n: f"{n:.1f}"))
@@ -141,6 +141,15 @@ def _measured(name: str, buckets: list[list[float]], until: float, say: Callable
         el("polyline", points=line, class_="line mean"),
     ]
     return _figure(name, told, _svg(shapes, told), 0.0, until)
+
+
+def _told_now_and_then(name: str, buckets: list[list[float]], until: float) -> Markup:
+    """A figure of what is only known at some times: a line between them would say what nobody has seen."""
+    top = max(bucket[2] for bucket in buckets) or 1.0
+    told = f"{duration(min(bucket[1] for bucket in buckets))} at least, {duration(top)} at most"
+    places = ((t / max(until, 0.001) * _WIDTH, _HEIGHT * (1 - 0.96 * high / top)) for t, _, high in buckets)
+    stems = " ".join(f"M{x:.1f},{_HEIGHT:.0f}V{y:.1f}" for x, y in places)
+    return _figure(name, told, _svg([el("path", d=stems, class_="line mean")], told), 0.0, until)
 
 
 def _line(points: list[tuple[float, float]], start: float, end: float, top: float) -> str:

@@ -11,6 +11,7 @@ import anyio
 from pydantic_core import to_json
 
 from plexsuper.faces.chronicle import Chronicle
+from plexsuper.faces.metrics import Metrics, render
 from plexsuper.stream import Envelope
 
 END = b"event: end\ndata: {}\n\n"
@@ -28,6 +29,7 @@ class Broadcast:
         self.holes = 0
         self._clock = clock
         self._chronicle = Chronicle()
+        self._metrics = Metrics()
         self._changed = anyio.Event()
         self._end = anyio.Event()
         self._made: dict[int, bytes] = {}
@@ -41,6 +43,7 @@ class Broadcast:
         """Take *envelope* into the story and wake who waits; what cannot be told is counted as a hole in it."""
         try:
             self._chronicle.see(envelope)
+            self._metrics.see(envelope)
         except Exception:  # noqa: BLE001 - a story with a hole in it is better than a run that ends for its page
             self.holes += 1
         self._wake()
@@ -62,8 +65,8 @@ class Broadcast:
 
     def known(self, id_: str) -> int:
         """Return up to which event a reader knows the story whose last message had *id_*; 0 if it is another story."""
-        run, _, seq = id_.rpartition("/")
-        if not run or run != self._chronicle.run or not seq.isdecimal():
+        story, _, seq = id_.rpartition("/")
+        if not story or story != self._chronicle.id or not seq.isdecimal():
             return 0
         return int(seq) if int(seq) <= self.seq else 0
 
@@ -75,11 +78,15 @@ class Broadcast:
 
     def picture(self, after: int = 0) -> bytes:
         """Return as JSON what changed after the event *after*."""
-        story = {"id": self._chronicle.run, "whole": after == 0, "sent": self._clock(), "holes": self.holes}
+        story = {"id": self._chronicle.id, "whole": after == 0, "sent": self._clock(), "holes": self.holes}
         return to_json({**story, **self._chronicle.since(after)}, inf_nan_mode="null")
 
+    def metrics(self) -> bytes:
+        """Return the numbers of the run in Prometheus's text format."""
+        return render(self._metrics)
+
     def _message(self, after: int) -> bytes:
-        id_ = f"{self._chronicle.run}/{self.seq}".encode()
+        id_ = f"{self._chronicle.id}/{self.seq}".encode()
         return b"id: " + id_ + b"\nevent: story\ndata: " + self.picture(after) + b"\n\n"
 
     def _wake(self) -> None:

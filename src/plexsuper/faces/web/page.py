@@ -1,4 +1,4 @@
-"""Serves the page of one run beside it: a few files, and the story as server-sent events."""
+"""Serves the page of one run beside it: a few files, the story as server-sent events, and its numbers for Prometheus."""
 
 import errno
 import platform
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from plexsuper.bus import Bus, Subscription
 from plexsuper.errors import SettingsError
+from plexsuper.faces.metrics import CONTENT_TYPE
 from plexsuper.faces.web.access import Access, headers
 from plexsuper.faces.web.broadcast import ALIVE, END, Broadcast
 from plexsuper.stream import Envelope
@@ -189,10 +190,14 @@ def _application(access: Access, broadcast: Broadcast, readers: Readers) -> web.
     async def picture(_: web.Request) -> web.Response:
         return web.Response(body=broadcast.picture(), content_type="application/json")
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=broadcast.metrics(), headers={"Content-Type": CONTENT_TYPE})
+
     application = web.Application(middlewares=[_door(access)], client_max_size=1024)
     application.on_response_prepare.append(_put_headers)
     application.router.add_get("/events", readers.follow, allow_head=False)
     application.router.add_get("/picture.json", picture, allow_head=False)
+    application.router.add_get("/metrics", metrics, allow_head=False)
     for name in ASSETS:
         application.router.add_get("/" if name == "index.html" else f"/{name}", _asset, allow_head=False)
     return application

@@ -137,7 +137,7 @@ export function curve(box, { points, tone, axis, height = 150, top, limit = null
     picture.append(text(2, y(value) + (y(value) - 14 < head - 4 ? 13 : -3), say(value), { "aria-hidden": "true" }));
   }
   if (single) {
-    for (const p of points) picture.append(svg("circle", { cx: axis.x(p[0]), cy: y(p[2]), r: 4, class: "dot" }));
+    for (const p of points) picture.append(svg("circle", { cx: Math.min(Math.max(axis.x(p[0]), 4), axis.width - 4), cy: y(p[2]), r: 4, class: "dot" }));
   } else if (points.length) {
     const path = trace(points, axis, y, 1);
     const from = axis.x(points[0][0]), to = axis.x(points.at(-1)[0]);
@@ -145,7 +145,7 @@ export function curve(box, { points, tone, axis, height = 150, top, limit = null
     if (points[0].length > 2) picture.append(svg("path", { d: trace(points, axis, y, 2), class: "most" }));
     picture.append(svg("path", { d: path, class: "line" }));
     if (hope) picture.append(svg("path", { d: `M${to} ${y(points.at(-1)[1])}L${axis.x(hope[0])} ${y(hope[1])}`, class: "hope" }));
-    picture.append(svg("circle", { cx: to, cy: y(points.at(-1)[1]), r: 4, class: "dot" }));
+    picture.append(svg("circle", { cx: Math.min(Math.max(to, 4), axis.width - 4), cy: y(points.at(-1)[1]), r: 4, class: "dot" }));
   }
   if (limit !== null) picture.append(svg("line", { x1: 0, x2: axis.width, y1: y(limit), y2: y(limit), class: "limit" }, title(`limit ${say(limit)}`)));
   read(picture, { points, axis, y, head, bottom, reading });

@@ -109,6 +109,7 @@ function draw() {
     for (const name of names) show(name);
     panels.tick(story, time());
     head();
+    if (!document.documentElement.dataset.drawn) performance.measure("first picture", { start: 0, end: performance.now() });
     document.documentElement.dataset.drawn = story.seq;
   });
 }
@@ -124,7 +125,7 @@ function head() {
   const { run, now } = story;
   const share = now.progress && now.progress.percent !== null ? `${Math.floor(now.progress.percent)} % ` : "";
   const what = run.verdict !== null ? panels.sentence(run.words) : now.section ? `${now.section.title}${now.phase_name ? `, ${now.phase_name}` : ""}` : now.stage_name ?? "";
-  document.title = [`${share}${what}`, "plexsuper"].filter(Boolean).join(" – ");
+  document.title = [`${share}${what}`, "plexsuper"].filter(Boolean).join(" - ");
 }
 
 function redraw(names) {

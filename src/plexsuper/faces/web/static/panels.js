@@ -118,7 +118,7 @@ function times(story, time) {
     if (!section.phases.length) lines.push(h("tr", {}, h("th", { scope: "row" }, section.title), h("td", { colspan: 7, class: "mood-dim" }, section.start === null ? "to come" : "no phase"), ended(section.outcome ?? "skipped")));
     for (const p of section.phases) {
       const split = ["busy", "waiting", "stalled", "frozen"].map((name) => cell(p[name] ? duration(p[name]) : "·", "number"));
-      lines.push(h("tr", {}, h("th", { scope: "row" }, section.title), cell(p.attempt > 1 ? `${p.name}, try ${p.attempt}` : p.name), cell(at(story, p.start), "time"), cell(duration((p.end ?? time) - p.start), "number"), ...split, ended(p.outcome)));
+      lines.push(h("tr", {}, h("th", { scope: "row" }, section.title), cell(p.attempt > 1 ? `${p.name}, try ${p.attempt}` : p.name), cell(at(story, p.start), "time"), cell(duration((p.end ?? time) - p.start), "number"), ...split, p.words === "cut off" ? cell("cut off", "mood-warn") : ended(p.outcome)));
     }
     if (section.reason) lines.push(h("tr", {}, h("td", { colspan: 9, class: "mood-warn" }, section.reason)));
   }
@@ -146,7 +146,7 @@ export function curves(story, time, chosen) {
   }
   const [first, last] = [shown.points[0], shown.points.at(-1)];
   const hope = !shown.ended && shown.eta !== null && shown.total !== null ? [last[0] + shown.eta, shown.total] : null;
-  const axis = axisOf(story, $("curve-chart"), hope ? Math.max(hope[0], time) : shown.ended ? last[0] : Math.max(time, last[0]), 0, first[0]);
+  const axis = axisOf(story, $("curve-chart"), hope ? Math.max(hope[0], time) : shown.ended ? last[0] : Math.max(time, last[0]), 0, began(story, shown) ?? first[0]);
   const of = shown.total === null ? count(last[1]) : `${count(last[1])} of ${count(shown.total)}`;
   const words = [`${shown.title}, ${shown.name}: ${of}`, shown.rate ? rate(shown.rate) : "", hope ? `${eta(Math.max(0, hope[0] - time))} left` : "", shown.ended ? "ended" : ""].filter(Boolean).join(" · ");
   curve($("curve-chart"), { points: shown.points, tone: shown.phase, axis, height: 180, top: shown.total ?? 0, hope, say: count, reading: (p) => count(p[1]), label: `${words}. The table below has the numbers.` });
@@ -156,6 +156,12 @@ export function curves(story, time, chosen) {
   const speeds = new Map(shown.rates.map((r) => [r[0], r[1]]));
   const speed = (t) => { let found = null; for (const [from, value] of speeds) if (from <= t) found = value; return found; };
   fill("curve-table", shown.points.map(([t, n]) => h("tr", {}, cell(at(story, t), "time"), number(n), cell(speed(t) === null ? "·" : rate(speed(t)), "number"))));
+}
+
+// When the try of the phase began in which its progress was first counted.
+function began(story, { section, phase, points }) {
+  const tries = story.sections.find((s) => s.id === section)?.phases.filter((p) => p.phase === phase && p.start <= points[0][0]) ?? [];
+  return tries.at(-1)?.start;
 }
 
 function choices(all) {
@@ -176,7 +182,7 @@ export function storage(story, time) {
   const lanes = [lane(spans, 30, "storage"), ...(frozen.length ? [lane(frozen, 12, "Plex")] : [])];
   const open = [...spans, ...frozen].filter(([, to]) => to === null);
   const whole = (name) => totals[name] + open.reduce((sum, [from, , state]) => sum + (state === name ? time - from : 0), 0);
-  const parts = ["healthy", "suspected", "lost", "frozen", "unknown"].filter((name) => whole(name) >= 0.5 || name === "healthy");
+  const parts = ["healthy", "suspected", "lost", "frozen", "unknown"].filter((name) => whole(name) > 0 || name === "healthy");
   const names = { frozen: "Plex frozen", unknown: "not looked at" };
   strip($("mount-chart"), { lanes, axis, label: `Storage over ${duration(time)}: ${parts.map((name) => `${names[name] ?? name} ${duration(whole(name))}`).join(", ")}. The table below has the times.` });
   $("mount-words").replaceChildren(...parts.map((name) => h("span", { class: `tone-${name}` }, h("i"), `${names[name] ?? name} ${duration(whole(name))}`)));

@@ -1,0 +1,267 @@
+"""Whole runs on the real storage stack whose sections each meet a fault of their own, one after the other.
+
+The scanner of the simulated Plex is as careless as it can be: it removes whatever it does not find or cannot read.
+"""
+
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import anyio.to_thread
+
+from plexsuper.clients.mount_syscalls import detach
+from plexsuper.kinds import SectionType
+from plexsuper.simulator.layout import Layout
+from plexsuper.simulator.real import free_port
+from plexsuper.simulator.shelves import Shelf, write_library
+from plexsuper.simulator.truth import load
+from tests.real_run import Line, RealRun, processes_of
+from tests.real_simulator import QUICK
+from tests.storage.stack import Stack
+
+SIZE = 700
+CARELESS = (
+    *(f"{what}=remove" for what in ("root_failing", "root_missing", "root_empty", "folder_missing")),
+    *("folder_failing=remove", "file_failing=remove", "folder_seconds=0.02", "analyze_new=false"),
+    *("metadata_seconds=0.02", "metadata_gap=0.1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a fault strikes: the stack, the run on it, and the section that is at work."""
+
+    stack: Stack
+    run: RealRun
+    title: str
+
+    @property
+    def folder(self) -> Path:
+        """The section's folder in the bucket."""
+        return self.stack.bucket / self.title
+
+    @property
+    def rclone(self) -> int:
+        """The process that serves the mount."""
+        return max(rclones(self.stack.root))
+
+
+Deed = Callable[[Scene], Coroutine[Any, Any, None]]
+
+
+async def nothing(_: Scene) -> None:
+    """Nothing has to be healed, or done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A section of so many films and what its storage does: at its first scan, or between its gate and that scan."""
+
+    name: str
+    strike: Deed
+    heal: Deed = nothing
+    films: int = 60
+    moment: Literal["scan", "gate"] = "scan"
+    delay: float = 0.3
+    felt: Callable[[Line], bool] = field(default=lambda line: line["type"] == "plex.frozen")
+
+    @property
+    def shelf_name(self) -> str:
+        return self.name.title()
+
+
+def shelf(stack: Stack, chapter: Chapter) -> Shelf:
+    """Return the section of *chapter* as Plex knows it."""
+    title = chapter.shelf_name
+    return Shelf(title, SectionType.MOVIE, known=chapter.films, root=str(stack.point / title))
+
+
+def furnish(stack: Stack, chapters: Iterable[Chapter]) -> None:
+    """Write the files into the bucket, and the library that knows them."""
+    shelves = [shelf(stack, chapter) for chapter in chapters]
+    number = 0
+    for each in shelves:
+        for file in each.files():
+            number += 1
+            path = stack.bucket / Path(file).relative_to(stack.point)
+            path.parent.mkdir(parents=True)
+            path.write_bytes(number.to_bytes(4, "big") * (SIZE // 4))
+    databases = Layout(stack.root / "data").databases
+    databases.mkdir(parents=True)
+    write_library(databases, shelves, made=int(time.time()) - 86_400, size=SIZE)
+
+
+def tables(stack: Stack, *knobs: str, media: dict[str, Any] | None = None, **guard: Any) -> dict[str, Any]:
+    """Return the settings of a run that only scans, on a mount of its own unless *media* says otherwise."""
+    port = free_port()
+    argv = [sys.executable, "-m", "plexsuper.simulator", "--data", str(stack.root / "data")]
+    argv += ["--port", str(port)]
+    argv += [word for knob in (*QUICK, *CARELESS, *knobs) for word in ("--knob", knob)]
+    own = {
+        "path": str(stack.point),
+        "kind": "rclone",
+        "remote": "s3:media",
+        "rclone": str(stack.rclone.path),
+        "rclone_config": str(stack.config),
+        "flags": ["--vfs-cache-min-free-space=off", "--low-level-retries=1"],
+    }
+    return {
+        "media": own | (media or {}) if media is None or "kind" not in media else media,
+        "plex": {
+            "url": f"http://127.0.0.1:{port}",
+            "config_dir": str(stack.root / "data"),
+            "command": argv,
+            "stop_patience": 20,
+        },
+        "library": {"check": "quick"},
+        "guard": guard,
+    }
+
+
+def rclones(place: Path) -> list[int]:
+    """Return the rclone processes that mount something in *place*."""
+    return [pid for pid, argv in processes_of(place).items() if " mount " in argv and "rclone" in argv]
+
+
+def truth(stack: Stack) -> list[dict[str, Any]]:
+    """Return what the simulator has recorded of itself."""
+    path = Layout(stack.root / "data").truth
+    return load(path) if path.exists() else []
+
+
+async def wait(run: RealRun, holds: Callable[[], Any], what: str, within: float = 60.0) -> Any:
+    """Wait until a condition holds and return its value; the run must go on meanwhile."""
+    end = time.monotonic() + within
+    while not (found := await anyio.to_thread.run_sync(holds)):
+        told = "\n".join(str(line)[:300] for line in run.lines[-25:])
+        assert time.monotonic() < end, f"{what}: not within {within} s\n{told}"
+        assert run.process.poll() is None, f"{what}: the run has ended\n{told}\n{run.stderr}"
+        await anyio.sleep(0.02)
+    return found
+
+
+async def play(stack: Stack, run: RealRun, chapters: Iterable[Chapter]) -> None:
+    """Let every chapter's fault strike in its section, and heal it when it has been felt."""
+    for number, chapter in enumerate(chapters, 1):
+        scene = Scene(stack, run, chapter.shelf_name)
+        title = scene.title
+        recorded = partial(_told, run, lambda line, t=title: line["type"] == "guard.recorded" and _of(line, t))
+        scanning = partial(_scans, stack, number)
+        await wait(run, recorded if chapter.moment == "gate" else scanning, f"{title} at work")
+        if chapter.moment == "scan":
+            await anyio.sleep(chapter.delay)
+        seen = len(run.lines)
+        await chapter.strike(scene)
+        await wait(run, lambda c=chapter, n=seen: any(map(c.felt, run.lines[n:])), f"{title} felt")
+        await chapter.heal(scene)
+
+
+def _told(run: RealRun, wanted: Callable[[Line], bool]) -> bool:
+    return any(map(wanted, run.lines))
+
+
+def _of(line: Line, title: str) -> bool:
+    return bool((line.get("section") or {}).get("title") == title)
+
+
+def _scans(stack: Stack, section: int) -> bool:
+    return any(entry["what"] == "scan.started" and entry["section"] == section for entry in truth(stack))
+
+
+def live(stack: Stack) -> dict[str, int]:
+    """Return how many live files each section has; read when nobody has the database open any more."""
+    sql = """
+    SELECT s.name, count(p.id) FROM library_sections s
+    LEFT JOIN metadata_items i ON i.library_section_id = s.id AND i.deleted_at IS NULL
+    LEFT JOIN media_items m ON m.metadata_item_id = i.id AND m.deleted_at IS NULL
+    LEFT JOIN media_parts p ON p.media_item_id = m.id AND p.deleted_at IS NULL
+    GROUP BY s.id ORDER BY s.id
+    """
+    return dict(_ask(stack, sql))
+
+
+def trashed(stack: Stack) -> list[str]:
+    """Return the files of all trashed entries."""
+    sql = """
+    SELECT p.file FROM media_parts p JOIN media_items m ON m.id = p.media_item_id
+    JOIN metadata_items i ON i.id = m.metadata_item_id
+    WHERE p.deleted_at IS NOT NULL OR m.deleted_at IS NOT NULL OR i.deleted_at IS NOT NULL ORDER BY p.file
+    """
+    return [row[0] for row in _ask(stack, sql)]
+
+
+def _ask(stack: Stack, sql: str) -> list[Any]:
+    file = Layout(stack.root / "data").library
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as conn:
+        return conn.execute(sql).fetchall()
+
+
+# --- what storage can do -----------------------------------------------------------------------------
+
+
+async def kill(scene: Scene) -> None:
+    os.kill(scene.rclone, signal.SIGKILL)
+
+
+async def stop(scene: Scene) -> None:
+    os.kill(scene.rclone, signal.SIGSTOP)
+
+
+async def unmount(scene: Scene) -> None:
+    detach(str(scene.stack.point))
+
+
+def network(mode: str) -> Deed:
+    async def deed(scene: Scene) -> None:
+        await scene.stack.proxy.set(mode)
+
+    return deed
+
+
+async def revoke_key(scene: Scene) -> None:
+    await scene.stack.serve(secret_key="was-revoked-meanwhile-1")
+
+
+async def renew_key(scene: Scene) -> None:
+    await scene.stack.serve()
+
+
+async def delete_bucket(scene: Scene) -> None:
+    scene.stack.bucket.rename(scene.stack.root / "deleted")
+
+
+async def undelete_bucket(scene: Scene) -> None:
+    (scene.stack.root / "deleted").rename(scene.stack.bucket)
+
+
+async def empty_bucket(scene: Scene) -> None:
+    await delete_bucket(scene)
+    scene.stack.bucket.mkdir()
+
+
+async def fill_bucket(scene: Scene) -> None:
+    scene.stack.bucket.rmdir()
+    await undelete_bucket(scene)
+
+
+async def hide_half(scene: Scene) -> None:
+    """Let the mount list only half of the section's folders, for good: its listings are kept for days."""
+    hidden = sorted(scene.folder.iterdir())[::2]
+    aside = scene.stack.root / "aside"
+    aside.mkdir()
+    for folder in hidden:
+        folder.rename(aside / folder.name)
+    await anyio.sleep(1.2)  # the S3 server of the test keeps its own listings for a second
+    await anyio.run_process(["ls", str(scene.stack.point / scene.title)])
+    for folder in hidden:
+        (aside / folder.name).rename(folder)
+    aside.rmdir()

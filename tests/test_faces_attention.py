@@ -1,0 +1,130 @@
+"""Proves what a person is told who is not looking: what, when, and not too often."""
+
+from typing import get_args
+
+import pytest
+
+from plexsuper import events as e
+from plexsuper.examples import MISHAPS, MOVIES, MUSIC, RUN, envelopes
+from plexsuper.faces.attention import Attention, Message
+from plexsuper.terms import Matter, Outcome, RemovalCounts, SectionReport, Stage
+
+EVERYTHING = get_args(Matter)
+HOUR, DAY = 3600.0, 86400.0
+START = RUN[0]
+LOST = e.MountLost(path="/media", reason="dead", detail="not connected")
+BACK = e.MountRestored(path="/media", after=60.0)
+
+
+def told(*story: tuple[float, e.Event], when=EVERYTHING, storage_after: float = 600.0) -> list[Message]:
+    attention = Attention(when, storage_after=storage_after)
+    return [message for envelope in envelopes(story) for message in attention.see(envelope)]
+
+
+def beats(start: float, end: float, every: float = 30.0) -> list[tuple[float, e.Event]]:
+    number = int((end - start) / every)
+    return [
+        (start + n * every, e.RunHeartbeat(uptime=n * every, stage="sections")) for n in range(1, number + 1)
+    ]
+
+
+def titles(messages: list[Message]) -> list[str]:
+    return [message.title.removeprefix("plexsuper: ") for message in messages]
+
+
+def test_a_quiet_run_tells_only_its_end():
+    assert titles(told(*((t, ev) for t, ev in RUN if not isinstance(ev, e.SectionFinished)))) == [
+        "finished, but sections were set aside after 1 h 13 m"
+    ]
+
+
+def test_the_end_lists_the_sections_and_whether_anybody_is_needed():
+    (*_, message) = told(*RUN)
+    assert message.matter == "finished"
+    assert not message.good
+    assert message.body == (
+        "1 of 2 sections was set aside\nMovies: done\nMusic: set aside; sonic analysis stalled twice\n"
+        "9 warnings and errors, exit code 7."
+    )
+
+
+def test_storage_is_told_when_it_stays_lost_and_not_again_within_the_hour():
+    lost = told(START, (10.0, LOST), *beats(10.0, 10.0 + HOUR))
+    assert titles(lost) == ["storage has been lost for 10 min"]
+    assert lost[0].body.startswith("/media: its file system is dead (not connected)\nNow: ")
+    longer = told(START, (10.0, LOST), *beats(10.0, 10.0 + 2 * HOUR))
+    assert titles(longer) == ["storage has been lost for 10 min", "storage has been lost for 1 h 10 m"]
+
+
+def test_storage_that_comes_back_in_time_is_not_told():
+    assert told(START, (10.0, LOST), *beats(10.0, 590.0), (600.0, BACK), *beats(600.0, 3000.0)) == []
+    again = ((0.0, START[1]), (10.0, LOST), (500.0, BACK), (600.0, LOST), *beats(600.0, 1100.0))
+    assert told(*again) == []  # two short outages are no long one
+
+
+@pytest.mark.parametrize(
+    ("event", "matter", "title"),
+    [
+        (
+            e.MountLost(path="/m", reason="auth", detail="403"),
+            "credentials",
+            "storage refuses the credentials",
+        ),
+        (e.MountAbandoned(path="/m", detail="lost for 30 min"), "storage", "storage is given up"),
+        (e.PlexFaultSeen(fault="claim_failed", detail="expired"), "claim", "Plex could not be claimed"),
+        (e.PlexFaultSeen(fault="crash_loop", detail="x"), "plex", "Plex has a fault"),
+        (e.JournalFailed(path="/j", detail="no space left"), "space", "the journal cannot be written"),
+        (e.GuardConfirmed(section=MOVIES, detail="x"), "loss", "the library is in danger"),
+        (
+            e.LibraryVerified(section=MOVIES, counts=RemovalCounts(lost=2)),
+            "loss",
+            "2 entries of the library lost",
+        ),
+        (
+            e.SectionFinished(
+                section=MUSIC, report=SectionReport(section=MUSIC, outcome=Outcome.SET_ASIDE, reason="x")
+            ),
+            "section",
+            "Music is set aside",
+        ),
+    ],
+)
+def test_what_needs_a_person_is_told_at_once_but_only_if_it_is_wanted(event, matter, title):
+    (message,) = told(START, (1.0, event))
+    assert (message.matter, message.title, message.good) == (matter, f"plexsuper: {title}", False)
+    assert told(START, (1.0, event), when=set(EVERYTHING) - {matter}) == []
+
+
+def test_healed_removals_and_finished_sections_need_nobody():
+    healed = e.LibraryVerified(section=MOVIES, counts=RemovalCounts(healed=20, confirmed=3))
+    done = e.SectionFinished(section=MOVIES, report=SectionReport(section=MOVIES, outcome=Outcome.DONE))
+    assert told(START, (1.0, healed), (2.0, done)) == []
+
+
+def test_an_open_question_is_told_after_a_minute():
+    asked = (START, (0.0, e.StageStarted(stage=Stage.INPUTS)))
+    assert told(*asked, *beats(0.0, 30.0)) == []
+    assert titles(told(*asked, *beats(0.0, 300.0))) == ["a question is open at the terminal"]
+
+
+def test_a_long_run_is_summed_up_every_day():
+    summaries = told(START, *beats(0.0, 3 * DAY, every=600.0))
+    assert titles(summaries) == ["running for 1 day", "running for 2 days", "running for 3 days"]
+    assert all(message.good for message in summaries)
+
+
+def test_no_more_than_ten_messages_an_hour_and_the_next_one_counts_those_held_back():
+    def fault(number: int) -> e.Event:
+        return e.LibraryVerified(
+            section=MOVIES.__class__(id=number, title=f"S{number}"), counts=RemovalCounts(lost=1)
+        )
+
+    storm = [(float(n), fault(n)) for n in range(1, 26)]
+    messages = told(START, *storm, (2 * HOUR, fault(99)))
+    assert len(messages) == 11
+    assert messages[-1].body.endswith("\n15 messages before this one held back.")
+
+
+def test_the_end_is_told_even_in_a_storm():
+    everything = tuple(sorted((*RUN, *MISHAPS), key=lambda one: one[0]))
+    assert told(*everything)[-1].matter == "finished"
