@@ -420,21 +420,17 @@ step_settings() {
   secrets
 }
 
-# printf is a part of the shell: nothing stands in a process list.
+# Only parts of the shell get a secret as an argument: nothing stands in a process list.
 secrets() {
-  local file=/etc/plexsuper/environment name lines=""
+  local file=/etc/plexsuper/environment name content
+  content="# PLEX_TOKEN=... and PLEX_CLAIM=..., and what rclone wants in its environment"
+  [ ! -e $file ] || content=$(cat $file)
   for name in PLEX_TOKEN PLEX_CLAIM; do
-    [ -z "${!name:-}" ] || printf -v lines '%s%s=%s\n' "$lines" "$name" "${!name}"
+    [ -n "${!name:-}" ] || continue
+    [[ $'\n'$content$'\n' != *$'\n'"$name=${!name}"$'\n'* ]] || continue
+    content=$(grep -v "^$name=" <<<"$content" || true)$'\n'"$name=${!name}"
   done
-  if [ -z "$lines" ]; then
-    if [ -e $file ]; then
-      kept "$file"
-    else
-      write $file 600 <<<"# PLEX_TOKEN=... and PLEX_CLAIM=..., if they are needed"
-    fi
-  else
-    printf '%s' "$lines" | write $file 600
-  fi
+  write $file 600 <<<"$content"
 }
 
 step_service() {

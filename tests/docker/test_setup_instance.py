@@ -217,13 +217,15 @@ def test_the_machine_is_prepared_and_a_second_time_nothing_is_changed(machine):
     assert "Ready: `systemctl start plexsuper` begins the run" in done.stdout
     assert SECRET not in done.stdout + done.stderr
     assert machine.says("stat", "--format=%a %U", "/etc/plexsuper/environment") == "600 root"
-    assert machine.says("cat", "/etc/plexsuper/environment") == f"PLEX_CLAIM={SECRET}"
+    machine.says("sh", "-c", "echo AWS_PROFILE=media >> /etc/plexsuper/environment")
     assert machine.says("stat", "--format=%a", "/etc/plexsuper/plexsuper.toml") == "600"
     assert machine.says("stat", "--format=%U", "/srv/plexsuper/config") == "plexsuper"
     assert machine.says("plexsuper", "--version").startswith("plexsuper ")
     assert "user_allow_other" in machine.says("cat", "/etc/fuse.conf").splitlines()
-    again = machine.set_up()
+    again = machine.set_up(PLEX_CLAIM=SECRET)
     assert again.returncode == 0, again.stderr
+    kept = machine.says("cat", "/etc/plexsuper/environment").splitlines()
+    assert kept[1:] == [f"PLEX_CLAIM={SECRET}", "AWS_PROFILE=media"]
     assert changed(again) == []
     assert "Nothing had to be changed.\n" in again.stdout
 
