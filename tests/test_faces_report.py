@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from plexsuper import events as e
+from plexsuper.audience.removed import with_all_removals
+from plexsuper.clients.removal_report import write_removals
 from plexsuper.errors import SettingsError
-from plexsuper.examples import MISHAPS, MOVIES, RUN, envelopes
+from plexsuper.examples import MISHAPS, MOVIES, MUSIC, RUN, envelopes
 from plexsuper.faces.chronicle import Chronicle
 from plexsuper.faces.report.facts import Price, as_json, time_table, totals
 from plexsuper.faces.report.markdown import markdown
@@ -229,3 +231,22 @@ def test_attributes_and_texts_of_an_element_are_escaped():
         '<p class="&quot;">&lt;script&gt;alert(1)&lt;/script&gt;&amp;"\'</p>'
     )
     assert el("rect", x=1.0, y=0.333333) == Markup('<rect x="1" y="0.33"/>')
+
+
+def test_every_removed_entry_is_named_although_an_event_names_the_first_ones_only(tmp_path):
+    gone = [Removal(part=n, title=f"Film {n}", file=f"/media/{n}.mkv", fate="confirmed") for n in range(150)]
+    write_removals(tmp_path / "removals.jsonl", [(MOVIES, one) for one in gone] + [(MUSIC, gone[0])])
+    verified = e.LibraryVerified(
+        section=MOVIES,
+        counts=RemovalCounts(confirmed=150),
+        removals=tuple(gone[:100]),
+        report=str(tmp_path / "removals.jsonl"),
+    )
+    story = with_all_removals(story_of((0.0, RUN[0][1]), (1.0, verified)))
+    text = html(story)
+    assert all(f'<td class="file">/media/{n}.mkv</td>' in text for n in range(150))
+    assert "150 by name" in Page(text).cells
+    assert "more are in" not in text
+    (tmp_path / "removals.jsonl").write_text("[]\n")  # what is not the file of a run changes nothing
+    first = with_all_removals(story_of((0.0, RUN[0][1]), (1.0, verified)))
+    assert f"50 more are in {tmp_path}/removals.jsonl." in Page(html(first)).cells

@@ -7,6 +7,7 @@ import anyio
 from anyio import to_thread
 
 from plexsuper.audience.files import replace_file
+from plexsuper.audience.removed import with_all_removals
 from plexsuper.audience.telling import Tell
 from plexsuper.bus import Subscription
 from plexsuper.faces.chronicle import Chronicle
@@ -31,4 +32,4 @@ def write_report(run_dir: Path, chronicle: Chronicle) -> str:
     """Write the report of *chronicle* into *run_dir* and return what went wrong, or nothing."""
     from plexsuper.faces.report.page import html  # noqa: PLC0415 - only the end of a run needs it
 
-    return replace_file(run_dir / NAME, html(chronicle.since()).encode(), mode=0o600)
+    return replace_file(run_dir / NAME, html(with_all_removals(chronicle.since())).encode(), mode=0o600)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from plexsuper.audience.files import replace_file
+from plexsuper.audience.removed import with_all_removals
 from plexsuper.cli.options import ConfigFile
 from plexsuper.cli.recordings import recorded
 from plexsuper.errors import SettingsError
@@ -55,13 +56,13 @@ def report(
     chronicle = Chronicle()
     for envelope in recorded(run, config):
         chronicle.see(envelope)
-    story = chronicle.since()
+    story = with_all_removals(chronicle.since())
     if as_data:
         text = json.dumps(as_json(story, hourly), indent=1, ensure_ascii=False) + "\n"
     else:
         text = markdown(story, hourly) if as_markdown else html(story, hourly)
     if out is None and not as_data and not as_markdown and sys.stdout.isatty():
-        out = Path(f"plexsuper-{chronicle.run}.html")  # nobody wants to read markup
+        out = Path(f"plexsuper-{story['run']['id']}.html")  # nobody wants to read markup
     _write(text.encode("utf-8", "backslashreplace"), out)
 
 

@@ -124,7 +124,7 @@ def _library(story: Story, _: Price | None) -> Iterator[str]:
             kind.replace("_", " "),
             "·" if before is None else count(before),
             count(after),
-            "·" if before is None else change(after - before),
+            change(after - (before or 0)),
             count(trash) if trash else "",
         ]
         for kind, before, after, trash in facts.kinds(story)

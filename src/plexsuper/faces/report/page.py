@@ -16,6 +16,9 @@ from plexsuper.faces.vocabulary import OUTCOMES
 _CSS: Final = files(__package__).joinpath("report.css").read_text("utf-8")
 _HASH: Final = b64encode(sha256(_CSS.encode()).digest()).decode()
 _POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+_MANY: Final = 50
+"""Rows above which a table is folded away."""
+
 _GOOD: Final = frozenset({"done", "planned"})
 _LEGEND: Final = (
     *(("scan", "scan"), ("analyze", "analysis"), ("refresh", "refresh"), ("sonic", "sonic")),
@@ -173,9 +176,9 @@ def _removals(story: Story, _: Price | None) -> Child:
         name = one["title"] or "the run"
         left = sum(one["counts"].values()) - len(rows)
         blocks.append(el("p", el("b", name), f": {summary}"))
-        blocks.append(
-            _table(f"Removed from {name}", ["entry", "file", "what became of it"], rows, files=(1,))
-        )
+        table = _table(f"Removed from {name}", ["entry", "file", "what became of it"], rows, files=(1,))
+        folded = el("details", el("summary", f"{count(len(rows))} by name"), table)
+        blocks.append((folded if len(rows) > _MANY else table) if rows else None)
         if left > 0:
             blocks.append(el("p", f"{count(left)} more are in {one['report'] or 'the files of the run'}."))
     return [el("h2", "Removed entries"), blocks]
@@ -209,7 +212,7 @@ def _library(story: Story, _: Price | None) -> Child:
             kind.replace("_", " "),
             "·" if before is None else count(before),
             count(after),
-            "·" if before is None else change(after - before),
+            change(after - (before or 0)),
             count(trash) if trash else "",
         ]
         for kind, before, after, trash in kinds

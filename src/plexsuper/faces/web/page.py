@@ -17,20 +17,9 @@ from plexsuper.bus import Bus, Subscription
 from plexsuper.errors import SettingsError
 from plexsuper.faces.metrics import CONTENT_TYPE
 from plexsuper.faces.web.access import Access, headers
-from plexsuper.faces.web.broadcast import ALIVE, END, Broadcast
+from plexsuper.faces.web.broadcast import Broadcast
+from plexsuper.faces.web.readers import PATIENCE, Readers
 from plexsuper.stream import Envelope
-
-EVERY: Final = 0.5
-"""Seconds between two messages to one reader."""
-
-ALIVE_EVERY: Final = 15.0
-"""Seconds without a message after which a reader is told that the run is there."""
-
-PATIENCE: Final = 10.0
-"""Seconds that a reader may take to make room for a message; one who takes longer has to connect again."""
-
-READERS: Final = 64
-"""How many may follow the story at once."""
 
 GOODBYE: Final = 1.0
 """Seconds that the readers have to take the end of the story."""
@@ -56,7 +45,7 @@ def _read_assets() -> dict[str, tuple[bytes, str]]:
 ASSETS: Final = _read_assets()
 _INTRODUCTION: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=./">'
-    '<title>plexsuper</title><a href="./">To the page of the run</a></html>'
+    '<link rel="icon" href="icon.svg"><title>plexsuper</title><a href="./">To the page of the run</a></html>'
 )
 _UNKNOWN: Final = "This page needs the whole address that plexsuper printed when the run began; it ends with ?token= and a word.\n"
 _FOREIGN: Final = "This page is only served under the names of this machine itself, such as localhost.\n"
@@ -65,7 +54,7 @@ _FOREIGN: Final = "This page is only served under the names of this machine itse
 class Page:
     """A page that is being served; `url` is the address to open, with the token if one is needed, to `readers`."""
 
-    def __init__(self, url: str, broadcast: Broadcast, readers: "Readers") -> None:
+    def __init__(self, url: str, broadcast: Broadcast, readers: Readers) -> None:
         self.url = url
         self._broadcast = broadcast
         self.readers = readers
@@ -76,63 +65,6 @@ class Page:
             self._broadcast.see(envelope)
         self._broadcast.close()
         await self.readers.gone(GOODBYE)
-
-
-class Readers:
-    """Those who follow the story: each gets it at its own pace."""
-
-    def __init__(self, broadcast: Broadcast, *, patience: float = PATIENCE) -> None:
-        self.count = 0
-        self._broadcast = broadcast
-        self._patience = patience
-        self._left = anyio.Event()
-
-    async def follow(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request for the story; the answer ends with the run, or with a reader who takes nothing."""
-        if self.count >= READERS:
-            raise web.HTTPServiceUnavailable(
-                text="Too many readers follow this run.\n", headers={"Retry-After": "30"}
-            )
-        known = self._broadcast.known(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
-        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        self.count += 1
-        try:
-            await answer.prepare(request)
-            await self._tell(answer, known)
-        except (TimeoutError, ConnectionError):
-            if request.transport is not None:
-                request.transport.abort()  # what waits in its buffers would keep it open
-        finally:
-            self.count -= 1
-            self._left.set()
-            self._left = anyio.Event()
-        return answer
-
-    async def gone(self, patience: float) -> None:
-        """Wait until all have taken the end of the story, *patience* seconds at most."""
-        with anyio.move_on_after(patience, shield=True):
-            while self.count:
-                await self._left.wait()
-
-    async def _tell(self, answer: web.StreamResponse, known: int) -> None:
-        story = self._broadcast
-        await self._send(answer, story.message(known))
-        known = story.seq
-        while not story.closed or story.seq > known:
-            with anyio.move_on_after(ALIVE_EVERY):
-                await story.news(known)
-            if story.seq > known:
-                message, known = story.message(known), story.seq
-                await self._send(answer, message)
-                with anyio.move_on_after(EVERY):
-                    await story.ended()
-            else:
-                await self._send(answer, ALIVE)
-        await self._send(answer, END)
-
-    async def _send(self, answer: web.StreamResponse, message: bytes) -> None:
-        with anyio.fail_after(self._patience):
-            await answer.write(message)
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10
 
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== null && value !== undefined) node.setAttribute(name, value);
   node.append(...children);
   return node;
 }
@@ -56,6 +57,13 @@ export class Axis {
   }
 }
 
+// The axis of a chart in `box`, with room for names at its left.
+export function axisOf(story, box, to, gutter = 0, from = 0) {
+  const axis = new Axis({ from, to, width: Math.max(120, box.clientWidth - gutter), began: story.began });
+  axis.gutter = gutter;
+  return axis;
+}
+
 function frame(box, height, label) {
   const picture = svg("svg", { viewBox: `0 0 ${box.clientWidth} ${height}`, height, role: "img", "aria-label": label });
   picture.hatch = `hatch-${box.id}`;
@@ -95,7 +103,8 @@ export function rows(box, { list, bands, axis, now, label }) {
     body.append(svg("rect", { x: 0, y, width: axis.width, height: 22, rx: 3, class: "lane" }));
     for (const bar of row.bars) {
       const { group, x, width } = block(axis, bar, y, 22, picture.hatch);
-      if (bar.inside && bar.inside.length * 6.8 + 10 < width) group.append(text(x + 6, y + 15.5, bar.inside, { class: "inside" }));
+      if (bar.inside && bar.inside.length * 6.8 + 10 < width)
+        group.append(text(x + 6, y + 15.5, bar.inside, { class: "inside" }));
       body.append(group);
     }
   });
@@ -123,10 +132,14 @@ export function strip(box, { lanes, axis, label }) {
 
 // A curve of points [time, value, maximum?]; `hope` [time, value] is where it may end, `limit` a value not to be passed.
 // `single` points are measured too rarely to say anything of the time between them.
-export function curve(box, { points, tone, axis, height = 150, top, limit = null, hope = null, say, reading, label, caption = "", single = false }) {
+export function curve(
+  box,
+  { points, tone, axis, height = 150, top, limit = null, hope = null, say, reading, label, caption = "", single = false },
+) {
   const bottom = height - 20;
   const head = caption ? 22 : 12;
-  const most = Math.max(top ?? 0, ...points.map((p) => p[2] ?? p[1]), limit !== null && limit < 1e15 ? limit : 0, hope ? hope[1] : 0) || 1;
+  const most =
+    Math.max(top ?? 0, ...points.map((p) => p[2] ?? p[1]), limit !== null && limit < 1e15 ? limit : 0, hope ? hope[1] : 0) || 1;
   const y = (value) => Math.round((bottom - (value / most) * (bottom - head)) * 10) / 10;
   const picture = frame(box, height, label);
   picture.classList.add(`tone-${tone}`);
@@ -137,17 +150,22 @@ export function curve(box, { points, tone, axis, height = 150, top, limit = null
     picture.append(text(2, y(value) + (y(value) - 14 < head - 4 ? 13 : -3), say(value), { "aria-hidden": "true" }));
   }
   if (single) {
-    for (const p of points) picture.append(svg("circle", { cx: Math.min(Math.max(axis.x(p[0]), 4), axis.width - 4), cy: y(p[2]), r: 4, class: "dot" }));
+    for (const p of points)
+      picture.append(svg("circle", { cx: Math.min(Math.max(axis.x(p[0]), 4), axis.width - 4), cy: y(p[2]), r: 4, class: "dot" }));
   } else if (points.length) {
     const path = trace(points, axis, y, 1);
-    const from = axis.x(points[0][0]), to = axis.x(points.at(-1)[0]);
+    const from = axis.x(points[0][0]),
+      to = axis.x(points.at(-1)[0]);
     picture.append(svg("path", { d: `${path}L${to} ${bottom}L${from} ${bottom}Z`, class: "area" }));
     if (points[0].length > 2) picture.append(svg("path", { d: trace(points, axis, y, 2), class: "most" }));
     picture.append(svg("path", { d: path, class: "line" }));
     if (hope) picture.append(svg("path", { d: `M${to} ${y(points.at(-1)[1])}L${axis.x(hope[0])} ${y(hope[1])}`, class: "hope" }));
     picture.append(svg("circle", { cx: Math.min(Math.max(to, 4), axis.width - 4), cy: y(points.at(-1)[1]), r: 4, class: "dot" }));
   }
-  if (limit !== null) picture.append(svg("line", { x1: 0, x2: axis.width, y1: y(limit), y2: y(limit), class: "limit" }, title(`limit ${say(limit)}`)));
+  if (limit !== null)
+    picture.append(
+      svg("line", { x1: 0, x2: axis.width, y1: y(limit), y2: y(limit), class: "limit" }, title(`limit ${say(limit)}`)),
+    );
   read(picture, { points, axis, y, head, bottom, reading });
 }
 
@@ -185,4 +203,5 @@ function read(picture, { points, axis, y, head, bottom, reading }) {
   });
 }
 
-const fit = (words, width, perLetter) => (words.length * perLetter <= width ? words : `${words.slice(0, Math.max(1, Math.floor(width / perLetter) - 1))}…`);
+const fit = (words, width, perLetter) =>
+  words.length * perLetter <= width ? words : `${words.slice(0, Math.max(1, Math.floor(width / perLetter) - 1))}…`;

@@ -1,12 +1,24 @@
 // Follows the story of a run as the server tells it, and keeps the panels up to date.
-import * as panels from "./panels.js";
+import * as course from "./course.js";
+import { $, sentence } from "./dom.js";
+import * as health from "./health.js";
+import * as tables from "./panels.js";
 
-const { $ } = panels;
+const panels = { ...tables, ...course, ...health };
 const SILENCE = 40_000; // the server says something every 15 s
 const KEPT = { minor: 150, info: 200, warning: 150 }; // events of each kind, as on the server
 const PARTS = {
-  verdict: ["run"], now: ["run", "now"], timeline: ["run", "stages", "sections", "mount"], curves: ["now", "curves"], storage: ["run", "now", "mount"],
-  incidents: ["incidents"], container: ["container"], library: ["statistics"], removals: ["removals"], failures: ["failures"], events: ["events"],
+  verdict: ["run"],
+  now: ["run", "now"],
+  timeline: ["run", "stages", "sections", "mount"],
+  curves: ["now", "curves"],
+  storage: ["run", "now", "mount"],
+  incidents: ["incidents"],
+  container: ["container"],
+  library: ["statistics"],
+  removals: ["removals"],
+  failures: ["failures"],
+  events: ["events"],
 };
 const MOVING = ["timeline", "curves", "storage", "container"]; // drawn up to the present
 
@@ -18,7 +30,12 @@ const stale = new Set();
 
 // --- the connection ---------------------------------------------------------------------------------
 
-let source = null, last = "", heard = 0, tries = 0, retry = 0, over = false;
+let source = null,
+  last = "",
+  heard = 0,
+  tries = 0,
+  retry = 0,
+  over = false;
 
 function connect() {
   clearTimeout(retry);
@@ -44,7 +61,10 @@ function connect() {
     source.close(); // it would not come back from an answer such as 503 by itself
     if (!over && tries === 0) say("The connection is lost.");
     tries += 1;
-    link(over || story?.run.verdict ? "ended" : "lost", over || story?.run.verdict ? "run ended" : "connection lost, trying again …");
+    link(
+      over || story?.run.verdict ? "ended" : "lost",
+      over || story?.run.verdict ? "run ended" : "connection lost, trying again …",
+    );
     again(over ? 15_000 : Math.min(500 * 2 ** tries, 10_000));
   });
 }
@@ -72,8 +92,13 @@ function take(message) {
   for (const event of events) event.all = `${event.section ?? ""} ${event.type} ${event.level} ${event.text}`.toLowerCase();
   story.events = keep([...story.events, ...events]);
   story.began = story.run.started ? Date.parse(story.run.started) : Date.now() + offset;
-  const changed = new Set([...Object.keys(parts), ...(Object.keys(curves).length ? ["curves"] : []), ...(events.length ? ["events"] : [])]);
-  for (const [panel, needs] of Object.entries(PARTS)) if (message.whole || needs.some((part) => changed.has(part))) stale.add(panel);
+  const changed = new Set([
+    ...Object.keys(parts),
+    ...(Object.keys(curves).length ? ["curves"] : []),
+    ...(events.length ? ["events"] : []),
+  ]);
+  for (const [panel, needs] of Object.entries(PARTS))
+    if (message.whole || needs.some((part) => changed.has(part))) stale.add(panel);
   $("holes").hidden = !message.holes;
   $("holes").textContent = `${message.holes} events could not be shown on this page; the journal and the event stream have them.`;
   if (!first) announce(events);
@@ -83,12 +108,26 @@ function take(message) {
 function keep(events) {
   const left = { ...KEPT };
   const kind = (event) => (event.minor ? "minor" : event.level === "info" ? "info" : "warning");
-  return events.reverse().filter((event) => left[kind(event)]-- > 0).reverse();
+  return events
+    .reverse()
+    .filter((event) => left[kind(event)]-- > 0)
+    .reverse();
 }
 
 function announce(events) {
-  const worth = events.filter((e) => !e.minor && (e.level !== "info" || /^(section\.(phase\.)?(started|finished)|run\.|mount\.restored|plex\.(ready|frozen|thawed))/.test(e.type)));
-  if (worth.length) say(worth.slice(-2).map((e) => e.text).join(". "));
+  const worth = events.filter(
+    (e) =>
+      !e.minor &&
+      (e.level !== "info" ||
+        /^(section\.(phase\.)?(started|finished)|run\.|mount\.restored|plex\.(ready|frozen|thawed))/.test(e.type)),
+  );
+  if (worth.length)
+    say(
+      worth
+        .slice(-2)
+        .map((e) => e.text)
+        .join(". "),
+    );
 }
 
 function say(words) {
@@ -124,13 +163,23 @@ function show(name) {
 function head() {
   const { run, now } = story;
   const share = now.progress && now.progress.percent !== null ? `${Math.floor(now.progress.percent)} % ` : "";
-  const what = run.verdict !== null ? panels.sentence(run.words) : now.section ? `${now.section.title}${now.phase_name ? `, ${now.phase_name}` : ""}` : now.stage_name ?? "";
+  const what =
+    run.verdict !== null
+      ? sentence(run.words)
+      : now.section
+        ? `${now.section.title}${now.phase_name ? `, ${now.phase_name}` : ""}`
+        : (now.stage_name ?? "");
   document.title = [`${share}${what}`, "plexsuper"].filter(Boolean).join(" - ");
 }
 
 function redraw(names) {
   for (const name of names) stale.add(name);
   draw();
+}
+
+// What the reader asks for is drawn at once, paused or not.
+function choose(name) {
+  if (story !== null) show(name);
 }
 
 // --- the reader -------------------------------------------------------------------------------------
@@ -141,9 +190,15 @@ $("pause").addEventListener("click", () => {
   if ($("link").dataset.state === "live") link("live", paused ? "paused" : "live");
   draw();
 });
-$("curve").addEventListener("change", () => redraw(["curves"]));
-$("level").addEventListener("change", () => redraw(["events"]));
-$("words").addEventListener("input", () => redraw(["events"]));
+for (const details of document.querySelectorAll("main details")) {
+  details.addEventListener("toggle", () => {
+    const panel = details.closest("section").id;
+    if (details.open && panel in PARTS) choose(panel);
+  });
+}
+$("curve").addEventListener("change", () => choose("curves"));
+$("level").addEventListener("change", () => choose("events"));
+$("words").addEventListener("input", () => choose("events"));
 $("filter").addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("visibilitychange", draw);
 addEventListener("online", connect);

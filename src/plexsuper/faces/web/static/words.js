@@ -24,7 +24,11 @@ export function clock(seconds) {
 }
 
 export function rate(perSecond) {
-  for (const [unit, factor] of [["s", 1], ["min", 60]]) if (perSecond * factor >= 1) return `${short(perSecond * factor)}/${unit}`;
+  for (const [unit, factor] of [
+    ["s", 1],
+    ["min", 60],
+  ])
+    if (perSecond * factor >= 1) return `${short(perSecond * factor)}/${unit}`;
   return `${short(perSecond * 3600)}/h`;
 }
 
@@ -40,8 +44,12 @@ export const percent = (value) => `${Math.floor(Math.min(Math.max(value, 0), 100
 
 export function size(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes, unit = 0;
-  while (value >= 999.5 && unit < 4) { value /= 1000; unit += 1; }
+  let value = bytes,
+    unit = 0;
+  while (value >= 999.5 && unit < 4) {
+    value /= 1000;
+    unit += 1;
+  }
   return `${value < 9.95 && unit ? value.toFixed(1) : rounded(value)} ${units[unit]}`;
 }
 
