@@ -1,6 +1,7 @@
 """One browser for all tests of the page."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,15 @@ from tests.web.browser import chromium
 
 
 @pytest.fixture(scope="package")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a running browser's debugging protocol."""
-    with chromium(tmp_path_factory.mktemp("chromium")) as address:
+def browser() -> Iterator[str]:
+    """Give the address of a running browser's debugging protocol.
+
+    Its home is not below that of the tests: what a browser starts in the middle of one is not what that one left behind.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="plexsuper-chromium-", ignore_cleanup_errors=True) as home,
+        chromium(Path(home)) as address,
+    ):
         yield address
 
 

@@ -9,7 +9,8 @@ import anyio
 from pydantic import SecretStr
 
 from plexsuper.bus import Bus, Subscription
-from plexsuper.faces.web.page import PATIENCE, Readers, serve_page
+from plexsuper.faces.web.page import serve_page
+from plexsuper.faces.web.readers import PATIENCE, Readers
 from plexsuper.stream import Envelope
 
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from plexsuper.errors import SettingsError
 from plexsuper.examples import RUN, envelopes
-from plexsuper.faces.web import page as module
+from plexsuper.faces.web import readers as module
 from plexsuper.faces.web.page import ASSETS, page_beside, serve_page
 from tests.web.shown import applied, shown, until
 
