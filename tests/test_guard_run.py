@@ -9,7 +9,8 @@ import pytest
 from plexsuper.paths import PlexPaths
 from plexsuper.simulator.layout import Layout
 from plexsuper.simulator.truth import load
-from tests.real_run import PATIENCE, RealRun, running
+from tests.real_run import RealRun, running
+from tests.real_simulator import PATIENCE
 from tests.test_library_run import ask, db, library, tables
 
 pytestmark = pytest.mark.slow

@@ -96,11 +96,13 @@ class JournalFile:
         self._connection: Connection | None = None
         self._part: int | None = None
         self._sizes: dict[Weight, int] = {}
+        self._sync = ""
 
     async def open(self) -> None:
         """Open the file, and make it when it is not there; nothing is done when it is open."""
         if self._connection is None:
             connection = self._connection = await self._connect(self._begin)
+            self._sync = ""
             rows = await connection.execute_fetchall(
                 "SELECT weight, sum(length(line)) FROM lines GROUP BY weight"
             )
@@ -114,7 +116,9 @@ class JournalFile:
         sync = (
             "FULL" if durable else "NORMAL"
         )  # in write-ahead mode NORMAL leaves it to the kernel when to write
-        await self._connection.execute_fetchall(f"PRAGMA synchronous = {sync}")
+        if sync != self._sync:  # each question to the connection is a turn of its thread
+            await self._connection.execute_fetchall(f"PRAGMA synchronous = {sync}")
+            self._sync = sync
         base = self._part << PART_BITS
         await self._connection.executemany(_ADD, [(base + line.seq, *astuple(line)) for line in lines])
         await self._connection.commit()

@@ -24,7 +24,7 @@ from plexsuper.journal.pruning import prune
 from plexsuper.journal.weights import Line, Scale, Weight
 from plexsuper.stream import Envelope
 
-BATCH: Final = 0.25
+BATCH: Final = 0.5
 """At most so many seconds a fact waits for others to be stored with; decisive ones do not wait."""
 
 LAST_WORDS: Final = 5.0

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import anyio
+
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.ward import Heal, Ward
 from plexsuper.decisions.verification import count
@@ -53,11 +55,16 @@ class Guard:
         self._tell(ward.section, ward.removals.values(), counts)
         return counts
 
-    async def account(self) -> None:
-        """Tell what became of all removals of the run; sections in doubt are looked up once more."""
+    async def account(self, *, patience: float) -> None:
+        """Tell what became of all removals of the run.
+
+        Sections in doubt, and those that have lost more since, are looked up once more, for *patience* s in all.
+        """
+        until = anyio.current_time() + patience
         for ward in self._wards.values():
-            if ward.doubtful:
-                self._tell(ward.section, ward.removals.values(), await ward.account(self._restored))
+            if ward.doubtful or await ward.has_lost_more():
+                counts = await ward.account(self._restored, until=until)
+                self._tell(ward.section, ward.removals.values(), counts)
         if self._wards:
             await self._means.write(tuple(self._removals()))
             removals = [removal for _, removal in self._removals()]

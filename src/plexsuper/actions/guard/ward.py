@@ -1,5 +1,6 @@
 """One section under guard: admitted to its scan, watched during it, and accounted for after it."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeAlias
 
@@ -13,6 +14,7 @@ from plexsuper.clients.plex import Plex
 from plexsuper.clients.sample import sample_files
 from plexsuper.decisions.verification import (
     Checked,
+    Presence,
     Vanished,
     check,
     conclude,
@@ -28,6 +30,8 @@ Heal: TypeAlias = Callable[[tuple[str, ...]], Awaitable[None]]
 """Scans folders of a section again; none: all of it."""
 
 _FIRST_MISSING: Final = 5
+_PATIENCE: Final = 60.0
+_AGAIN: Final = 2.0
 
 
 class Ward:
@@ -46,6 +50,7 @@ class Ward:
         self._lookup = means.lookups(section.locations, ())
         self._pending: dict[int, Vanished] = {}
         self._canaries: tuple[str, ...] = ()
+        self._witnesses: tuple[str, ...] = ()
         self._parts = 0
         self._admitted = False
         self._scans = 0
@@ -70,6 +75,8 @@ class Ward:
             StorageError: storage does not say what it has.
         """
         sample = await self._sample()
+        if self.doubtful:  # its last scan was broken off: what the mount has listed then may be wrong
+            await self._lookup.forget()
         found = await self._lookup.find(sample)
         unknown = [answer.reason for answer in found.values() if answer.kind == "unknown"]
         limit = self._means.settings.stale_limit
@@ -109,12 +116,17 @@ class Ward:
         """Look up every entry it has lost since it was written down; take back what is not true by *heal*.
 
         *restored* are the parts that were brought back from the snapshot.
+
+        Raises:
+            StorageError: storage does not show that it has the section: a scan would remove more.
         """
         before = await self._check()
         after = None
         for folders in _attempts(before.to_heal, self._locations):
             left = (after or before).to_heal
+            await self._require_canary()
             self._means.publish(LibraryHealing(section=self.section, files=len(left), folders=folders))
+            await self._lookup.forget()
             await heal(folders)
             after = await self._check()
             if not after.to_heal:
@@ -128,11 +140,33 @@ class Ward:
         if not self.doubtful:
             await empty_trash(self._means, self._lookup, self.section, plex)
 
-    async def account(self, restored: set[int]) -> RemovalCounts:
-        """Look up what it has lost, without taking anything back; see `verify`."""
-        self._remember(conclude(await self._check(), restored=restored), restored)
+    async def account(self, restored: set[int], *, until: float = math.inf) -> RemovalCounts:
+        """Look up what it has lost, without taking anything back; what storage has not said *until* then is unknown."""
+        self._remember(conclude(await self._check(until), restored=restored), restored)
         self.doubtful = not self.counts.clean
         return self.counts
+
+    async def has_lost_more(self) -> bool:
+        """Say whether something is gone that nobody has accounted for; somebody else may have had it scanned."""
+        if not self._admitted:
+            return False
+        async for row in self._vanished():
+            known = self.removals.get(row.part)
+            if known is None or (known.fate in ("healed", "restored") and row.moved_to != row.file):
+                return True
+        return False
+
+    async def _require_canary(self) -> None:
+        why = "no answer"
+        with anyio.move_on_after(_PATIENCE):
+            while self._canaries:
+                answers = (await self._lookup.find(self._canaries)).values()
+                if any(answer.kind == "present" for answer in answers):
+                    return
+                why = next((answer.reason for answer in answers if answer.reason), "all of them are gone")
+                await anyio.sleep(_AGAIN)
+        if self._canaries:
+            raise StorageError(f"storage shows nothing of {self.section.title} that it had before: {why}")
 
     async def _sample(self) -> tuple[str, ...]:
         self._scans += 1
@@ -140,7 +174,9 @@ class Ward:
             sample = await sample_files(
                 library.rows, self.section.id, self._means.settings.sample, self._scans
             )
-        self._lookup = self._means.lookups(self._locations, sample)
+        # Those of before too: where everything is in the trash by now, an empty location would have no witness left.
+        self._witnesses = tuple(dict.fromkeys((*sample, *self._witnesses)))[: 2 * self._means.settings.sample]
+        self._lookup = self._means.lookups(self._locations, self._witnesses)
         return sample
 
     async def _write_down(self) -> None:
@@ -169,10 +205,13 @@ class Ward:
         self._pending.clear()
         self.removals = dict(sorted(now.items()))
 
-    async def _check(self) -> Checked:
+    async def _check(self, until: float = math.inf) -> Checked:
         rows = [row async for row in self._vanished()]
         asked = [row.file for row in rows if row.moved_to != row.file]
-        return check(rows, await self._lookup.find(asked) if asked else {})
+        found: dict[str, Presence] = {}
+        with anyio.CancelScope(deadline=until):
+            found = await self._lookup.find(asked) if asked else {}
+        return check(rows, found)
 
     async def _vanished(self) -> AsyncIterator[Vanished]:
         async with self._means.manifest.compare(self.section.id, self._means.database) as lost:

@@ -1,6 +1,9 @@
 """Watches what a section loses while Plex works on it, and freezes Plex to ask storage when that is too much."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, Literal, Never, Self
 
 import anyio
@@ -8,11 +11,14 @@ import anyio
 from plexsuper.actions.guard.means import Means
 from plexsuper.clients.lookup import Lookup
 from plexsuper.clients.manifest_watch import Watch
-from plexsuper.decisions.verification import Presence, Vanished, trips
+from plexsuper.decisions.verification import Presence, Vanished, trips, unknown
 from plexsuper.events import GuardCleared, GuardConfirmed, GuardTripped
 from plexsuper.terms import SectionRef
 
 _EVERY: Final = 0.25
+_COUNT_EVERY: Final = 2.0
+"""At the latest so many seconds after a count there is another one, whatever the files look like."""
+
 _SAMPLE: Final = 64
 _NAMED: Final = 5
 _PATIENCE: Final = 30.0
@@ -42,24 +48,26 @@ class SectionWatch:
 
     async def run(self) -> Never:
         """Look until cancelled; publishes `GuardTripped`, then `GuardCleared` or `GuardConfirmed`."""
-        enough = (
-            self._parts + 1
-        )  # a count that stopped earlier could never pass the budget of a large section
-        async with self._means.manifest.watch(self._section.id, self._means.database, enough=enough) as watch:
+        # A count that stopped earlier could never pass the budget of a large section.
+        wanted, database, enough = self._section.id, self._means.database, self._parts + 1
+        async with self._means.manifest.watch(wanted, database, enough=enough) as watch:
             self._forgiven = await watch.count()
+            counted_at, stamp = anyio.current_time(), _stamp(database)
             while True:
                 await anyio.sleep(_EVERY)
-                gone = await watch.count()
-                self._forgiven = min(
-                    self._forgiven, gone
-                )  # what is healed may not vanish once more for nothing
-                if trips(gone - self._forgiven, self._budget):
-                    await self._ask_about(watch, gone)
-                elif (
-                    anyio.current_time() - self._looked_at >= _CANARY_EVERY and not self._means.freezer.frozen
-                ):
+                now, seen = anyio.current_time(), _stamp(database)
+                if seen != stamp or now - counted_at >= _COUNT_EVERY:
+                    counted_at, stamp = now, seen
+                    await self._count(watch)
+                if now - self._looked_at >= _CANARY_EVERY and not self._means.freezer.frozen:
                     await self._look_at_canaries()
                     self._looked_at = anyio.current_time()
+
+    async def _count(self, watch: Watch) -> None:
+        gone = await watch.count()
+        self._forgiven = min(self._forgiven, gone)  # what is healed may not vanish once more for nothing
+        if trips(gone - self._forgiven, self._budget):
+            await self._ask_about(watch, gone)
 
     async def _ask_about(self, watch: Watch, gone: int) -> None:
         """Freeze first, then look up whether what has vanished is really gone from storage."""
@@ -80,6 +88,7 @@ class SectionWatch:
     async def _presences(self, rows: tuple[Vanished, ...]) -> tuple[Presence, ...]:
         """Return what storage says to *rows* that did not merely move; asked again while it cannot tell."""
         files = [row.file for row in rows if row.moved_to is None]
+        answers = tuple(unknown(f"no answer within {_PATIENCE:g} s") for _ in files)
         with anyio.move_on_after(_PATIENCE):
             while True:
                 found = await self._lookup.find(files)
@@ -159,3 +168,13 @@ _SAID: Final = {
     "unknown": "cannot be looked up",
     "gone": "are gone",
 }
+
+
+def _stamp(database: Path) -> tuple[int, ...]:
+    """Return what changes when somebody commits: two glances at local files are cheaper than a question to SQLite."""
+    seen: list[int] = []
+    for file in (database, database.with_name(f"{database.name}-wal")):
+        with suppress(OSError):
+            status = os.stat(file)  # noqa: PTH116 - of all ways the one that costs least
+            seen += (status.st_mtime_ns, status.st_size)
+    return tuple(seen)
