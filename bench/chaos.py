@@ -9,10 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from plexsuper import events as e
 from plexsuper.simulator.knobs import Knobs
-from tests.story_chaos import Chaos, draw, play_chaos
+from tests.story_chaos import Chaos, draw
 from tests.story_chaos_findings import findings
+from tests.story_chaos_world import play_chaos
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A pytest plugin: a test that leaves a process, a thread or a mount behind fails, with the names.
 
 Processes are found as children of this one, and by a tag in their environment, so that a grandchild whose
-parent was killed is found as well. One that was given an empty environment and lost its parent escapes.
+parent was killed is found as well. One that was given an empty environment and lost its parent (rclone is one) is
+found if it works with something below pytest's temporary directory.
 Mounts are looked for below pytest's temporary directory: a dead one there lets pytest's own clean-up crash.
 """
 
@@ -39,7 +40,7 @@ def _nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     threads_before = set(threading.enumerate())
     mounts_before = set(mounts_of_media(place))
     yield
-    processes = _still_there(lambda: _ours(set(psutil.pids()) - pids_before))
+    processes = _still_there(lambda: _ours(set(psutil.pids()) - pids_before, place))
     threads = _still_there(lambda: set(threading.enumerate()) - threads_before)
     names = [_name_and_kill(process) for process in processes] + [
         f"thread {thread.name}" for thread in threads
@@ -59,16 +60,18 @@ def _still_there(look: Callable[[], set[T]]) -> set[T]:
     return left
 
 
-def _ours(pids: set[int]) -> set[psutil.Process]:
-    return {process for pid in pids if (process := _if_ours(pid))}
+def _ours(pids: set[int], place: Path) -> set[psutil.Process]:
+    return {process for pid in pids if (process := _if_ours(pid, place))}
 
 
-def _if_ours(pid: int) -> psutil.Process | None:
+def _if_ours(pid: int, place: Path) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None  # it has ended; whoever should wait for it is only late
         if process.ppid() == os.getpid() or process.environ().get(_TAG) == str(os.getpid()):
+            return process
+        if any(f"{place}/" in word for word in process.cmdline()):
             return process
     except psutil.Error:
         return None  # it is gone, or it is somebody else's

@@ -1,12 +1,14 @@
 """What must hold after every run of chaos, looked at from outside: storage, library rows, the simulator's own record."""
 
+import math
 from collections.abc import Iterator
 
 from plexsuper import events as e
 from plexsuper.errors import ExitCode
 from plexsuper.terms import Outcome, Removal, Stage
 from tests.story import Story
-from tests.story_chaos import LONGEST, Chaos, Record, Span, hides
+from tests.story_chaos import LONGEST, Chaos
+from tests.story_chaos_world import Record, Span, hides
 
 FRESH = 60.0
 """A proof of the storage is at most so many seconds old when a scan is asked for."""
@@ -30,7 +32,7 @@ def _lost(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
     """Whatever was live and is in storage is live, or the run says that it is in doubt."""
     in_doubt = {removal.file for removal in story.removals if removal.fate in ("lost", "unknown")}
     for file in sorted((record.live_before.keys() & record.stored) - record.live_after - in_doubt):
-        if not _unknowable(chaos, record, file):
+        if not _unknowable(chaos, record, file) and not _was_others(story, record, file):
             yield f"lost and not told: {file} ({_fate(story.removals, file)})"
 
 
@@ -39,7 +41,9 @@ def _told(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
     for removal in story.removals:
         stored, live = removal.file in record.stored, removal.file in record.live_after
         match removal.fate:
-            case "confirmed" | "moved" if stored and not live and not _unknowable(chaos, record, removal.file):
+            case "confirmed" | "moved" if (
+                stored and not live and not _unknowable(chaos, record, removal.file)
+            ):
                 yield f"{removal.fate}, but it is in storage: {removal.file}"
             case "lost" if not stored:
                 yield f"lost, but it is not in storage: {removal.file}"
@@ -47,8 +51,8 @@ def _told(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
                 yield f"lost, but it is live: {removal.file}"
             case "healed" | "restored" if stored and not live:
                 yield f"{removal.fate}, but it is not live: {removal.file}"
-            case "healed" if not stored and live:
-                yield f"healed, but its file is gone: {removal.file}"
+            case "healed" if record.removed.get(removal.file, math.inf) < _trashed_at(story, removal.file):
+                yield f"healed, but its file was gone when it was removed: {removal.file}"
             case _:
                 continue
 
@@ -68,6 +72,9 @@ def _verdict(story: Story) -> Iterator[str]:
         yield f"exit code 0, but {aside[0].section.title} was {aside[0].outcome}"
     if code is ExitCode.INTERNAL:
         yield f"internal error: {story.conclusion.detail}"
+    for report in story.conclusion.reports:
+        if "internal error" in report.reason:
+            yield f"internal error in {report.section.title}: {report.reason}"
     for crash in story.of(e.MonitorCrashed):
         yield f"{crash.monitor} crashed: {crash.error}"
     if story.times[-1] > LONGEST:
@@ -81,13 +88,22 @@ def _scans(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
         for fact, at in zip(story.facts, story.times, strict=True)
         if isinstance(fact, e.GuardGated)
     ]
+    stops = [
+        at
+        for fact, at in zip(story.facts, story.times, strict=True)
+        if isinstance(fact, e.PlexThawed | e.PlexFrozen)
+    ]
     ended = {section for _, section, passed in gates if not passed}
     for entry in story.world.truth.of("scan.asked"):
         at, section = entry["mono"], entry["section"]
         if at in record.foreign_scans:
             continue
-        looks = [(when, good) for when, good in record.looks if when <= at + 1e-6]
-        if not looks or not looks[-1][1]:
+        if any(at - 2 * chaos.knobs.answer_delay <= when <= at for when in stops):
+            continue  # it was on its way when Plex was frozen
+        sent = at - chaos.knobs.answer_delay - chaos.knobs.jitter
+        looks = [(when, good) for when, good in record.looks if when <= at]
+        seen = {looks[-1][1] if looks else False, next((g for w, g in reversed(looks) if w <= sent), False)}
+        if True not in seen:
             yield f"a scan of section {section} was asked for at {at:.2f} on storage that failed its last look"
         elif at - looks[-1][0] > FRESH:
             yield f"a scan of section {section} was asked for at {at:.2f}; the last proof is {at - looks[-1][0]:.0f} s old"
@@ -123,8 +139,32 @@ def _preferences(story: Story, record: Record) -> Iterator[str]:
     if left := wrong - set(withheld) - set(restored[-1].failed) - {"ProcessedMachineIdentifier"}:
         yield f"not as before: {', '.join(sorted(left))}"
     verified = [fact.counts for fact in story.of(e.LibraryVerified) if fact.section is None]
-    if verified and not verified[0].clean and _WITHHELD not in withheld and after.get(_WITHHELD) != before.get(_WITHHELD):
+    if (
+        verified
+        and not verified[0].clean
+        and _WITHHELD not in withheld
+        and after.get(_WITHHELD) != before.get(_WITHHELD)
+    ):
         yield "removals were in doubt, and the trash is emptied automatically again"
+
+
+def _was_others(story: Story, record: Record, file: str) -> bool:
+    """Say whether somebody else's scan removed *file* before its section was written down, or after the last account."""
+    asked = {
+        entry["section"]
+        for entry in story.world.truth.of("scan.asked")
+        if entry["mono"] in record.foreign_scans
+    }
+    section = record.live_before[file]
+    at = _trashed_at(story, file)
+    told = list(zip(story.facts, story.times, strict=True))
+    written = [t for fact, t in told if isinstance(fact, e.GuardRecorded) and fact.section.id == section]
+    accounts = [t for fact, t in told if isinstance(fact, e.LibraryVerified) and fact.section is None]
+    return section in asked and (at < min(written, default=math.inf) or at >= max(accounts, default=math.inf))
+
+
+def _trashed_at(story: Story, file: str) -> float:
+    return next((entry["mono"] for entry in story.world.truth.of("item.trashed", file=file)), 0.0)
 
 
 def _fate(removals: tuple[Removal, ...], file: str) -> str:

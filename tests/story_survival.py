@@ -40,6 +40,7 @@ from tests.story import MemoryLibrary, MemoryProbe, MemoryRuntime, settings
 from tests.story_seeds import Draw, draw
 from tests.virtual_time import run_virtual
 
+EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
 LONGEST_GAP = 60.0
 MOST_FACTS = 180
 """A life ends after so many facts at the latest; most runs tell fewer."""
@@ -58,7 +59,9 @@ class Wire:
         self._require()
         return answer
 
-    def frames(self, path: str, *, headers: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Any]:
+    def frames(
+        self, path: str, *, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[Any]:
         self._require()
         return self._transport.frames(path, headers=headers)
 
@@ -126,14 +129,13 @@ def survive(seed: int, state_dir: Path) -> Survival:
             await world.server.until("ready")
             assert world.server.life is not None
             before = dict(world.server.life.file.values)
-            recorded: list[tuple[datetime, e.Event]] = []
+            stage = _Stage(told=told, world=world, state_dir=state_dir, run_dir=run_dir)
             for _ in range(rng.randint(1, 3)):
-                ends = rng.randint(1, MOST_FACTS), rng.uniform(0.0, 3.0)
-                if await _live(told, world, state_dir, run_dir, recorded, ends):
+                if await stage.live(rng.randint(1, MOST_FACTS), rng.uniform(0.0, 3.0)):
                     break
                 await anyio.sleep(rng.uniform(0.0, LONGEST_GAP))
             else:
-                assert await _live(told, world, state_dir, run_dir, recorded, None)
+                assert await stage.live()
             await anyio.sleep(LONGEST_GAP)
             told.faults += _faults(told, world, before)
 
@@ -147,98 +149,90 @@ def _drawn(seed: int) -> Draw:
     return replace(drawn, knobs=replace(drawn.knobs, analysis_failures=0.0), refresh=False)
 
 
-async def _live(
-    told: Survival,
-    world: World,
-    state_dir: Path,
-    run_dir: Path,
-    recorded: list[tuple[datetime, e.Event]],
-    ends: tuple[int, float] | None,
-) -> bool:
-    """Live until so many facts were told and so many seconds have passed, or to the end; say whether it was the end."""
-    past = fold("story", recorded)
-    assert past is None or why_not(past) == ""
-    life = Life(past=past, begun=anyio.current_time())
-    told.lives.append(life)
-    wire, runtime, bus = Wire(world.transport(http)), MortalRuntime(world), Bus[e.Event]()
-    due = anyio.Event()
+@dataclass(slots=True, kw_only=True)
+class _Stage:
+    """Where the lives of one run are played, and what they have recorded."""
 
-    def note(fact: e.Event) -> None:
-        if wire.cut:
-            return
-        life.facts.append(fact)
-        recorded.append((datetime.now(UTC) + timedelta(seconds=anyio.current_time()), fact))
-        if ends is not None and len(life.facts) >= ends[0]:
-            due.set()
+    told: Survival
+    world: World
+    state_dir: Path
+    run_dir: Path
+    recorded: list[tuple[datetime, e.Event]] = field(default_factory=list)
 
-    bus.tap(note)
-    kit = _kit(told, world, state_dir, run_dir, wire, runtime, bus, past)
-    async with anyio.create_task_group() as tasks:
+    async def live(self, facts: int = 0, seconds: float = 0.0) -> bool:
+        """Live until so many *facts* were told and so many *seconds* have passed, or to the end; say whether it was that."""
+        past = fold("story", self.recorded)
+        assert past is None or why_not(past) == ""
+        life = Life(past=past, begun=anyio.current_time())
+        self.told.lives.append(life)
+        wire, runtime, bus = Wire(self.world.transport(http)), MortalRuntime(self.world), Bus[e.Event]()
+        due = anyio.Event()
+
+        def note(fact: e.Event) -> None:
+            if wire.cut:
+                return
+            life.facts.append(fact)
+            self.recorded.append((EPOCH + timedelta(seconds=anyio.current_time()), fact))
+            if len(life.facts) == facts:
+                due.set()
 
         async def kill() -> None:
             await due.wait()
-            await anyio.sleep(ends[1] if ends else 0.0)
+            await anyio.sleep(seconds)
             wire.cut = runtime.dead = True
             tasks.cancel_scope.cancel()
 
-        tasks.start_soon(kill)
-        life.conclusion = await conduct(kit, agenda(kit.settings))
-        tasks.cancel_scope.cancel()
-    if runtime.dead and runtime.held:  # what the next start does first of all, see LocalRuntime.thaw_left
-        fresh = MortalRuntime(world)
-        fresh.end_scanners()
-        fresh.thaw(())
-    return life.conclusion is not None and not runtime.dead
+        bus.tap(note)
+        kit = self._kit(wire, runtime, bus, past)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(kill)
+            life.conclusion = await conduct(kit, agenda(kit.settings))
+            tasks.cancel_scope.cancel()
+        if runtime.dead and runtime.held:  # what the next start does first of all, see LocalRuntime.thaw_left
+            runtime.dead = False
+            runtime.end_scanners()
+            runtime.thaw(())
+        return life.conclusion is not None and not wire.cut
 
+    def _kit(self, wire: Wire, runtime: MortalRuntime, bus: Bus[e.Event], past: PastRun | None) -> Kit:
+        wanted = settings(state_dir=self.state_dir)
+        redactor = Redactor(wanted.secrets())
+        recorder = Recorder(run="story", redactor=redactor)
+        bus.tap(recorder.record)
+        freezer, library = Freezer(runtime, bus.publish), MemoryLibrary(self.world)
+        probe = MemoryProbe(self.world)
 
-def _kit(
-    told: Survival,
-    world: World,
-    state_dir: Path,
-    run_dir: Path,
-    wire: Wire,
-    runtime: MortalRuntime,
-    bus: Bus[e.Event],
-    past: PastRun | None,
-) -> Kit:
-    wanted = settings(state_dir=state_dir, run={"refresh": told.drawn.refresh})
-    redactor = Redactor(wanted.secrets())
-    recorder = Recorder(run="story", redactor=redactor)
-    bus.tap(recorder.record)
-    freezer, library = Freezer(runtime, bus.publish), MemoryLibrary(world)
-    probe = MemoryProbe(world)
+        async def write(_: Sequence[tuple[SectionRef, Removal]]) -> None:
+            await anyio.lowlevel.checkpoint()
 
-    async def write(_: Sequence[tuple[SectionRef, Removal]]) -> None:
-        await anyio.lowlevel.checkpoint()
+        def look_up(locations: Sequence[str], witnesses: Sequence[str]) -> MountLookup:
+            return MountLookup(probe, str, locations=locations, witnesses=witnesses, deadline=5.0)
 
-    def look_up(locations: Sequence[str], witnesses: Sequence[str]) -> MountLookup:
-        return MountLookup(probe, str, locations=locations, witnesses=witnesses, deadline=5.0)
-
-    means = Means(
-        settings=wanted.guard,
-        publish=bus.publish,
-        library=library,
-        database=world.layout.library,
-        manifest=Manifest(run_dir / "manifest.db", beside=open_on_loop),
-        lookups=look_up,
-        freezer=freezer,
-        report=run_dir / "removals.jsonl",
-        write=write,
-    )
-    return Kit(
-        settings=wanted,
-        bus=bus,
-        now=lambda: recorder.now,
-        plex=Plex(wire),
-        runtime=runtime,
-        probe=probe,
-        library=library,
-        freezer=freezer,
-        guard=Guard(means),
-        redactor=redactor,
-        past=past,
-        preflight=anyio.lowlevel.checkpoint,
-    )
+        means = Means(
+            settings=wanted.guard,
+            publish=bus.publish,
+            library=library,
+            database=self.world.layout.library,
+            manifest=Manifest(self.run_dir / "manifest.db", beside=open_on_loop),
+            lookups=look_up,
+            freezer=freezer,
+            report=self.run_dir / "removals.jsonl",
+            write=write,
+        )
+        return Kit(
+            settings=wanted,
+            bus=bus,
+            now=lambda: recorder.now,
+            plex=Plex(wire),
+            runtime=runtime,
+            probe=probe,
+            library=library,
+            freezer=freezer,
+            guard=Guard(means),
+            redactor=redactor,
+            past=past,
+            preflight=anyio.lowlevel.checkpoint,
+        )
 
 
 def _faults(told: Survival, world: World, before: Mapping[str, str]) -> list[str]:
@@ -277,20 +271,34 @@ def _counted(told: Survival, last: Life) -> list[str]:
 
 def _asked(told: Survival, world: World) -> list[str]:
     """Say which section was scanned again although it was done, or not into every folder although it was cut off."""
-    found = []
+    found: list[str] = []
+    done: set[int] = set()
+    cut: int | None = None
     for life, following in zip(told.lives, [*told.lives[1:], None], strict=True):
-        if life.past is None:
-            continue
         end = following.begun if following is not None else float("inf")
         asked = [
             entry
             for entry in world.truth.of("scan.asked")
             if life.begun <= entry["mono"] < end and not entry.get("by_itself")
         ]
-        done = {report.section.id for report in life.past.done}
-        found += [f"section {entry['section']} was done already" for entry in asked if entry["section"] in done]
-        cut = life.past.interrupted
-        first = next((entry for entry in asked if cut is not None and entry["section"] == cut.id), None)
+        found += [
+            f"section {entry['section']} was done already" for entry in asked if entry["section"] in done
+        ]
+        first = next((entry for entry in asked if entry["section"] == cut), None)
         if first is not None and not first["force"]:
-            found.append(f"the scan of {cut} was not thorough")
+            found.append(f"the scan of section {cut}, which was cut off, was not thorough")
+        done, cut = _progress(life, done, cut)
     return found
+
+
+def _progress(life: Life, done: set[int], cut: int | None) -> tuple[set[int], int | None]:
+    """Return which sections are done after *life*, and which one was in hand, by the facts alone."""
+    for fact in life.facts:
+        match fact:
+            case e.SectionStarted():
+                cut = fact.section.id
+            case e.SectionFinished(report=report) if report.outcome is Outcome.DONE:
+                done, cut = done | {fact.section.id}, None
+            case _:
+                continue
+    return done, cut

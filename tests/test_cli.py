@@ -303,7 +303,7 @@ def test_wrong_options_of_the_demo_are_told_at_once(tmp_path):
     assert shown.stderr.splitlines() == [
         "--library: 'huge' is not one of small, reference",
         "--events: 'xml' is not one of auto, jsonl, text",
-        "--fault: 'flood' is not one of mount-death",
+        "--fault: 'flood' is not one of mount-death, hung, unmounted, unreadable, vanished, emptied",
         "--keep is for the temporary directory: with --data everything is kept anyway",
         "--data: file is not a directory",
     ]

@@ -289,3 +289,22 @@ async def test_a_server_that_names_no_directory_is_known_by_the_library_it_has_o
             while not runtime.scanners():  # noqa: ASYNC110 - a young process does not show its arguments yet
                 await anyio.sleep(0.02)
         assert [scanner.section for scanner in runtime.scanners()] == [7]  # told by its parent
+
+
+async def test_a_server_that_a_killed_supervisor_has_started_is_ours_and_is_stopped(place: Path) -> None:
+    def runtime(state_dir: Path) -> LocalRuntime:
+        return LocalRuntime(
+            config_dir=place / "support" / "Plex Media Server",
+            command=(str(place / "Plex Media Server"),),
+            log=place / "logs" / "server.log",
+            state_dir=state_dir,
+        )
+
+    first, another, second = map(runtime, (place / "state", place / "another", place / "state"))
+    pid, scanner = await started(first)
+    assert (another.pid, another.owned) == (pid, False)
+    assert (second.pid, second.owned) == (pid, True)
+    assert "ready" in "".join(second.log_tail(20))
+    assert await second.stop(10) is None  # its exit code is told to nobody but its parent
+    await holds(lambda: first.pid is None)
+    assert state(scanner) in {"", "Z"}

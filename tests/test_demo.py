@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from plexsuper.cli import commands
+from plexsuper.demo_faults import FAULTS
 from plexsuper.stream import schema
 from tests.leaks import mounts_of_media
 from tests.real_run import processes_of
@@ -196,16 +198,38 @@ def test_on_a_terminal_the_demo_on_a_mount_is_a_live_view_that_ends_with_the_sum
 
 @pytest.mark.fuse
 @pytest.mark.lesson("L40", "L19")
-def test_the_demo_shows_a_mount_that_dies_and_comes_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", ["mount-death", "unreadable"])
+def test_the_demo_shows_how_storage_fails_in_a_scan_and_nothing_is_lost(tmp_path: Path, fault: str) -> None:
     done = subprocess.run(
-        [*DEMO, "--fault", "mount-death", "--events", "jsonl"],
+        [*DEMO, "--fault", fault, "--events", "text"],
         env=environment(tmp_path / "tmp"),
         capture_output=True,
         check=True,
-        timeout=110,
+        timeout=150,
     )
-    lines = lines_of(done.stdout)
-    check(lines)
-    kinds = [line["type"] for line in lines]
-    assert kinds.index("mount.lost") < kinds.index("mount.recovering") < kinds.index("mount.restored")
+    said = done.stdout.decode()
+    assert re.search(r"^ *fault .*Plex frozen after \d+ ms", said, re.MULTILINE), said[-3000:]
+    assert re.search(r"^ *films +96 of 96 are in the library, 0 lost", said, re.MULTILINE), said[-3000:]
+    assert re.search(r"movies +96 +96", said), said[-3000:]
     assert list((tmp_path / "tmp").glob("plexsuper-*")) == []
+
+
+@pytest.mark.fuse
+def test_without_the_guard_the_demo_says_what_the_fault_has_cost(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*DEMO, "--fault", "unreadable", "--no-guard", "--events", "text"],
+        env=environment(tmp_path / "tmp"),
+        capture_output=True,
+        check=False,
+        timeout=150,
+    )
+    said = done.stdout.decode()
+    told = re.search(r"^ *films +(\d+) of 96 are in the library, (\d+) lost", said, re.MULTILINE)
+    assert told is not None, said[-3000:]
+    assert int(told[1]) + int(told[2]) == 96
+    assert int(told[2]) > 0
+    assert re.search(r"^ *guard +off", said, re.MULTILINE)
+
+
+def test_the_command_line_knows_the_names_of_all_faults() -> None:
+    assert tuple(FAULTS) == commands._FAULTS

@@ -31,6 +31,11 @@ exec(compile("def sim_nap(): time.sleep(0)", f"{Path(plexsuper.__file__).parent}
 
 def test_leaves_a_child(): pytest.child = subprocess.Popen(SLEEPER)
 def test_leaves_an_orphan(): subprocess.run([sys.executable, "-c", ORPHAN], check=True)
+def test_leaves_an_orphan_without_an_environment(tmp_path):
+    script = tmp_path / "sleeper.py"
+    script.write_text("import time; time.sleep(30)")
+    orphan = f"import subprocess; subprocess.Popen([{sys.executable!r}, {str(script)!r}], env={{}})"
+    subprocess.run([sys.executable, "-c", orphan], check=True)
 def test_leaves_a_thread():
     pytest.release = threading.Event()
     threading.Thread(target=pytest.release.wait, name="forgotten", daemon=True).start()
@@ -88,6 +93,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[s
     [
         pytest.param("leaves_a_child", r"process \d+: .+ -c import time; time.sleep\(30\)", id="child"),
         pytest.param("leaves_an_orphan", r"process \d+: .+ -c import time; time.sleep\(30\)", id="orphan"),
+        pytest.param(
+            "leaves_an_orphan_without_an_environment", r"process \d+: .+/sleeper.py", id="bare orphan"
+        ),
         pytest.param("leaves_a_thread", r"thread forgotten", id="thread"),
     ],
 )

@@ -106,6 +106,13 @@ def test_only_what_can_be_mended_from_outside_goes_on_after_a_verdict(verdict):
     assert past.ended_by == f"{verdict.value}: why"
 
 
+def test_a_run_that_found_no_room_for_its_archive_goes_on_and_one_whose_library_is_damaged_does_not():
+    damaged = past_of(*BEFORE, ended(Verdict.DATABASE))
+    unsaved = past_of(*BEFORE, through(Stage.EXPORT, Outcome.FAILED), ended(Verdict.DATABASE))
+    lost = past_of(*BEFORE, through(Stage.EXPORT, Outcome.FAILED), ended(Verdict.LOSS))
+    assert [why_not(past) == "" for past in (damaged, unsaved, lost)] == [False, True, False]
+
+
 def test_a_run_that_ended_before_its_database_was_in_place_begins_anew():
     past = past_of(STARTED, through(Stage.INPUTS), ended(Verdict.INTERRUPTED))
     assert why_not(past) == "it ended before anything was done that need not be done again"

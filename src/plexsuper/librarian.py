@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 
 from plexsuper import events as e
-from plexsuper.actions.database import check_database
+from plexsuper.actions.database import check_database, collect
 from plexsuper.actions.library import export, inject, judge, repair
 from plexsuper.actions.undo import revive, snapshot
 from plexsuper.database.revive.report import LostPart
@@ -67,8 +67,7 @@ class Librarian:
         if guard is None:
             return
         try:
-            with anyio.move_on_after(self._kit.settings.timing.goodbye):
-                await guard.account()
+            await guard.account(patience=self._kit.settings.timing.goodbye)
         except PlexsuperError as error:
             self._complain(str(error))
         if guard.trusted and self._snapshot is not None:
@@ -100,7 +99,9 @@ class Librarian:
         )
         missing = {part.part for part in revived.lost}
         guard.revived(removal.part for removal in doubtful if removal.part not in missing)
-        await guard.account()
+        await guard.account(patience=self._kit.settings.timing.goodbye)
+        if self._kit.library is not None:  # what was counted before has changed
+            self._kit.bus.publish(await collect(self._kit.library, when="after", reliable=True))
         return Outcome.DONE
 
     async def _mend(self) -> None:

@@ -9,6 +9,7 @@ import anyio
 
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
+from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.refresh import start_refresh, stop_refresh
@@ -24,6 +25,7 @@ from plexsuper.kit import Kit, patience
 from plexsuper.supervise import beside
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
 
+_AGAIN: Final = 1.0
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
 
 
@@ -45,7 +47,7 @@ class Phases:
         kit, phase = self._kit, order.phase
         about = self._sections[order.section.id]
         await persist(self._freezer.settle)
-        if note := await self._missing(about):
+        if note := await self._proved(about):
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
         if phase is Phase.SCAN:
             await mind_viewers(kit.plex, kit.bus.publish, wait=False)
@@ -70,6 +72,17 @@ class Phases:
         )
         return _GONE.format(", ".join(gone)) if gone else ""
 
+    async def _proved(self, about: Section) -> str:
+        """Do what `_missing` does; storage that does not serve is given its patience before `StorageError` is raised."""
+        ends = anyio.current_time() + self._kit.settings.media.patience
+        while True:
+            try:
+                return await self._missing(about)
+            except StorageError:
+                if anyio.current_time() >= ends:
+                    raise
+            await anyio.sleep(_AGAIN)
+
     async def _call_off(self, call_off: Callable[[], Awaitable[None]]) -> None:
         if self._freezer.frozen:
             self._freezer.owe(call_off)
@@ -91,31 +104,44 @@ class Phases:
         )
 
     async def _guarded(self, request: Request, about: Section) -> PhaseReport:
-        """Carry *request* out while the section is watched; after a scan, account for what it has removed."""
-        guard, publish = self._kit.guard, self._kit.bus.publish
+        """Carry *request* out while the section is watched, and account for what it has lost meanwhile."""
+        guard = self._kit.guard
         if guard is None or not guard.ward(about).admitted:
             return await carry_out(request, self._kit.bus)
         began = anyio.current_time()
-        async with beside(publish, "guard", guard.ward(about).watch().run):
-            report = await carry_out(request, self._kit.bus)
-        if request.phase is not Phase.SCAN or report.outcome not in (Outcome.DONE, Outcome.SKIPPED):
+        report = await self._watched(request, about, guard)
+        if report.outcome not in (Outcome.DONE, Outcome.SKIPPED):
             return report
-        await guard.verify(about, partial(self._heal, request))
+        if request.phase is not Phase.SCAN and not await guard.ward(about).has_lost_more():
+            return report  # somebody else may have had it scanned
+        await guard.verify(about, partial(self._heal, about, guard, request.attempt))
         if self._kit.settings.guard.empty_trash:
             await guard.ward(about).empty_trash(self._kit.plex)
         return replace(report, seconds=anyio.current_time() - began)
 
-    async def _heal(self, request: Request, folders: tuple[str, ...]) -> None:
+    async def _watched(self, request: Request, about: Section, guard: Guard) -> PhaseReport:
+        async with beside(self._kit.bus.publish, "guard", guard.ward(about).watch().run):
+            return await carry_out(request, self._kit.bus)
+
+    async def _heal(self, about: Section, guard: Guard, attempt: int, folders: tuple[str, ...]) -> None:
         """Scan *folders* of the section again; if there are none, all of it, into every folder."""
-        plex, section = self._kit.plex, request.section.id
-        if missing := await self._missing(self._sections[section]):  # a scan would remove more
-            raise StorageError(missing)
+        plex, ref = self._kit.plex, SectionRef(id=about.id, title=about.title)
+        await self._require(about)  # a scan would remove more
 
         async def ask() -> None:
             for folder in folders or (None,):
-                await plex.scan(section, force=folder is None, path=folder)
+                await plex.scan(about.id, force=folder is None, path=folder)
 
-        await carry_out(replace(request, ask=ask, forced=not folders), self._kit.bus)
+        scan = self._request(RunPhase(ref, Phase.SCAN, attempt), about)
+        await self._watched(replace(scan, ask=ask, forced=not folders), about, guard)
+
+    async def _require(self, about: Section) -> None:
+        """Raise `StorageError` when the storage, or a location, is not there within the patience for it."""
+        ends = anyio.current_time() + self._kit.settings.media.patience
+        while missing := await self._proved(about):
+            if anyio.current_time() >= ends:
+                raise StorageError(missing)
+            await anyio.sleep(_AGAIN)
 
     def _forced(self, order: RunPhase) -> bool:
         deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Never
 
 import anyio
 
+from plexsuper.clients.probe import ContentProbe
 from plexsuper.decisions.orders import Monitor
 from plexsuper.kit import Kit
 from plexsuper.monitors.container import watch_container
@@ -16,6 +18,7 @@ from plexsuper.monitors.progress import watch_progress
 from plexsuper.monitors.scanner import watch_scanners
 from plexsuper.monitors.server import watch_server
 from plexsuper.monitors.storage import pace_of, watch_storage
+from plexsuper.monitors.view import watch_view
 from plexsuper.supervise import supervise
 
 
@@ -38,8 +41,28 @@ class Watches:
         }
 
     async def _watch_frost(self) -> Never:
-        limit = self._kit.settings.guard.frozen_at_most
-        await watch_frost(self._kit.bus.publish, freezer=self._kit.freezer, limit=limit)
+        kit = self._kit
+        frost = partial(
+            watch_frost, kit.bus.publish, freezer=kit.freezer, limit=kit.settings.guard.frozen_at_most
+        )
+        if kit.container is None:
+            await frost()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(frost)
+            await watch_view(
+                kit.bus.publish,
+                freezer=kit.freezer,
+                open_probe=self._inside,
+                deadline=kit.settings.media.deadline,
+            )
+        raise AssertionError("neither of them ends")
+
+    def _inside(self) -> ContentProbe:
+        """Return a probe that looks at the storage as the container sees it, without asking the engine."""
+        kit = self._kit
+        seen = kit.settings.plex.docker.media or str(kit.settings.media.path)
+        samples = () if kit.mount is None else kit.mount.canaries.names
+        return ContentProbe(Path(kit.runtime.inside(seen)), samples=samples)
 
     async def _watch_mount(self) -> Never:
         media, mount = self._kit.settings.media, self._kit.mount

@@ -169,3 +169,19 @@ async def test_without_a_terminal_and_without_a_claim_nothing_is_started_and_the
         assert "plex.tv/claim" in events[-1]["data"]["detail"]
         assert "plex.allow_unclaimed" in events[-1]["data"]["detail"]
         assert docker("ps", "--all", "--quiet", "--filter", f"name={here.name}") == ""
+
+
+async def test_a_dry_run_shows_the_limits_that_its_container_would_have(engine, images):
+    async with lab(engine, images) as here:
+        code, events = run(
+            here, settings(here), "run", "--dry-run", "--events", "jsonl", PLEX_CLAIM="claim-secretword"
+        )
+        assert code == 0, events[-5:]
+        (planned,) = [event["data"]["steps"] for event in events if event["type"] == "run.planned"]
+        (start,) = [step for step in planned if "or start it with" in step]
+        assert re.search(
+            rf"the container {here.name} of {here.image} \(at most [\d.]+ [GM]iB memory and [\d.]+ [GM]iB swap, "
+            r"[\d.]+ processors\)$",
+            start,
+        )
+        assert docker("ps", "--all", "--quiet", "--filter", f"name={here.name}") == ""

@@ -4,13 +4,14 @@ The scanner of the simulated Plex is as careless as it can be: it removes whatev
 """
 
 import os
+import shutil
 import signal
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from plexsuper.simulator.layout import Layout
 from plexsuper.simulator.real import free_port
 from plexsuper.simulator.shelves import Shelf, write_library
 from plexsuper.simulator.truth import load
-from tests.real_run import Line, RealRun, processes_of
+from tests.real_run import RealRun, processes_of
 from tests.real_simulator import QUICK
 from tests.storage.stack import Stack
 
@@ -42,12 +43,12 @@ class Scene:
 
     stack: Stack
     run: RealRun
-    title: str
+    place: str
 
     @property
     def folder(self) -> Path:
         """The section's folder in the bucket."""
-        return self.stack.bucket / self.title
+        return self.stack.bucket / self.place
 
     @property
     def rclone(self) -> int:
@@ -64,25 +65,32 @@ async def nothing(_: Scene) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """A section of so many films and what its storage does: at its first scan, or between its gate and that scan."""
+    """A section of so many films, and what its storage does.
+
+    `moment` is when that begins: in the section's first scan, between its gate and that scan, or when the mount is made;
+    it is healed so many seconds after it has been felt.
+    """
 
     name: str
     strike: Deed
     heal: Deed = nothing
-    films: int = 60
-    moment: Literal["scan", "gate"] = "scan"
-    delay: float = 0.3
-    felt: Callable[[Line], bool] = field(default=lambda line: line["type"] == "plex.frozen")
+    films: int = 50
+    moment: Literal["scan", "gate", "mount"] = "scan"
+    lasts: float = 0.5
 
     @property
-    def shelf_name(self) -> str:
-        return self.name.title()
+    def title(self) -> str:
+        return self.name.capitalize()
+
+    @property
+    def place(self) -> str:
+        """Where it is in the bucket; what must not be listed before its time lies deep, where no probe looks."""
+        return f"Attic/Old/{self.title}" if self.moment == "mount" else self.title
 
 
 def shelf(stack: Stack, chapter: Chapter) -> Shelf:
     """Return the section of *chapter* as Plex knows it."""
-    title = chapter.shelf_name
-    return Shelf(title, SectionType.MOVIE, known=chapter.films, root=str(stack.point / title))
+    return Shelf(chapter.title, SectionType.MOVIE, known=chapter.films, root=str(stack.point / chapter.place))
 
 
 def furnish(stack: Stack, chapters: Iterable[Chapter]) -> None:
@@ -104,7 +112,7 @@ def tables(stack: Stack, *knobs: str, media: dict[str, Any] | None = None, **gua
     """Return the settings of a run that only scans, on a mount of its own unless *media* says otherwise."""
     port = free_port()
     argv = [sys.executable, "-m", "plexsuper.simulator", "--data", str(stack.root / "data")]
-    argv += ["--port", str(port)]
+    argv += ["--port", str(port), "--time-scale", "2"]
     argv += [word for knob in (*QUICK, *CARELESS, *knobs) for word in ("--knob", knob)]
     own = {
         "path": str(stack.point),
@@ -124,6 +132,7 @@ def tables(stack: Stack, *knobs: str, media: dict[str, Any] | None = None, **gua
         },
         "library": {"check": "quick"},
         "guard": guard,
+        "timing": {"quiet_window": 1.0, "poll_every": 2.0},
     }
 
 
@@ -151,30 +160,46 @@ async def wait(run: RealRun, holds: Callable[[], Any], what: str, within: float 
 
 async def play(stack: Stack, run: RealRun, chapters: Iterable[Chapter]) -> None:
     """Let every chapter's fault strike in its section, and heal it when it has been felt."""
-    for number, chapter in enumerate(chapters, 1):
-        scene = Scene(stack, run, chapter.shelf_name)
-        title = scene.title
-        recorded = partial(_told, run, lambda line, t=title: line["type"] == "guard.recorded" and _of(line, t))
-        scanning = partial(_scans, stack, number)
-        await wait(run, recorded if chapter.moment == "gate" else scanning, f"{title} at work")
+    scenes = [
+        (number, chapter, Scene(stack, run, chapter.place)) for number, chapter in enumerate(chapters, 1)
+    ]
+    await wait(run, lambda: run.of("mount.ready"), "a mount")
+    for _, chapter, scene in scenes:
+        if chapter.moment == "mount":
+            await chapter.strike(scene)
+    for number, chapter, scene in scenes:
         if chapter.moment == "scan":
-            await anyio.sleep(chapter.delay)
-        seen = len(run.lines)
-        await chapter.strike(scene)
-        await wait(run, lambda c=chapter, n=seen: any(map(c.felt, run.lines[n:])), f"{title} felt")
+            await wait(run, partial(scans, stack, number), f"{chapter.title} at work")
+            await anyio.sleep(_INTO)
+        elif chapter.moment == "gate":
+            await wait(run, partial(_told, run, "guard.recorded", chapter.title), f"{chapter.title} recorded")
+        if chapter.moment != "mount":
+            await chapter.strike(scene)
+        await wait(run, partial(_told, run, "plex.frozen", chapter.title), f"{chapter.title} frozen")
+        await anyio.sleep(chapter.lasts)
         await chapter.heal(scene)
 
 
-def _told(run: RealRun, wanted: Callable[[Line], bool]) -> bool:
-    return any(map(wanted, run.lines))
+_INTO = 0.3
 
 
-def _of(line: Line, title: str) -> bool:
-    return bool((line.get("section") or {}).get("title") == title)
+def _told(run: RealRun, type_: str, title: str) -> bool:
+    return any((line.get("section") or {}).get("title") == title for line in run.of(type_))
 
 
-def _scans(stack: Stack, section: int) -> bool:
+def scans(stack: Stack, section: int) -> bool:
+    """Say whether Plex has begun to scan a section."""
     return any(entry["what"] == "scan.started" and entry["section"] == section for entry in truth(stack))
+
+
+def counts(run: RealRun) -> dict[str, dict[str, int]]:
+    """Return for each section what became of its removals in the end, without the noughts."""
+    last = {
+        line["data"]["section"]["title"]: line["data"]["counts"]
+        for line in run.of("library.verified")
+        if line["data"]["section"]
+    }
+    return {title: {fate: n for fate, n in found.items() if n} for title, found in last.items()}
 
 
 def live(stack: Stack) -> dict[str, int]:
@@ -253,6 +278,13 @@ async def fill_bucket(scene: Scene) -> None:
     await undelete_bucket(scene)
 
 
+async def delete_some(scene: Scene) -> None:
+    """Really delete three films, rename a folder, and go on with what storage may do by itself."""
+    for number in (3, 5, 7):
+        shutil.rmtree(scene.folder / f"Film {number} (2001)")
+    (scene.folder / "Film 9 (2001)").rename(scene.folder / "Film Nine (2001)")
+
+
 async def hide_half(scene: Scene) -> None:
     """Let the mount list only half of the section's folders, for good: its listings are kept for days."""
     hidden = sorted(scene.folder.iterdir())[::2]
@@ -261,7 +293,7 @@ async def hide_half(scene: Scene) -> None:
     for folder in hidden:
         folder.rename(aside / folder.name)
     await anyio.sleep(1.2)  # the S3 server of the test keeps its own listings for a second
-    await anyio.run_process(["ls", str(scene.stack.point / scene.title)])
+    await anyio.run_process(["ls", str(scene.stack.point / scene.place)])
     for folder in hidden:
         (aside / folder.name).rename(folder)
     aside.rmdir()

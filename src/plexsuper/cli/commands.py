@@ -181,6 +181,16 @@ def schema() -> None:
     typer.echo(json.dumps(of_events(), indent=2, ensure_ascii=False))
 
 
+_FAULTS = (
+    "mount-death",
+    "hung",
+    "unmounted",
+    "unreadable",
+    "vanished",
+    "emptied",
+)  # demo_faults.FAULTS, unloaded
+
+
 @app.command()
 def demo(
     *,
@@ -195,8 +205,11 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary directory.")] = False,
     fault: Annotated[
         str | None,
-        typer.Option("--fault", metavar="NAME", help="mount-death: kill the mount during the first scan."),
+        typer.Option("--fault", metavar="NAME", help=f"Let storage fail in a scan: {', '.join(_FAULTS)}."),
     ] = None,
+    no_guard: Annotated[
+        bool, typer.Option("--no-guard", help="Without the guard the fault costs what it costs.")
+    ] = False,
 ) -> None:
     """Show a whole run against the embedded Plex."""
     wrong = [
@@ -207,8 +220,12 @@ def demo(
         )
         if value not in choices
     ]
-    if fault not in (None, "mount-death"):
-        wrong.append(f"--fault: {fault!r} is not one of mount-death")
+    if fault not in (None, *_FAULTS):
+        wrong.append(f"--fault: {fault!r} is not one of {', '.join(_FAULTS)}")
+    if fault is not None and library != "small":
+        wrong.append("--fault brings a library of its own: leave --library out")
+    if no_guard and fault is None:
+        wrong.append("--no-guard shows nothing without a --fault")
     if data is not None and keep:
         wrong.append("--keep is for the temporary directory: with --data everything is kept anyway")
     if data is not None and data.exists() and not data.is_dir():
@@ -218,7 +235,14 @@ def demo(
     from plexsuper.demo import run_demo  # noqa: PLC0415 - the simulator: --help must not load it
 
     raise typer.Exit(
-        run_demo(library=library, events=cast("Format", events), data=data, keep=keep, fault=fault)
+        run_demo(
+            library=library,
+            events=cast("Format", events),
+            data=data,
+            keep=keep,
+            fault=fault,
+            guarded=not no_guard,
+        )
     )
 
 
@@ -236,6 +260,14 @@ def db(ctx: typer.Context) -> None:
     from plexsuper.cli.database import app as database  # noqa: PLC0415 - its own commands: --help must not load it
 
     raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def deploy(ctx: typer.Context) -> None:
+    """Put the library of an archive into another Plex."""
+    from plexsuper.cli.deploy import app as deployment  # noqa: PLC0415 - network and database: --help must not load them
+
+    raise typer.Exit(deployment(args=ctx.args, prog_name="plexsuper deploy", standalone_mode=False) or 0)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

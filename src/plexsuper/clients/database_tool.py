@@ -51,9 +51,12 @@ async def run_tool(verb: str, *arguments: str | Path) -> Any:
     if code not in _RESULTS or not out.strip():
         raise DatabaseError(f"`plexsuper db {verb}` failed: {said[-_SAID:].strip() or f'exit code {code}'}")
     try:
-        return json.loads(out)
+        result = json.loads(out)
     except ValueError as error:
         raise DatabaseError(f"`plexsuper db {verb}` said something unreadable: {out[:200]!r}") from error
+    if isinstance(result, dict) and "error" in result:
+        raise DatabaseError(f"`plexsuper db {verb}` failed: {result['error']}")
+    return result
 
 
 async def _run(argv: Sequence[str]) -> tuple[int, bytes, str]:

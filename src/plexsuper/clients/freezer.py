@@ -11,8 +11,8 @@ from plexsuper.clients.runtime import Runtime
 from plexsuper.errors import PlexsuperError
 from plexsuper.events import MonitorCrashed, PlexFrozen, PlexThawed
 
-Holder: TypeAlias = Literal["storage", "removals"]
-"""Who wants Plex to stand still; it goes on when nobody does."""
+Holder: TypeAlias = Literal["storage", "removals", "view"]
+"""Who wants Plex to stand still; it goes on when nobody does. `view`: its container may not see the storage yet."""
 
 
 class Freezer:
@@ -39,6 +39,10 @@ class Freezer:
         """For how many seconds Plex has stood still in all."""
         return self._spent + (anyio.current_time() - self._since if self._held else 0.0)
 
+    def waits_for(self, holder: Holder) -> bool:
+        """Whether Plex stands still for *holder* alone."""
+        return self.frozen and self._holders == {holder}
+
     def freeze(self, holder: Holder, reason: str, *, end_scan: bool = False) -> None:
         """Stop every process of Plex where it is, within milliseconds, and tell. Never raises.
 
@@ -64,7 +68,10 @@ class Freezer:
     def thaw(self, holder: Holder, *, needless: bool = False) -> None:
         """Let go on what was frozen, unless somebody else still wants it to stand still."""
         self._holders.discard(holder)
-        if self._holders or not self._held:
+        if not self._held:
+            return
+        if self._holders:
+            self._tell()
             return
         held, self._held = self._held, ()
         after = anyio.current_time() - self._since

@@ -193,7 +193,8 @@ class LocalRuntime:
 
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
-        if self._log is not None and self.owned and (found := tail(self._log, lines)):
+        started = self._child is not None or self.owned  # its last words count
+        if self._log is not None and started and (found := tail(self._log, lines)):
             return found
         return () if self._config_dir is None else tail(PlexPaths.found(self._config_dir).server_log, lines)
 

@@ -1,6 +1,7 @@
 """Asks storage itself whether files are there, each by its exact name, past every cache of the mount."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -27,6 +28,10 @@ class Lookup(Protocol):
 
     async def find(self, paths: Sequence[str]) -> dict[str, Presence]:
         """Return for each of *paths* whether it is there; never raises because storage fails: then it is unknown."""
+        ...
+
+    async def forget(self) -> None:
+        """Let the mount forget what it has listed of the section, as far as that can be asked; never raises."""
         ...
 
 
@@ -102,6 +107,16 @@ class RemoteLookup:
         found |= {path: answers[name] for path, name in names.items()}
         doubts = await self._doubts(asked, [path for path in paths if found[path] == GONE])
         return {path: doubts.get(path, found[path]) for path in paths}
+
+    async def forget(self) -> None:
+        """See `Lookup.forget`: a listing that a failing backend gave stays wrong as long as the mount remembers it."""
+        names = [self._name(location) for location in self._locations]
+        control = self._control()
+        if control is not None and names:
+            with suppress(
+                BackendRefused, BackendSilent, ControlAway
+            ):  # then no scan heals it, and the copy does
+                await control.forget([name.rstrip("/") for name in names if name is not None], self._deadline)
 
     async def _ask_all(self, asked: "_Round", names: Collection[str]) -> dict[str, Presence]:
         folders: dict[str, list[str]] = {}

@@ -69,6 +69,9 @@ class MountLookup:
             return dict.fromkeys(paths, unknown(why))
         return {path: found[path] for path in paths}
 
+    async def forget(self) -> None:
+        """See `Lookup.forget`: a mount that is not ours cannot be asked for that."""
+
     async def _unproved(self) -> str:
         """Say why the storage cannot be believed now; empty: it has been proved by content."""
         why = ""

@@ -85,9 +85,13 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Thaw:
-    """Let Plex go on; `needless`: what it was frozen for did not come true."""
+    """Let Plex go on; `needless`: what it was frozen for did not come true.
+
+    `proved`: storage was proved on this host; in the clean-up Plex goes on all the same, without its scanners.
+    """
 
     needless: bool = False
+    proved: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,7 +365,7 @@ class Plan:
         for stage, undoes in _CLEAN_UP.items():
             if undoes in plan.begun and stage not in plan.done and plan._wanted(stage, ending):
                 thaw = (
-                    (Thaw(),) if plan.frozen else ()
+                    (Thaw(proved=False),) if plan.frozen else ()
                 )  # Plex has to answer once more; its scanners are ended
                 plan, orders = replace(plan, frozen=False)._order_stage(stage)
                 return plan, (*thaw, *orders)

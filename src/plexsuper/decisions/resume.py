@@ -1,8 +1,8 @@
 """May a run that ended go on? A pure fold over what its journal holds, and the rule.
 
 A run that was killed may go on. One that ended by itself may go on when what ended it can be mended from outside
-(a signal, storage, Plex, a defect) and its database had been put in place and found sound. One that came to its end, lost
-entries, or changed nothing yet is never taken up again.
+(a signal, storage, Plex, a defect) and its database had been put in place and found sound, or when nothing was missing
+but room for its archive. One that came to its end, lost entries, or changed nothing yet is never taken up again.
 """
 
 import json
@@ -38,7 +38,7 @@ class PastRun:
 
     `done` are the sections that came through everything (not those set aside: they are tried again), each with its last
     report; `chosen` is how many there were to do. `interrupted` is the section in hand when it ended. `ended_by` says
-    in words what ended it.
+    in words what ended it. `unsaved`: everything was done, but the library could not be written out (a full disk).
     """
 
     run: str
@@ -49,6 +49,7 @@ class PastRun:
     interrupted: SectionRef | None = None
     stages: frozenset[Stage] = field(default_factory=frozenset)
     injected: bool = False
+    unsaved: bool = False
     snapshot: str | None = None
     verdict: Verdict | None = None
     exit_code: int | None = None
@@ -78,6 +79,8 @@ def why_not(past: PastRun) -> str:
     """Say why *past* may not go on, as the end of "it cannot go on: …"; empty when it may."""
     if past.verdict is None or (past.verdict in MENDABLE and past.database_done):
         return ""
+    if past.verdict is Verdict.DATABASE and past.unsaved:
+        return ""
     if past.verdict in MENDABLE:
         return "it ended before anything was done that need not be done again"
     return _WHY_NOT.get(past.verdict, "it ended before it changed anything")
@@ -105,7 +108,9 @@ _WHY_NOT: Final = {
 def _with(past: PastRun, fact: e.Event) -> PastRun:
     match fact:
         case e.RunStarted() | e.RunResumed():
-            return replace(past, verdict=None, exit_code=None, ended_by="it was killed")
+            return replace(past, verdict=None, exit_code=None, unsaved=False, ended_by="it was killed")
+        case e.StageFinished(stage=Stage.EXPORT, outcome=Outcome.FAILED):
+            return replace(past, unsaved=True)
         case e.StageFinished(outcome=Outcome.DONE | Outcome.SKIPPED):
             return replace(past, stages=past.stages | {fact.stage})
         case e.LibraryInjected():

@@ -103,7 +103,7 @@ class Senses:
         """The kernel tells of every mount and unmount on this host within a millisecond."""
         with MountTable() as table:
             while True:
-                if not self._storage.generations.shows(self._generation):
+                if self._storage.current is self._generation and not self._storage.shown:
                     attached = self._storage.generations.attached()
                     what = f"{attached[-1].kind} is mounted there" if attached else "nothing is mounted there"
                     self._feed(Unmounted(f"{self._storage.point}: {what}"))

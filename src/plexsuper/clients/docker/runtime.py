@@ -90,7 +90,7 @@ class DockerRuntime:
     async def adopt(self) -> Adopted | None:
         """Take over the container if it runs and is what the settings mean; None when it has to be started.
 
-        One that a supervisor had frozen before it died is thawed. Raises what `Container.fit` raises.
+        One that a supervisor had frozen before it died is thawed, but for its scanners: they end. Raises what `Container.fit` raises.
         """
         found = await self.container.fit()
         if found is None:
@@ -99,6 +99,8 @@ class DockerRuntime:
         self._hold(found)
         self.adopted = True
         thawed = self._frost.thaw_left()
+        if thawed:
+            self.end_scanners()  # they would go on with what they have not found
         self._old_kills = self._processes.oom_kills() or 0
         lines = await self.container.log(_KEPT_LINES)
         self._told = lines[-1].stamp if lines else ""

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -89,6 +89,10 @@ class Control:
             "operations/list", {"fs": self._remote, "remote": path, "opt": options}, deadline
         )
         return tuple(_entry(item) for item in answer.get("list") or ())
+
+    async def forget(self, folders: Sequence[str], deadline: float) -> None:
+        """Let the mount list *folders* and everything below them anew when somebody looks; the backend is not asked now."""
+        await self._ask("vfs/forget", {f"dir{n}": folder for n, folder in enumerate(folders)}, deadline)
 
     async def core_stats(self, deadline: float) -> CoreStats:
         """Return rclone's counters."""

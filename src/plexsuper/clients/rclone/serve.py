@@ -38,13 +38,16 @@ async def serve_s3(
     log: Path,
     access_key: str = "PLEXSUPERDEMO000001",
     secret_key: str = "for-loopback-only-0001",  # noqa: S107 - it guards nothing
+    port: int = 0,
 ) -> AsyncIterator[S3Server]:
     """Serve the directories in *tree* as buckets for as long as the block lasts; changes show after a second.
+
+    Without a *port* a free one is taken.
 
     Raises:
         StorageError: this rclone cannot do that (older than 1.65), or it ended.
     """
-    command = [rclone.path, "serve", "s3", str(tree), "--addr=127.0.0.1:0", "--read-only"]
+    command = [rclone.path, "serve", "s3", str(tree), f"--addr=127.0.0.1:{port}", "--read-only"]
     command += ["--dir-cache-time=1s", "--config="]
     environment = rclone_environment({"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'})
     tail = LogTail(str(log))
@@ -52,8 +55,8 @@ async def serve_s3(
     child = await anyio.to_thread.run_sync(spawn, command, environment, log)
     process = OwnProcess(child)
     try:
-        port = await _port(process, tail)
-        yield S3Server(port=port, access_key=access_key, secret_key=secret_key, child=child)
+        found = await _port(process, tail)
+        yield S3Server(port=found, access_key=access_key, secret_key=secret_key, child=child)
     finally:
         with anyio.CancelScope(shield=True):
             await end_process(process)

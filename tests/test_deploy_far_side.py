@@ -1,0 +1,362 @@
+"""Proves what the shell script on the other machine does: receive, exchange, undo, and finish after a crash."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from plexsuper.clients.far_side.remote import Target, parse_target
+from plexsuper.database.archive import export_archive
+from plexsuper.database.files import LIBRARY
+from plexsuper.database.shipping import Codec, choose_codec
+from plexsuper.deploy import Order, deploy
+from plexsuper.errors import PreflightError, ServerAway, SettingsError
+from tests.database_library import files_of, held_open, library_content, library_with_files
+from tests.elsewhere import DATED, KEPT, beside, exported, names, send, until
+
+MEMBERS = (f"Plug-in Support/Databases/{LIBRARY}",)
+
+MV = """#!/bin/sh
+# Counts the changes of the filesystem, and kills the shell that asks for one: before it is done, or after it.
+count=$(($(cat "$STEPS/count") + 1))
+echo "$count" >"$STEPS/count"
+if [ "$count" = "$DIE_BEFORE" ]; then kill -9 "$PPID"; exit 1; fi
+/bin/{tool} "$@"
+status=$?
+if [ "$count" = "$DIE_AFTER" ]; then kill -9 "$PPID"; fi
+exit "$status"
+"""
+
+
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory):
+    """An archive, and the content of its databases."""
+    return exported(tmp_path_factory.mktemp("source"))
+
+
+class Steps:
+    """Tools of the far side that end its shell, like a kill -9, at one of its steps."""
+
+    def __init__(self, home, monkeypatch, *, exchange):
+        self.home = home
+        self._patch = monkeypatch
+        home.mkdir()
+        for tool in ("mv", "rm"):
+            self._put(tool, MV.replace("{tool}", tool))
+        if not exchange:
+            self._put("python3", "#!/bin/sh\nexit 1\n")
+            self._put(
+                "mv",
+                MV.replace("{tool}", "mv").replace("count=", '[ "$1" != --exchange ] || exit 1\ncount=', 1),
+            )
+        monkeypatch.setenv("PATH", f"{home}:{os.environ['PATH']}")
+        monkeypatch.setenv("STEPS", str(home))
+        self.spare()
+
+    def _put(self, tool, text):
+        (self.home / tool).write_text(text)
+        (self.home / tool).chmod(0o755)
+
+    def die(self, step, when):
+        (self.home / "count").write_text("0")
+        self._patch.setenv(f"DIE_{when}", str(step))
+
+    def spare(self):
+        (self.home / "count").write_text("0")
+        for when in ("BEFORE", "AFTER"):
+            self._patch.setenv(f"DIE_{when}", "never")
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
+@pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
+def test_a_swap_killed_at_each_of_its_steps_is_undone_or_completed(
+    tmp_path, archived, monkeypatch, when, exchange
+):
+    ends = set()
+    steps = Steps(tmp_path / "steps", monkeypatch, exchange=exchange)
+    for step in range(1, 40):
+        support = tmp_path / str(step)
+        old = make_old(support)
+        side = beside(support)
+        send(side, archived[0])
+        steps.die(step, when)
+        finished = tried(side, "swap", "then")
+        steps.spare()
+        assert whole(support, old, archived[1], exchange=exchange)
+        if finished:
+            break
+        side.call("settle", "finish", ticket="t")
+        now = library_content(support / "Plug-in Support/Databases")
+        assert now in (old, archived[1])
+        assert settled(support)
+        ends.add("old" if now == old else "new")
+    else:
+        pytest.fail("the swap never came to its end")
+    assert step > 4
+    assert ends == {"old", "new"}
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
+@pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
+def test_an_undoing_killed_at_each_of_its_steps_ends_with_the_old_library(
+    tmp_path, archived, monkeypatch, when, exchange
+):
+    steps = Steps(tmp_path / "steps", monkeypatch, exchange=exchange)
+    for step in range(1, 40):
+        support = tmp_path / str(step)
+        old = make_old(support)
+        side = beside(support)
+        send(side, archived[0])
+        side.call("swap", "then", ticket="t")
+        steps.die(step, when)
+        finished = tried(side, "settle", "undo")
+        steps.spare()
+        assert whole(support, old, archived[1], exchange=exchange)
+        side.call("settle", "undo", ticket="t")
+        now = library_content(support / "Plug-in Support/Databases")
+        assert settled(support)
+        assert now == old
+        if finished:
+            assert step > 4
+            return
+    pytest.fail("it never came to its end")
+
+
+def make_old(support):
+    databases = library_with_files(support, "/Media/a.mkv")
+    (databases / DATED).write_bytes(b"a dated copy of Plex")
+    return library_content(databases)
+
+
+def tried(side, *arguments):
+    """Say whether the verb came to its end."""
+    try:
+        side.call(*arguments, ticket="t")
+    except ServerAway as error:
+        return "was killed (signal 9)" not in str(error)
+    return True
+
+
+def whole(support, old, new, *, exchange):
+    """Say whether the old or the new library is in place; where directories cannot be exchanged, somewhere."""
+    databases = support / "Plug-in Support/Databases"
+    if exchange or databases.exists():
+        return library_content(databases) in (old, new)
+    places = [path.parent for path in support.rglob(LIBRARY)]
+    return {library_content(place) for place in places} == {old, new}
+
+
+def settled(support):
+    """Say whether nothing of a deployment is left, but for the kept databases."""
+    databases = support / "Plug-in Support/Databases"
+    hidden = [path.name for path in databases.iterdir() if path.name.startswith(".")]
+    return not hidden and (databases / DATED).exists() and set(names(support)) <= {"then"}
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_where_zstd_is_missing_the_stream_is_repacked(tmp_path, archived, zstd):
+    archive, content = archived
+    databases = library_with_files(tmp_path, "/Media/a.mkv")
+    assert choose_codec(archive, zstd=zstd) is (Codec.ZSTD if zstd else Codec.GZIP)
+    side = beside(tmp_path)
+    send(side, archive, zstd=zstd)
+    assert side.call("swap", "then", ticket="t") == ""
+    assert library_content(databases) == content
+
+
+def test_what_plex_made_between_two_renames_is_moved_aside(tmp_path, archived, monkeypatch):
+    """Without an exchange in one step there is a moment without databases, in which somebody may start Plex."""
+    steps = Steps(tmp_path / "steps", monkeypatch, exchange=False)
+    old = make_old(tmp_path / "plex")
+    side = beside(tmp_path / "plex")
+    send(side, archived[0])
+    databases = tmp_path / "plex/Plug-in Support/Databases"
+    step = 0
+    while databases.exists():
+        step += 1
+        steps.die(step, "AFTER")
+        assert not tried(side, "swap", "then")
+        steps.spare()
+        if databases.exists():
+            side.call("settle", "finish", ticket="t")
+            assert library_content(databases) == old
+            send(side, archived[0])
+    library_with_files(tmp_path / "plex", "/Media/made-anew.mkv")
+    side.call("settle", "finish", ticket="t")
+    assert library_content(databases) == old
+    assert files_of(tmp_path / "plex" / KEPT / "then-made-meanwhile") == [b"/Media/made-anew.mkv"]
+
+
+def test_pictures_move_with_the_databases_and_back(tmp_path):
+    source, there = tmp_path / "source", tmp_path / "there"
+    for home, text in ((source, "new"), (there, "old")):
+        library_with_files(home, f"/Media/{text}.mkv")
+        (home / "Metadata").mkdir()
+        (home / "Metadata" / "poster.jpg").write_text(text)
+    (source / "Media").mkdir()
+    (source / "Media" / "index.bif").write_text("new")
+    archive = tmp_path / "library.tar.gz"
+    export_archive(source / "Plug-in Support/Databases", archive, bundles=True)
+    side = beside(there)
+    send(side, archive)
+    side.call("swap", "then", ticket="t")
+    assert (there / "Metadata/poster.jpg").read_text() == "new"
+    assert (there / "Media/index.bif").read_text() == "new"
+    assert (there / KEPT / "then/Metadata/poster.jpg").read_text() == "old"
+    side.call("settle", "undo", ticket="t")
+    assert (there / "Metadata/poster.jpg").read_text() == "old"
+    assert not (there / "Media").exists()
+    assert files_of(there / "Plug-in Support/Databases") == [b"/Media/old.mkv"]
+    assert names(there) == []
+
+
+@pytest.mark.lesson("F08")
+def test_a_log_that_plex_left_is_kept_with_its_database(tmp_path, archived):
+    databases = library_with_files(tmp_path, "/Media/a.mkv")
+    (databases / f"{LIBRARY}-wal").write_bytes(b"frames")
+    side = beside(tmp_path)
+    send(side, archived[0])
+    assert side.call("swap", "then", ticket="t") == "log\n"
+    assert (tmp_path / KEPT / "then" / f"{LIBRARY}-wal").read_bytes() == b"frames"
+    assert not (databases / f"{LIBRARY}-wal").exists()
+
+
+def test_databases_that_somebody_has_open_are_not_swapped(tmp_path, archived):
+    databases = library_with_files(tmp_path, "/Media/a.mkv")
+    side = beside(tmp_path)
+    send(side, archived[0])
+    with held_open(databases / LIBRARY), pytest.raises(PreflightError, match="has the databases open"):
+        side.call("swap", "then", ticket="t")
+    assert files_of(databases) == [b"/Media/a.mkv"]
+
+
+def test_only_the_deployment_that_came_last_may_swap_or_undo(tmp_path, archived):
+    databases = library_with_files(tmp_path, "/Media/a.mkv")
+    side = beside(tmp_path)
+    send(side, archived[0])
+    send(side, archived[0], ticket="another")
+    with pytest.raises(PreflightError, match="another deployment has taken over"):
+        side.call("swap", "then", ticket="t")
+    assert files_of(databases) == [b"/Media/a.mkv"]
+    side.call("swap", "then", ticket="another")
+    for verb in (("settle", "undo"), ("confirm",)):
+        with pytest.raises(PreflightError, match="another deployment has taken over"):
+            side.call(*verb, ticket="t")
+    with pytest.raises(PreflightError, match="a deployment is under way, or was interrupted"):
+        send(side, archived[0])
+    assert library_content(databases) == archived[1]
+    side.call("confirm", ticket="another")
+    assert names(tmp_path) == ["then"]
+
+
+def test_a_swap_waits_for_the_end_of_what_a_lost_connection_left_running(tmp_path, archived):
+    """The lock is the one that plexsuper itself takes beside the databases."""
+    databases = library_with_files(tmp_path, "/Media/a.mkv")
+    side = beside(tmp_path)
+    send(side, archived[0])
+    lock = tmp_path / KEPT / ".lock"
+    with subprocess.Popen(
+        ["flock", str(lock), "sh", "-c", "echo held; read -r line"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as rival:
+        assert rival.stdout is not None
+        assert rival.stdin is not None
+        assert rival.stdout.readline() == b"held\n"
+        with subprocess.Popen(
+            ["sh", "-c", side._script, "plexsuper", "swap", str(tmp_path), "t", "then"]
+        ) as swap:
+            until(lambda: waits(swap.pid))
+            assert files_of(databases) == [b"/Media/a.mkv"]
+            rival.stdin.close()
+            assert swap.wait(20) == 0
+    assert library_content(databases) == archived[1]
+
+
+def waits(pid):
+    """Say whether a child of *pid* is blocked by a lock."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    blocked = Path("/proc/locks").read_text()
+    return any(f"-> FLOCK  ADVISORY  WRITE {child} " in blocked for child in children)
+
+
+def test_a_full_disk_there_is_told_before_anything_is_sent(tmp_path, archived):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)], check=False)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        (small / "Plug-in Support/Databases").mkdir(parents=True)
+        with pytest.raises(
+            PreflightError, match=r"no space: \d+ KiB needed in .*\nPlex there was not touched"
+        ):
+            deploy(Order(archive=archived[0], target=str(small)), say=print)
+        side = beside(small)
+        with pytest.raises(PreflightError, match="did not arrive whole"):
+            send(side, archived[0])
+        assert names(small) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_stream_that_is_cut_leaves_nothing(tmp_path, archived):
+    library_with_files(tmp_path, "/Media/a.mkv")
+    side = beside(tmp_path)
+    data = archived[0].read_bytes()
+    with pytest.raises(PreflightError, match="did not arrive whole"):
+        side.call("receive", "zstd", "1", "", *MEMBERS, ticket="t", feed=[data[: len(data) // 2]])
+    assert names(tmp_path) == []
+    with pytest.raises(PreflightError, match="differ from the manifest"):
+        side.call("receive", "zstd", "1", f"{'0' * 64}  {LIBRARY}", *MEMBERS, ticket="t", feed=[data])
+    assert names(tmp_path) == []
+
+
+def link(home):
+    (home / "Plug-in Support").mkdir()
+    (home / "Plug-in Support/Databases").symlink_to(home)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda home: None, "there is no Plug-in Support in"),
+        (lambda home: (home / "Plug-in Support").mkdir(), "there is no directory Databases in"),
+        (link, "is a link or a mount point"),
+    ],
+    ids=["nothing", "never started", "a link"],
+)
+def test_a_wrong_path_is_named(tmp_path, archived, damage, message):
+    damage(tmp_path)
+    with pytest.raises(PreflightError, match=message):
+        deploy(Order(archive=archived[0], target=str(tmp_path)), say=print)
+
+
+def test_a_tool_that_is_missing_there_is_named(tmp_path, monkeypatch):
+    library_with_files(tmp_path, "/Media/a.mkv")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("sh", "tar", "gzip", "sha256sum", "df", "sed"):
+        (tools / tool).symlink_to(f"/bin/{tool}")
+    monkeypatch.setenv("PATH", str(tools))
+    with pytest.raises(PreflightError, match="flock is missing on this machine: install it"):
+        beside(tmp_path).call("look")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("me@host:/srv/Plex Media Server", Target("me@host", "/srv/Plex Media Server")),
+        ("me@[::1]:/srv", Target("me@::1", "/srv")),
+        ("/a:b/c", Target(None, "/a:b/c")),
+    ],
+)
+def test_a_target_is_a_host_with_a_path_or_a_directory(text, target):
+    assert parse_target(text) == target
+
+
+@pytest.mark.parametrize("text", ["-oProxyCommand=x:/srv", "host:relative"])
+def test_a_target_that_ssh_would_misread_is_refused(text):
+    with pytest.raises(SettingsError):
+        parse_target(text)

@@ -1,0 +1,100 @@
+"""Whole runs in which storage, Plex and people do their worst at random moments: nothing is lost, and all that is told is true."""
+
+from dataclasses import replace
+
+import pytest
+
+from plexsuper import events as e
+from plexsuper.actions.guard.ward import Ward
+from plexsuper.decisions.verification import Checked
+from plexsuper.errors import ExitCode
+from plexsuper.kinds import SectionType
+from plexsuper.simulator.knobs import Knobs
+from plexsuper.simulator.shelves import Shelf
+from tests.story_chaos import ANCHORS, CHANGES, FAULTS, MEDDLING, Chaos, Deed, draw
+from tests.story_chaos_findings import findings
+from tests.story_chaos_world import play_chaos
+
+SEEDS = range(100)
+CHUNK = 10
+FILMS = Shelf("Films", SectionType.MOVIE, known=40)
+
+CLASSIC = Chaos(
+    seed=0,
+    shelves=(FILMS,),
+    knobs=Knobs(file_seconds=0.05),
+    deeds=(Deed(anchor="scanning", nth=1, delay=0.5, kind="lose", path=FILMS.folder, seconds=20.0),),
+    owned=True,
+    undo=True,
+    remote=False,
+    settings={"plex": {"command": ("plex",)}, "media": {"every": 600.0}, "run": {"quick": True}},
+)
+"""Files that cannot be found for twenty seconds in the middle of a scan, with a monitor that looks too seldom."""
+
+
+@pytest.mark.slow
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize("first", SEEDS[::CHUNK])
+def test_in_every_chaos_nothing_is_lost_and_all_that_is_told_is_true(tmp_path, first):
+    faults = {}
+    for seed in range(first, first + CHUNK):
+        chaos = draw(seed)
+        faults[seed] = findings(chaos, *play_chaos(chaos, tmp_path))
+    assert {seed: found for seed, found in faults.items() if found} == {}
+
+
+def test_the_chaos_reaches_everything_that_can_happen():
+    drawn = [draw(seed) for seed in SEEDS]
+    deeds = [deed for chaos in drawn for deed in chaos.deeds]
+    assert {deed.kind for deed in deeds} == {*FAULTS, *CHANGES, *MEDDLING}
+    assert {deed.anchor for deed in deeds} == {*ANCHORS}
+    for name in ("root_missing", "root_failing", "root_empty", "folder_missing", "folder_failing"):
+        assert {getattr(chaos.knobs, name) for chaos in drawn} == {"keep", "remove"}, name
+    assert {chaos.knobs.file_returns for chaos in drawn} == {"restored", "stays"}
+    for name in ("owned", "undo", "remote"):
+        assert {getattr(chaos, name) for chaos in drawn} == {False, True}, name
+
+
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize("file_returns", ["restored", "stays"])
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_a_scan_does_not_take_back_comes_out_of_the_copy(tmp_path, file_returns, remote):
+    chaos = replace(CLASSIC, knobs=CLASSIC.knobs.but(file_returns=file_returns), remote=remote)
+    story, record = play_chaos(chaos, tmp_path)
+    assert findings(chaos, story, record) == []
+    assert record.live_after >= record.live_before.keys()
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ExitCode.DONE
+    revived = story.of(e.LibraryRevived)
+    assert (len(revived) == 1) == (file_returns == "stays")
+    assert {removal.fate for removal in story.removals} == {"restored" if revived else "healed"}
+
+
+def test_whoever_believes_storage_that_does_not_answer_is_caught(tmp_path, monkeypatch):
+    async def hasty(ward: Ward, until: float = 0.0) -> Checked:
+        return Checked(tuple([(row, "confirmed") async for row in ward._vanished()]))
+
+    monkeypatch.setattr(Ward, "_check", hasty)
+    chaos = replace(CLASSIC, settings={**CLASSIC.settings, "guard": {"budget": 1000}})
+    found = findings(chaos, *play_chaos(chaos, tmp_path))
+    assert any(fault.startswith("confirmed, but it is in storage") for fault in found)
+    assert any(fault.startswith("lost and not told") for fault in found)
+
+
+def test_whoever_scans_storage_that_was_not_proved_is_caught(tmp_path, monkeypatch):
+    monkeypatch.setattr(Ward, "_require_canary", Ward.has_lost_more)
+    monkeypatch.setattr("plexsuper.phases.Phases._missing", Ward.has_lost_more)
+
+    async def nothing(*_: object) -> str:
+        return ""
+
+    monkeypatch.setattr("plexsuper.phases.Phases._missing", nothing)
+    root = replace(CLASSIC.deeds[0], path="/media", seconds=300.0)
+    chaos = replace(CLASSIC, deeds=(root,), settings={**CLASSIC.settings, "guard": {"budget": 1000}})
+    found = findings(chaos, *play_chaos(chaos, tmp_path))
+    assert any("on storage that failed its last look" in fault for fault in found)
+
+
+def test_a_seed_always_plays_the_same_run(tmp_path):
+    once, again = (play_chaos(draw(7), tmp_path / name)[0] for name in ("once", "again"))
+    assert once.times == again.times
