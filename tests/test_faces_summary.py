@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from plexsuper import events as e
-from plexsuper.examples import MISHAPS, RUN, envelopes
+from plexsuper.examples import MISHAPS, MOVIES, RUN, envelopes
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.summary import as_text
 from plexsuper.kinds import SectionType
@@ -15,6 +15,7 @@ from plexsuper.terms import (
     Outcome,
     Phase,
     PhaseReport,
+    RemovalCounts,
     Section,
     SectionRef,
     SectionReport,
@@ -194,3 +195,31 @@ def test_only_the_last_warnings_are_repeated():
     rows = as_text(picture_of(*lost)).splitlines()
     assert " last warnings (52 more before)" in rows
     assert [row.split()[3] for row in rows if "is lost" in row] == [f"/m{n}" for n in range(52, 60)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ((e.LibraryVerified(section=MOVIES, counts=RemovalCounts()),), None),
+        (
+            (
+                e.PlexFrozen(processes=3, seconds=0.001, reason="the mount died"),
+                e.PlexThawed(processes=3, after=0.3),
+                e.LibraryVerified(section=MOVIES, counts=RemovalCounts(healed=22, confirmed=1)),
+            ),
+            "✔ 1 really deleted, 22 healed by a scan; nothing is lost; Plex was frozen once, for 0.3 s in all",
+        ),
+        (
+            (e.LibraryVerified(section=MOVIES, counts=RemovalCounts(lost=2, unknown=1)),),
+            "✘ 1 in doubt, 2 LOST; NOT everything is safe",
+        ),
+    ],
+)
+def test_the_summary_says_what_became_of_every_entry_that_vanished(facts, said):
+    shown = as_text(picture_of(*facts), width=100)
+    found = [
+        line.strip()
+        for line in shown.splitlines()
+        if "lost;" in line or "is lost" in line or "NOT everything" in line
+    ]
+    assert found == ([] if said is None else [said])

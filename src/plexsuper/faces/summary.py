@@ -12,7 +12,7 @@ from plexsuper import events as e
 from plexsuper.faces import marks
 from plexsuper.faces.blocks import ended, paragraph
 from plexsuper.faces.guard_words import fates
-from plexsuper.faces.numbers import change, count, duration, number
+from plexsuper.faces.numbers import change, count, duration
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.vocabulary import SHORT, VERDICTS
 from plexsuper.faces.words import plain
@@ -157,7 +157,8 @@ def _guard(picture: Picture) -> list[RenderableType]:
     )
     if frozen:
         stood = duration(picture.now.frozen_seconds)
-        text.append(f"; Plex was frozen {number(frozen, 'time')}, for {stood} in all", "dim")
+        often = "once" if frozen == 1 else f"{count(frozen)} times"
+        text.append(f"; Plex was frozen {often}, for {stood} in all", "dim")
     return [Text(), text]
 
 
