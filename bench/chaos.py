@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from plexsuper.simulator.knobs import Knobs
+from plexsuper.terms import Fate
 from tests.story_chaos import Chaos, draw
 from tests.story_chaos_findings import findings
 from tests.story_chaos_world import play_chaos
@@ -23,7 +24,9 @@ class Played:
     faults: list[str]
     code: str
     seconds: float
-    fates: Counter[str]
+    fates: Counter[Fate]
+    ghosts: int = 0
+    """Entries that came out of the copy although their files are gone: storage did not answer."""
 
 
 def main() -> int:
@@ -45,8 +48,11 @@ def _played(seed: int) -> Played:
             return Played(seed, [f"{type(error).__name__}: {error}"], "none", 0.0, Counter())
         assert story.conclusion is not None
         fates = Counter(removal.fate for removal in story.removals)
+        ghosts = sum(
+            removal.fate == "restored" and removal.file not in record.stored for removal in story.removals
+        )
         faults = findings(chaos, story, record)
-        return Played(seed, faults, story.conclusion.exit_code.name, story.times[-1], fates)
+        return Played(seed, faults, story.conclusion.exit_code.name, story.times[-1], fates, ghosts)
 
 
 def _many(first: int, count: int, jobs: int) -> int:
@@ -57,10 +63,12 @@ def _many(first: int, count: int, jobs: int) -> int:
     for run in failed:
         more = f"  (and {len(run.faults) - 1} more)" if run.faults[1:] else ""
         print(f"seed {run.seed}: {run.faults[0]:.200}{more}")
-    fates: Counter[str] = sum((run.fates for run in runs), Counter())
+    fates: Counter[Fate] = sum((run.fates for run in runs), Counter())
     print(f"{count} runs, {len(failed)} failed, {time.perf_counter() - began:.0f} s")
+    for run in [run for run in runs if run.fates["lost"]]:
+        print(f"seed {run.seed} lost {run.fates['lost']}: a server that was not ours to stop, or no copy")
     print("exit codes:", dict(Counter(run.code for run in runs)))
-    print("fates:", dict(fates))
+    print("fates:", dict(fates), "| restored though really gone:", sum(run.ghosts for run in runs))
     ranked = sorted(run.seconds for run in runs)
     print(f"virtual seconds: median {ranked[len(ranked) // 2]:.0f}, longest {ranked[-1]:.0f}")
     return 1 if failed else 0

@@ -1,12 +1,15 @@
 """Another Plex to deploy to: a simulated one started and stopped by shell scripts, and a real sshd in front of it."""
 
+import atexit
 import contextlib
+import functools
 import os
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,9 +71,7 @@ class Elsewhere:
         }
         for name, text in (("start", _START), ("stop", _STOP)):
             (home / name).write_text(text.format(**words))
-        self.run("start")
-        self.await_answer()
-        self.run("stop")
+        shutil.copytree(_lived_in(), self.layout.data)
         self.old = library_content(self.layout.databases)
         (self.layout.databases / DATED).write_bytes(b"a dated copy of Plex")
         self.run("start")
@@ -94,13 +95,8 @@ class Elsewhere:
         subprocess.run(["sh", str(self.home / what)], check=True)
 
     def await_answer(self) -> Identity:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return ask_identity(self.url)
-            except ServerError:
-                assert time.monotonic() < end, (self.home / "output").read_text()[-2000:]
-                time.sleep(0.02)
+        until(lambda: _answers(self.url))
+        return ask_identity(self.url)
 
     def content(self) -> tuple[str, str]:
         """Stop the server, and return what its databases hold."""
@@ -109,6 +105,31 @@ class Elsewhere:
 
     def kept(self) -> list[str]:
         return names(self.layout.support)
+
+
+@functools.cache
+def _lived_in() -> Path:
+    """Return what a server has left that has run once: made by one, and shared by all tests."""
+    home = Path(tempfile.mkdtemp(prefix="plexsuper-elsewhere-"))
+    atexit.register(shutil.rmtree, home)
+    port = free_port()
+    command = [sys.executable, "-m", "plexsuper.simulator", "--data", str(home / "data"), "--port", str(port)]
+    command += [word for knob in QUICK for word in ("--knob", knob)]
+    with (
+        (home / "output").open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as server,
+    ):
+        until(lambda: _answers(f"http://127.0.0.1:{port}"))
+        server.terminate()
+    return home / "data"
+
+
+def _answers(url: str) -> bool:
+    try:
+        ask_identity(url)
+    except ServerError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -131,7 +152,7 @@ def exported(home: Path) -> tuple[Path, tuple[str, str]]:
 
 def names(support: Path) -> list[str]:
     """Return what lies beside the databases, but for the lock."""
-    return sorted(path.name for path in (support / KEPT).iterdir() if path.name != ".lock")
+    return sorted(path.name for path in (support / KEPT).glob("*") if path.name != ".lock")
 
 
 def beside(support: Path) -> FarSide:

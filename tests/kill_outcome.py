@@ -45,7 +45,9 @@ def names_in(here: Place) -> set[str]:
     """Return what lies in the places where plexsuper works, but for its runs and the tests' own output."""
     state = {f"state/{entry.name}" for entry in here.state.iterdir()} if here.state.exists() else set()
     databases = here.paths.databases
-    beside = {f"databases/../{e.name}" for e in databases.parent.iterdir()}
+    beside = {
+        f"databases/../{e.name}" for e in databases.parent.iterdir() if not e.name.endswith(".snapshots")
+    }
     inside = {f"databases/{e.name}" for e in databases.iterdir() if not e.name.endswith(("-wal", "-shm"))}
     snapshots = {
         f"snapshots/{e.name}"

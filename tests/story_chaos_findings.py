@@ -47,6 +47,8 @@ def _told(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
                 yield f"{removal.fate}, but it is in storage: {removal.file}"
             case "lost" if not stored:
                 yield f"lost, but it is not in storage: {removal.file}"
+            case "lost" if chaos.owned and chaos.undo:
+                yield f"lost, but there is a copy, and Plex was ours to stop: {removal.file}"
             case "lost" if live:
                 yield f"lost, but it is live: {removal.file}"
             case "healed" | "restored" if stored and not live:
@@ -101,7 +103,7 @@ def _scans(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
         if any(at - 2 * chaos.knobs.answer_delay <= when <= at for when in stops):
             continue  # it was on its way when Plex was frozen
         sent = at - chaos.knobs.answer_delay - chaos.knobs.jitter
-        looks = [(when, good) for when, good in record.looks if when <= at]
+        looks = [(when, good) for when, good in record.looks if when <= at + 1e-6]
         seen = {looks[-1][1] if looks else False, next((g for w, g in reversed(looks) if w <= sent), False)}
         if True not in seen:
             yield f"a scan of section {section} was asked for at {at:.2f} on storage that failed its last look"

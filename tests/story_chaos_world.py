@@ -292,6 +292,7 @@ def play_chaos(chaos: Chaos, state_dir: Path) -> tuple[Story, Record]:
 
         return look_up
 
+    settings: dict[str, Any] = dict(chaos.settings)
     story = play(
         *chaos.shelves,
         meanwhile=world.meanwhile,
@@ -304,6 +305,6 @@ def play_chaos(chaos: Chaos, state_dir: Path) -> tuple[Story, Record]:
         lookups=lookups if chaos.remote else None,
         state_dir=state_dir,
         patience=30.0,
-        **chaos.settings,
+        **settings,
     )
     return story, world.record

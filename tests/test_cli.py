@@ -304,9 +304,20 @@ def test_wrong_options_of_the_demo_are_told_at_once(tmp_path):
         "--library: 'huge' is not one of small, reference",
         "--events: 'xml' is not one of auto, jsonl, text",
         "--fault: 'flood' is not one of mount-death, hung, unmounted, unreadable, vanished, emptied",
+        "--fault brings a library of its own: leave --library out",
         "--keep is for the temporary directory: with --data everything is kept anyway",
         "--data: file is not a directory",
     ]
+
+
+def test_options_of_the_demo_that_show_nothing_together_are_told():
+    shown = invoke("demo", "--no-guard")
+    assert (shown.exit_code, shown.stderr) == (2, "--no-guard shows nothing without a --fault\n")
+    shown = invoke("demo", "--fault", "hung", "--library", "reference")
+    assert (shown.exit_code, shown.stderr) == (
+        2,
+        "--fault brings a library of its own: leave --library out\n",
+    )
 
 
 def test_the_simulator_gets_its_arguments_and_its_own_help():

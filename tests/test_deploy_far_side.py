@@ -1,6 +1,7 @@
 """Proves what the shell script on the other machine does: receive, exchange, undo, and finish after a crash."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from plexsuper.clients.far_side.remote import Target, parse_target
 from plexsuper.database.archive import export_archive
-from plexsuper.database.files import LIBRARY
+from plexsuper.database.files import BLOBS, DATABASES, LIBRARY
 from plexsuper.database.shipping import Codec, choose_codec
 from plexsuper.deploy import Order, deploy
 from plexsuper.errors import PreflightError, ServerAway, SettingsError
@@ -35,6 +36,17 @@ def archived(tmp_path_factory):
     return exported(tmp_path_factory.mktemp("source"))
 
 
+@pytest.fixture(scope="module")
+def received(tmp_path_factory):
+    """A Plex directory in which a new library waits to be swapped in, and the old and the new one as `state` gives them."""
+    home = tmp_path_factory.mktemp("received")
+    new = library_with_files(home / "source", "/Media/new.mkv")
+    export_archive(new, home / "library.tar.gz")
+    old = make_old(home / "plex")
+    send(beside(home / "plex"), home / "library.tar.gz")
+    return home / "plex", state(old), state(new)
+
+
 class Steps:
     """Tools of the far side that end its shell, like a kill -9, at one of its steps."""
 
@@ -44,6 +56,7 @@ class Steps:
         home.mkdir()
         for tool in ("mv", "rm"):
             self._put(tool, MV.replace("{tool}", tool))
+        self._put("sync", "#!/bin/sh\n")  # a killed shell loses nothing that it has written
         if not exchange:
             self._put("python3", "#!/bin/sh\nexit 1\n")
             self._put(
@@ -71,24 +84,24 @@ class Steps:
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
 @pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
 def test_a_swap_killed_at_each_of_its_steps_is_undone_or_completed(
-    tmp_path, archived, monkeypatch, when, exchange
+    tmp_path, received, monkeypatch, when, exchange
 ):
+    template, old, new = received
     ends = set()
     steps = Steps(tmp_path / "steps", monkeypatch, exchange=exchange)
     for step in range(1, 40):
         support = tmp_path / str(step)
-        old = make_old(support)
+        shutil.copytree(template, support)
         side = beside(support)
-        send(side, archived[0])
         steps.die(step, when)
         finished = tried(side, "swap", "then")
         steps.spare()
-        assert whole(support, old, archived[1], exchange=exchange)
+        assert whole(support, old, new, exchange=exchange)
         if finished:
             break
         side.call("settle", "finish", ticket="t")
-        now = library_content(support / "Plug-in Support/Databases")
-        assert now in (old, archived[1])
+        now = state(support / DATABASES)
+        assert now in (old, new)
         assert settled(support)
         ends.add("old" if now == old else "new")
     else:
@@ -100,21 +113,21 @@ def test_a_swap_killed_at_each_of_its_steps_is_undone_or_completed(
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
 @pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
 def test_an_undoing_killed_at_each_of_its_steps_ends_with_the_old_library(
-    tmp_path, archived, monkeypatch, when, exchange
+    tmp_path, received, monkeypatch, when, exchange
 ):
+    template, old, new = received
     steps = Steps(tmp_path / "steps", monkeypatch, exchange=exchange)
     for step in range(1, 40):
         support = tmp_path / str(step)
-        old = make_old(support)
+        shutil.copytree(template, support)
         side = beside(support)
-        send(side, archived[0])
         side.call("swap", "then", ticket="t")
         steps.die(step, when)
         finished = tried(side, "settle", "undo")
         steps.spare()
-        assert whole(support, old, archived[1], exchange=exchange)
+        assert whole(support, old, new, exchange=exchange)
         side.call("settle", "undo", ticket="t")
-        now = library_content(support / "Plug-in Support/Databases")
+        now = state(support / DATABASES)
         assert settled(support)
         assert now == old
         if finished:
@@ -124,9 +137,14 @@ def test_an_undoing_killed_at_each_of_its_steps_ends_with_the_old_library(
 
 
 def make_old(support):
-    databases = library_with_files(support, "/Media/a.mkv")
+    databases = library_with_files(support, "/Media/old.mkv")
     (databases / DATED).write_bytes(b"a dated copy of Plex")
-    return library_content(databases)
+    return databases
+
+
+def state(databases):
+    """Return the bytes of both databases; nothing here opens them."""
+    return (databases / LIBRARY).read_bytes(), (databases / BLOBS).read_bytes()
 
 
 def tried(side, *arguments):
@@ -139,17 +157,16 @@ def tried(side, *arguments):
 
 
 def whole(support, old, new, *, exchange):
-    """Say whether the old or the new library is in place; where directories cannot be exchanged, somewhere."""
-    databases = support / "Plug-in Support/Databases"
+    """Say whether the old or the new library is in place; where directories cannot be exchanged, both are somewhere."""
+    databases = support / DATABASES
     if exchange or databases.exists():
-        return library_content(databases) in (old, new)
-    places = [path.parent for path in support.rglob(LIBRARY)]
-    return {library_content(place) for place in places} == {old, new}
+        return state(databases) in (old, new)
+    return {state(path.parent) for path in support.rglob(LIBRARY)} == {old, new}
 
 
 def settled(support):
     """Say whether nothing of a deployment is left, but for the kept databases."""
-    databases = support / "Plug-in Support/Databases"
+    databases = support / DATABASES
     hidden = [path.name for path in databases.iterdir() if path.name.startswith(".")]
     return not hidden and (databases / DATED).exists() and set(names(support)) <= {"then"}
 
@@ -165,27 +182,22 @@ def test_where_zstd_is_missing_the_stream_is_repacked(tmp_path, archived, zstd):
     assert library_content(databases) == content
 
 
-def test_what_plex_made_between_two_renames_is_moved_aside(tmp_path, archived, monkeypatch):
+def test_what_plex_made_between_two_renames_is_moved_aside(tmp_path, received, monkeypatch):
     """Without an exchange in one step there is a moment without databases, in which somebody may start Plex."""
+    template, old, _ = received
     steps = Steps(tmp_path / "steps", monkeypatch, exchange=False)
-    old = make_old(tmp_path / "plex")
-    side = beside(tmp_path / "plex")
-    send(side, archived[0])
-    databases = tmp_path / "plex/Plug-in Support/Databases"
-    step = 0
-    while databases.exists():
-        step += 1
+    for step in range(1, 40):
+        support = tmp_path / str(step)
+        shutil.copytree(template, support)
         steps.die(step, "AFTER")
-        assert not tried(side, "swap", "then")
+        assert not tried(beside(support), "swap", "then")
         steps.spare()
-        if databases.exists():
-            side.call("settle", "finish", ticket="t")
-            assert library_content(databases) == old
-            send(side, archived[0])
-    library_with_files(tmp_path / "plex", "/Media/made-anew.mkv")
-    side.call("settle", "finish", ticket="t")
-    assert library_content(databases) == old
-    assert files_of(tmp_path / "plex" / KEPT / "then-made-meanwhile") == [b"/Media/made-anew.mkv"]
+        if not (support / DATABASES).exists():
+            break
+    library_with_files(support, "/Media/made-anew.mkv")
+    beside(support).call("settle", "finish", ticket="t")
+    assert state(support / DATABASES) == old
+    assert files_of(support / KEPT / "then-made-meanwhile") == [b"/Media/made-anew.mkv"]
 
 
 def test_pictures_move_with_the_databases_and_back(tmp_path):

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
 
 from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.probe import ContentProbe
-from plexsuper.clients.runtime import Runtime
 from plexsuper.events import Event, MonitorCrashed, PlexThawed
 from plexsuper.monitors.view import watch_view
+
+if TYPE_CHECKING:
+    from plexsuper.clients.runtime import Runtime
 
 
 class Pair:

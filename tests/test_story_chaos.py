@@ -9,6 +9,7 @@ from plexsuper.actions.guard.ward import Ward
 from plexsuper.decisions.verification import Checked
 from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
+from plexsuper.phases import Phases
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
 from tests.story_chaos import ANCHORS, CHANGES, FAULTS, MEDDLING, Chaos, Deed, draw
@@ -82,13 +83,11 @@ def test_whoever_believes_storage_that_does_not_answer_is_caught(tmp_path, monke
 
 
 def test_whoever_scans_storage_that_was_not_proved_is_caught(tmp_path, monkeypatch):
-    monkeypatch.setattr(Ward, "_require_canary", Ward.has_lost_more)
-    monkeypatch.setattr("plexsuper.phases.Phases._missing", Ward.has_lost_more)
-
     async def nothing(*_: object) -> str:
         return ""
 
-    monkeypatch.setattr("plexsuper.phases.Phases._missing", nothing)
+    monkeypatch.setattr(Ward, "_require_canary", nothing)
+    monkeypatch.setattr(Phases, "_missing", nothing)
     root = replace(CLASSIC.deeds[0], path="/media", seconds=300.0)
     chaos = replace(CLASSIC, deeds=(root,), settings={**CLASSIC.settings, "guard": {"budget": 1000}})
     found = findings(chaos, *play_chaos(chaos, tmp_path))

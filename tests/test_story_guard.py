@@ -76,6 +76,8 @@ def test_files_that_are_really_deleted_are_confirmed_and_stay_removed(tmp_path):
     assert {removal.fate for removal in story.removals} == {"confirmed"}
 
 
+@pytest.mark.lesson("L46")
+@pytest.mark.lesson("F02")
 def test_a_section_whose_files_are_not_where_the_library_says_is_not_scanned(tmp_path):
     async def move(story: Story) -> None:
         await story.until(e.TokenFound)
@@ -150,3 +152,21 @@ def test_people_who_watch_are_named_and_waited_for_if_that_is_wanted(tmp_path, w
     found = story.of(e.ViewersFound)[0]
     assert (found.viewers, found.waiting) == (("anna: The Long Film",), waits)
     assert (story.at(e.PrefsQuieted) >= 100.0) is waits
+
+
+@pytest.mark.lesson("F02")
+def test_the_stale_share_of_a_section_is_told_before_its_scan_by_name(tmp_path):
+    async def rename(story: Story) -> None:
+        await story.until(e.TokenFound)
+        tree = story.world.tree
+        for file in tree.files("/media")[:20]:
+            folder, _, name = file.rpartition("/")
+            tree.remove_folder(folder)
+            tree.add(f"{folder} renamed/{name}")
+
+    story = play(FILMS, state_dir=tmp_path, meanwhile=rename, media=BLIND, guard={"sample": 224})
+    (gated,) = story.of(e.GuardGated)
+    assert (gated.sampled, gated.found, gated.passed) == (224, 204, True)
+    assert gated.missing[0].startswith("/media/Films/Film 0 (2001)/")
+    assert story.at(e.GuardGated) <= story.world.truth.of("scan.asked")[0]["mono"]
+    assert verified(story).lost == 0

@@ -136,7 +136,8 @@ class _Deed:
                 with interrupts.held():
                     self._put_back(url, error)
                 raise
-            self._confirm()
+            with interrupts.held():
+                self._confirm()
         return Deployment(
             target=order.target,
             kept=f"Plug-in Support/Databases.snapshots/{self._name}",

@@ -134,8 +134,8 @@ class Librarian:
         if kit.past is not None and kit.past.database_done:
             return  # scans have been at it since: a copy of now would not be what was there before
         into = paths.databases.with_name(f"{paths.databases.name}.plexsuper-{place.name}")
-        if await anyio.Path(into).exists():  # complete, and from before the first scan: a run that was killed took it
-            self._snapshot = into
+        if await anyio.Path(into).exists():
+            self._snapshot = into  # whole, and from before the first scan: a killed process took it
             return
         began = anyio.current_time()
         try:

@@ -119,7 +119,7 @@ async def test_a_container_that_does_not_see_the_new_mount_stays_frozen_until_it
     async with stack({"readme.txt": 10}) as there, lab(engine, images, films=0) as here:
         furnish(there, here)
         await there.serve()
-        wanted = tables(there, here) | {"guard": {"frozen_at_most": 6.0}}
+        wanted = tables(there, here) | {"guard": {"frozen_at_most": 12.0}}
         with running(there.root, wanted, "--quick", DOCKER_HOST=engine, **SECRETS) as run:
             await in_a_scan(run)
             init = docker("inspect", "--format", "{{.State.Pid}}", here.name)

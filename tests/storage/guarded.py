@@ -44,6 +44,7 @@ class Scene:
     stack: Stack
     run: RealRun
     place: str
+    pid: int = 0
 
     @property
     def folder(self) -> Path:
@@ -52,8 +53,8 @@ class Scene:
 
     @property
     def rclone(self) -> int:
-        """The process that serves the mount."""
-        return max(rclones(self.stack.root))
+        """The process that serves the mount; looking for it takes a while, so that who measures knows it before."""
+        return self.pid or max(rclones(self.stack.root))
 
 
 Deed = Callable[[Scene], Coroutine[Any, Any, None]]

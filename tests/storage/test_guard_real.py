@@ -92,6 +92,12 @@ async def test_storage_that_fails_in_the_middle_of_scans_costs_nothing_and_what_
         assert (killed.pop("confirmed"), killed.pop("moved")) == (3, 1)
         assert {fate for fates in (killed, *found.values()) for fate in fates} <= {"healed"}
         assert found["Half listed"]["healed"] >= 20
+        hung = [
+            line["data"]["reason"]
+            for line in run.of("mount.lost")
+            if (line["section"] or {}).get("title") == "Stopped"
+        ]
+        assert hung == ["hung"]  # the mount that is replaced was not taken away by somebody
         gone = {Path(file).parent.name for file in trashed(here)}
         assert gone == {f"Film {number} (2001)" for number in (3, 5, 7, 9)}
         assert run.of("prefs.restored")[0]["data"].get("withheld", []) == []

@@ -230,3 +230,25 @@ async def test_a_mount_that_is_not_ours_is_believed_only_while_it_is_proved(faul
             assert kinds(await lookup.find(names)) == ["unknown", "unknown"]
         finally:
             await probe.aclose()
+
+
+async def test_a_listing_that_a_failing_backend_gave_is_forgotten_and_made_anew() -> None:
+    film = f"{PLEX}/Films/Cube (1997)/Cube.mkv"
+    async with stack(FILES) as built:
+        folder, aside = built.bucket / "Films" / "Cube (1997)", built.root / "aside"
+        folder.rename(aside)
+        async with looking(built) as lookup:
+            seen = built.point / "Films"
+            assert "Cube (1997)" not in await names(seen)
+            aside.rename(folder)
+            await anyio.sleep(1.2)  # so long the S3 server remembers its own listing
+            assert "Cube (1997)" not in await names(seen)  # the mount remembers it for days
+            assert await lookup.find([film]) == {film: PRESENT}
+            await lookup.forget()
+            assert "Cube (1997)" in await names(seen)
+            assert await names(seen / "Cube (1997)") == ["Cube.mkv"]
+
+
+async def names(folder: Path) -> list[str]:
+    listed = await anyio.run_process(["ls", str(folder)])
+    return sorted(listed.stdout.decode().splitlines())

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import Final
 
 import anyio
 import typer
@@ -17,6 +18,8 @@ from plexsuper.events import PreflightFinding
 from plexsuper.faces.checklist import checklist
 from plexsuper.redact import Redactor
 from plexsuper.storage_settings import probe_of
+
+_NEXT: Final = "Next: `plexsuper run --dry-run`, with the same options, shows what a run would do."
 
 
 def check_up(settings: Settings, *, as_json: bool) -> int:
@@ -55,4 +58,6 @@ def _as_json(settings: Settings, findings: Sequence[PreflightFinding], code: Exi
 def _as_table(findings: Sequence[PreflightFinding]) -> str:
     width = shutil.get_terminal_size((120, 24)).columns
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    return "\n".join(checklist(findings, width=width, colour=colour))
+    lines = [*checklist(findings, width=width, colour=colour)]
+    ready = not any(finding.severity == "error" for finding in findings)
+    return "\n".join([*lines, _NEXT] if ready else lines)

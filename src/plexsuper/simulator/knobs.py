@@ -90,7 +90,8 @@ class Knobs:
         Literal["keep", "remove"], Fact("D", "items of a folder that gives an error")
     ] = "keep"
     file_failing: Annotated[
-        Literal["keep", "remove"], Fact("C", "a file that is listed but cannot be read; remove: each one is read")
+        Literal["keep", "remove"],
+        Fact("C", "a file that is listed but cannot be read; remove: each one is read"),
     ] = "keep"
     available_flips: Annotated[bool, Fact("D", "a location that cannot be listed is marked unavailable")] = (
         True

@@ -41,11 +41,11 @@ read_journal() {
   if [ -f "$journal" ]; then read -r deed owner name <"$journal"; fi
 }
 write_journal() {
-  echo "$1" >"$journal.new"
-  mv "$journal.new" "$journal"
+  echo "$1" >"$home/.deploy-journal"
+  mv "$home/.deploy-journal" "$journal"
   flush
 }
-flush() { if command -v sync >/dev/null 2>&1; then sync; fi; }
+flush() { sync -f . 2>/dev/null || sync; }
 taken_over() { die "another deployment has taken over; nothing was changed by this one"; }
 
 mount_of() { df -P "$1" | sed -n '2s/.*% *//p'; }
@@ -237,6 +237,7 @@ carry() {
 resume() {
   if [ -e "$old/$marker" ]; then
     place "$owner" "$1"
+    deed=placed
     return
   fi
   if [ -e "$keep/$marker" ]; then
@@ -245,12 +246,11 @@ resume() {
     if [ -e "$old" ]; then mv "$old" "$keep-made-meanwhile"; fi
     mv "$keep" "$old"
   fi
-  rm -f "$journal"
+  deed=undone
 }
 
 # The old databases take their place again. May be repeated.
 back() {
-  keep=$home/$1
   write_journal "back $owner $1"
   if [ -d "$keep" ] || [ -e "$failed/$marker" ]; then put "$keep" "$failed"; fi
   for tree in Metadata Media; do
@@ -263,35 +263,34 @@ back() {
     rmdir "../$tree" 2>/dev/null || :
   done
   if [ -d "$failed" ]; then carry "$failed" "$old"; fi
-  rm -f "$journal"
-  rm -f "$old/$marker"
-  rm -rf "$failed" "$failed"-*
 }
 
 # With `undo` the old databases are wanted back, but only by the deployment that has put the new ones there.
 settle() {
   read_journal
-  if [ "$deed" = none ]; then
-    rm -rf "$work"
-    return
+  if [ "$deed" != none ]; then
+    if [ "$1" = undo ] && [ "$owner" != "$ticket" ]; then taken_over; fi
+    if holder; then die "a process has the databases open: stop that Plex first"; fi
+    work=$home/.deploy-$owner
+    keep=$home/$name
+    kept=$name
+    case $deed in
+      placed) rm -f "$old/$marker" ;;
+      swap) resume "$kept" ;;
+    esac
+    case "$deed $1" in back* | "placed undo") back "$kept" ;; esac
+    rm -rf "$failed" "$failed"-*
   fi
-  if [ "$1" = undo ] && [ "$owner" != "$ticket" ]; then taken_over; fi
-  if holder; then die "a process has the databases open: stop that Plex first"; fi
-  work=$home/.deploy-$owner
-  keep=$home/$name
-  kept=$name
-  if [ "$deed" = placed ]; then rm -f "$old/$marker"; fi
-  if [ "$deed" = swap ]; then resume "$kept"; fi
-  if [ "$deed" = back ] || { [ "$1" = undo ] && [ -f "$journal" ]; }; then back "$kept"; fi
-  rm -f "$journal" "$old/$marker"
-  rm -rf "$work"
+  rm -rf "$work" "$home/.deploy-journal"
+  rm -f "$journal"
+  rm -f "$old/$marker"
 }
 
 confirm() {
   read_journal
   [ "$deed $owner" = "placed $ticket" ] || taken_over
-  rm -f "$journal"
   rm -rf "$work"
+  rm -f "$journal"
 }
 
 case $verb in
