@@ -55,6 +55,9 @@ class Host:
     def thaw(self, pids: object) -> None:
         """Nothing is frozen."""
 
+    def end_scanners(self) -> int:
+        return 0
+
     def log_tail(self, lines: int) -> tuple[str, ...]:
         return tuple(f"line {number}" for number in range(lines))[-2:]
 

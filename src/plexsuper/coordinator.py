@@ -32,7 +32,8 @@ from plexsuper.decisions.orders import (
     Unwatch,
     Watch,
 )
-from plexsuper.decisions.plan import DECISIVE, Plan
+from plexsuper.decisions.plan import Plan
+from plexsuper.decisions.way import DECISIVE
 from plexsuper.errors import ExitCode, PlexsuperError
 from plexsuper.supervise import supervise
 from plexsuper.terms import Outcome, PhaseReport, Stage
@@ -102,7 +103,7 @@ class Coordinator:
                 return conclusion
             self._plan, orders = self._plan.after(await anext(facts))
 
-    def _carry_out(  # noqa: C901 - one flat table of orders
+    def _carry_out(  # noqa: C901, PLR0912 - one flat table of orders
         self, orders: tuple[Order, ...], tasks: TaskGroup
     ) -> Conclude | None:
         for order in orders:

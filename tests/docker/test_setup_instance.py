@@ -241,6 +241,7 @@ def test_a_check_that_is_not_content_is_shown_with_its_exit_code(machine):
     assert "`plexsuper check` is not content (exit code 3)" in done.stdout
 
 
+@pytest.mark.lesson("F06")
 def test_the_self_destruct_timer_is_set_once_and_can_be_taken_back(machine):
     assert "THIS MACHINE POWERS ITSELF OFF" in machine.set_up("--self-destruct", "72").stdout
     due = machine.says(

@@ -25,7 +25,6 @@ from plexsuper.decisions.orders import (
     CloseSection,
     Conclude,
     Freeze,
-    Monitor,
     Order,
     Recover,
     RunPhase,
@@ -33,8 +32,18 @@ from plexsuper.decisions.orders import (
     SkipPhase,
     Thaw,
     TurnTo,
-    Unwatch,
-    Watch,
+)
+from plexsuper.decisions.way import (
+    ASK_PLEX,
+    BEFORE_CHANGES,
+    CALM,
+    CLEAN_UP,
+    FORWARD,
+    MONITORS,
+    SERVER_STAGES,
+    SONIC_NEEDS,
+    VERDICTS,
+    Ending,
 )
 from plexsuper.errors import ExitCode
 from plexsuper.terms import (
@@ -48,83 +57,6 @@ from plexsuper.terms import (
     Stage,
     Verdict,
 )
-
-_FORWARD = (
-    Stage.PREFLIGHT,
-    Stage.INPUTS,
-    Stage.DATABASE,
-    Stage.STORAGE,
-    Stage.SERVER,
-    Stage.TOKEN,
-    Stage.QUIET,
-    Stage.CATALOGUE,
-    Stage.SECTIONS,
-    Stage.STATISTICS,
-)
-_BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
-_CLEAN_UP = {
-    Stage.RESTORE: Stage.QUIET,
-    Stage.STOP: Stage.SERVER,
-    Stage.REVIVE: Stage.SECTIONS,
-    Stage.EXPORT: Stage.STATISTICS,
-}
-"""Clean-up stages, each with the stage without which there is nothing to do for it."""
-_SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
-_ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
-"""Stages that can do nothing while Plex is away, and would wait for it instead of starting it again."""
-
-_MONITORS = {
-    Stage.SERVER: Watch((Monitor.MOUNT, Monitor.FROST, Monitor.SERVER)),
-    Stage.CATALOGUE: Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS)),
-    Stage.RESTORE: Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS)),
-    Stage.STOP: Unwatch((Monitor.FROST, Monitor.SERVER, Monitor.NOTIFICATIONS)),
-}
-"""Monitors live exactly as long as the stages that need them (lesson L45)."""
-
-_VERDICTS = {
-    ExitCode.USAGE: Verdict.SETTINGS,
-    ExitCode.PREFLIGHT: Verdict.PREFLIGHT,
-    ExitCode.STORAGE: Verdict.STORAGE,
-    ExitCode.DATABASE: Verdict.DATABASE,
-    ExitCode.SERVER: Verdict.SERVER,
-}
-
-_CALM: frozenset[e.MountFault] = frozenset({"hung", "slow", "network_reset", "cache_full"})
-"""Suspicions that need no freezing: reads are late, or fail one by one; nothing looks as if it were gone."""
-
-_SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
-
-
-DECISIVE: tuple[type[e.Event], ...] = (
-    e.StageFinished,
-    e.SectionPhaseFinished,
-    e.SectionsChosen,
-    e.TokenFound,
-    e.MountSuspected,
-    e.MountLost,
-    e.MountRestored,
-    e.MountAbandoned,
-    e.FreezeSpent,
-    e.GuardConfirmed,
-    e.LibraryVerified,
-    e.PlexLost,
-    e.RunInterrupted,
-)
-"""The facts that can change a plan; nobody needs to be woken for any other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """Why the run goes no further."""
-
-    verdict: Verdict
-    exit_code: ExitCode
-    detail: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Whether a later fault may replace this ending."""
-        return self.exit_code in (ExitCode.DONE, ExitCode.SET_ASIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +101,12 @@ class Plan:
         """What is done before anything is thought about: freeze, recover a mount of our own, thaw."""
         match fact:
             case e.MountSuspected() if (
-                fact.reason not in _CALM and isinstance(self.deed, Phase) and not self.ending
+                fact.reason not in CALM and isinstance(self.deed, Phase) and not self.ending
             ):
                 return self._freeze(fact.detail, end_scan=False)
             case e.MountLost() if self.ending is None:
                 recover = (Recover(fact.reason),) if self.agenda.own_mount else ()
-                at_work = isinstance(self.deed, Phase) or self.deed in _ASK_PLEX
+                at_work = isinstance(self.deed, Phase) or self.deed in ASK_PLEX
                 freeze = at_work and (trusted or not self.frozen)
                 plan, orders = self._freeze(fact.detail, end_scan=True) if freeze else (self, ())
                 return plan, (*orders, *recover)
@@ -223,7 +155,7 @@ class Plan:
     def _end(self, code: ExitCode, detail: str) -> "Plan":
         if self.ending is not None and not self.ending.good:
             return self
-        verdict = _VERDICTS.get(code, Verdict.INTERNAL)
+        verdict = VERDICTS.get(code, Verdict.INTERNAL)
         return replace(self, ending=Ending(verdict=verdict, exit_code=code, detail=detail))
 
     def _interrupted(self, signal: str) -> "Plan":
@@ -244,7 +176,7 @@ class Plan:
     def _server_lost(self, detail: str) -> "Plan":
         if self.ending is not None or Stage.SERVER not in self.done:
             return self
-        plan = replace(self, done=self.done - _SERVER_STAGES, course=self._disturbed("Plex"))
+        plan = replace(self, done=self.done - SERVER_STAGES, course=self._disturbed("Plex"))
         if isinstance(self.deed, Phase):
             return plan  # the section in hand counts its own disturbances
         plan = replace(plan, server_losses=self.server_losses + 1)
@@ -257,12 +189,12 @@ class Plan:
         if fact.stage is Stage.CHECKPOINT:
             return replace(plan, unsaved=False)  # one that failed is told, and the next one may succeed
         if fact.outcome is not Outcome.FAILED:
-            ended = fact.outcome is not Outcome.CANCELLED or fact.stage in _CLEAN_UP
+            ended = fact.outcome is not Outcome.CANCELLED or fact.stage in CLEAN_UP
             plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
             return plan._restarting() if fact.stage is Stage.STOP else plan
-        if fact.stage in _CLEAN_UP:
+        if fact.stage in CLEAN_UP:
             plan = replace(plan, done=plan.done | {fact.stage})
-        elif Stage.SERVER not in plan.done and fact.stage in _ASK_PLEX:
+        elif Stage.SERVER not in plan.done and fact.stage in ASK_PLEX:
             return plan  # Plex went away under this stage: start it again, then repeat the stage
         return plan._end(ExitCode(fact.exit_code), fact.detail)
 
@@ -270,7 +202,7 @@ class Plan:
         if self.ending is not None or self.course is None:
             return self
         course = replace(self.course, restart_wanted=False)
-        return replace(self, course=course, done=self.done - _SERVER_STAGES - {Stage.STOP})
+        return replace(self, course=course, done=self.done - SERVER_STAGES - {Stage.STOP})
 
     def _phase_ended(self, report: PhaseReport) -> "Plan":
         if self.course is None:
@@ -283,16 +215,16 @@ class Plan:
     # --- what is ordered next ------------------------------------------------------------------------
 
     def _cancel_if_useless(self) -> "Step":
-        if self.cancelling or self.deed in _CLEAN_UP:
+        if self.cancelling or self.deed in CLEAN_UP:
             return self, ()
         reason = ""
         if self.ending is not None:
             reason = self.ending.detail or self.ending.verdict.value
         elif isinstance(self.deed, Phase) and not self.storage:
             reason = "storage was lost"
-        elif (isinstance(self.deed, Phase) or self.deed in _ASK_PLEX) and Stage.SERVER not in self.done:
+        elif (isinstance(self.deed, Phase) or self.deed in ASK_PLEX) and Stage.SERVER not in self.done:
             reason = "Plex was lost"
-        elif self.deed in _ASK_PLEX and self.frozen:
+        elif self.deed in ASK_PLEX and self.frozen:
             reason = "storage was lost"
         elif isinstance(self.deed, Phase) and self.course is not None and self.course.disturbed:
             reason = f"{self.course.disturbed} was lost"
@@ -310,11 +242,11 @@ class Plan:
             return plan, (CloseSection(report), *orders)
         if self.ending is not None:
             return self._clean_up(self.ending)
-        if self.agenda.dry_run and self.done.issuperset(_BEFORE_CHANGES):
+        if self.agenda.dry_run and self.done.issuperset(BEFORE_CHANGES):
             return self._clean_up(Ending(verdict=Verdict.PLANNED, exit_code=ExitCode.DONE))
         if self.course is not None and self.course.restart_wanted:
             return self._order_stage(Stage.STOP)
-        stage = next((stage for stage in _FORWARD if stage not in self.done), None)
+        stage = next((stage for stage in FORWARD if stage not in self.done), None)
         if stage is None:
             return self._clean_up(self._good_ending())
         if not self.storage and stage is not Stage.STATISTICS:
@@ -322,7 +254,7 @@ class Plan:
         return self._drive_sections() if stage is Stage.SECTIONS else self._order_stage(stage)
 
     def _order_stage(self, stage: Stage) -> "Step":
-        monitors = (_MONITORS[stage],) if stage in _MONITORS and not self._restart_in_hand else ()
+        monitors = (MONITORS[stage],) if stage in MONITORS and not self._restart_in_hand else ()
         return replace(self, deed=stage, begun=self.begun | {stage}), (*monitors, RunStage(stage))
 
     @property
@@ -338,7 +270,7 @@ class Plan:
             return self._turn_to(self.waiting[0])
         course = self.course
         if course.phase is Phase.SONIC and not self.plex_pass:
-            return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, _SONIC_NEEDS),)
+            return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, SONIC_NEEDS),)
         thorough = course.phase is Phase.SCAN and course.thorough
         order = RunPhase(course.section, course.phase, course.attempt, thorough)
         return replace(self, deed=course.phase), (order,)
@@ -362,7 +294,7 @@ class Plan:
         plan = replace(self, ending=ending)
         if plan.course is not None:
             return replace(plan, course=plan.course.close(Outcome.CANCELLED))._proceed()
-        for stage, undoes in _CLEAN_UP.items():
+        for stage, undoes in CLEAN_UP.items():
             if undoes in plan.begun and stage not in plan.done and plan._wanted(stage, ending):
                 thaw = (
                     (Thaw(proved=False),) if plan.frozen else ()
@@ -371,7 +303,7 @@ class Plan:
                 return plan, (*thaw, *orders)
         if plan.removals.lost:
             detail = (
-                f"{plan.removals.lost} entries of the library are lost although their files are in storage"
+                f"entries of the library are lost although their files are in storage: {plan.removals.lost}"
             )
             detail = f"{ending.detail}; {detail}" if ending.detail else detail
             ending = Ending(verdict=Verdict.LOSS, exit_code=ExitCode.LOSS, detail=detail)

@@ -1,0 +1,88 @@
+"""The way of a run: its stages and what each needs, the facts that can change a plan, and how a run can end.
+
+Pure tables; `plan.py` goes by them.
+"""
+
+from dataclasses import dataclass
+
+from plexsuper import events as e
+from plexsuper.decisions.orders import Monitor, Unwatch, Watch
+from plexsuper.errors import ExitCode
+from plexsuper.terms import Stage, Verdict
+
+FORWARD = (
+    Stage.PREFLIGHT,
+    Stage.INPUTS,
+    Stage.DATABASE,
+    Stage.STORAGE,
+    Stage.SERVER,
+    Stage.TOKEN,
+    Stage.QUIET,
+    Stage.CATALOGUE,
+    Stage.SECTIONS,
+    Stage.STATISTICS,
+)
+BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
+CLEAN_UP = {
+    Stage.RESTORE: Stage.QUIET,
+    Stage.STOP: Stage.SERVER,
+    Stage.REVIVE: Stage.SECTIONS,
+    Stage.EXPORT: Stage.STATISTICS,
+}
+"""Clean-up stages, each with the stage without which there is nothing to do for it."""
+SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
+ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
+"""Stages that can do nothing while Plex is away, and would wait for it instead of starting it again."""
+
+MONITORS = {
+    Stage.SERVER: Watch((Monitor.MOUNT, Monitor.FROST, Monitor.SERVER)),
+    Stage.CATALOGUE: Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS)),
+    Stage.RESTORE: Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS)),
+    Stage.STOP: Unwatch((Monitor.FROST, Monitor.SERVER, Monitor.NOTIFICATIONS)),
+}
+"""Monitors live exactly as long as the stages that need them (lesson L45)."""
+
+VERDICTS = {
+    ExitCode.USAGE: Verdict.SETTINGS,
+    ExitCode.PREFLIGHT: Verdict.PREFLIGHT,
+    ExitCode.STORAGE: Verdict.STORAGE,
+    ExitCode.DATABASE: Verdict.DATABASE,
+    ExitCode.SERVER: Verdict.SERVER,
+}
+
+CALM: frozenset[e.MountFault] = frozenset({"hung", "slow", "network_reset", "cache_full"})
+"""Suspicions that need no freezing: reads are late, or fail one by one; nothing looks as if it were gone."""
+
+SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
+
+
+DECISIVE: tuple[type[e.Event], ...] = (
+    e.StageFinished,
+    e.SectionPhaseFinished,
+    e.SectionsChosen,
+    e.TokenFound,
+    e.MountSuspected,
+    e.MountLost,
+    e.MountRestored,
+    e.MountAbandoned,
+    e.FreezeSpent,
+    e.GuardConfirmed,
+    e.LibraryVerified,
+    e.PlexLost,
+    e.RunInterrupted,
+)
+"""The facts that can change a plan; nobody needs to be woken for any other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Why the run goes no further."""
+
+    verdict: Verdict
+    exit_code: ExitCode
+    detail: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether a later fault may replace this ending."""
+        return self.exit_code in (ExitCode.DONE, ExitCode.SET_ASIDE)
