@@ -1,5 +1,6 @@
 """Whole runs in which storage, Plex and people do their worst at random moments: nothing is lost, and all that is told is true."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from plexsuper.kinds import SectionType
 from plexsuper.phases import Phases
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
+from plexsuper.terms import RemovalCounts
 from tests.story_chaos import ANCHORS, CHANGES, FAULTS, MEDDLING, Chaos, Deed, draw
 from tests.story_chaos_findings import findings
 from tests.story_chaos_world import play_chaos
@@ -69,6 +71,43 @@ def test_what_a_scan_does_not_take_back_comes_out_of_the_copy(tmp_path, file_ret
     revived = story.of(e.LibraryRevived)
     assert (len(revived) == 1) == (file_returns == "stays")
     assert {removal.fate for removal in story.removals} == {"restored" if revived else "healed"}
+
+
+def test_storage_that_never_answers_again_leaves_what_was_removed_in_doubt_and_that_is_told(tmp_path):
+    for_ever = replace(CLASSIC.deeds[0], seconds=math.inf, deep=True)
+    settings = {**CLASSIC.settings, "plex": {}, "guard": {"budget": 1000}}
+    chaos = replace(CLASSIC, deeds=(for_ever,), owned=False, undo=False, remote=True, settings=settings)
+    story, record = play_chaos(chaos, tmp_path)
+    assert findings(chaos, story, record) == []
+    removed = len(record.live_before) - len(record.live_after)
+    assert removed > 20
+    assert story.of(e.LibraryVerified)[-1].counts == RemovalCounts(unknown=removed)
+    assert story.of(e.PrefsRestored)[-1].withheld == ("autoEmptyTrash",)
+
+
+def test_a_question_that_storage_never_answers_ends_and_plex_goes_on(tmp_path):
+    silent = Deed(anchor="scanning", nth=1, delay=0.6, kind="hang", path="/media", seconds=400.0, deep=True)
+    settings = {**CLASSIC.settings, "guard": {"budget": 0}}
+    chaos = replace(CLASSIC, deeds=(*CLASSIC.deeds, silent), remote=True, settings=settings)
+    story, record = play_chaos(chaos, tmp_path)
+    assert findings(chaos, story, record) == []
+    assert story.of(e.GuardConfirmed) != []
+    assert record.live_after >= record.live_before.keys()
+
+
+def test_what_a_scan_of_somebody_else_removes_during_the_analysis_is_healed_too(tmp_path):
+    deeds = (
+        Deed(anchor="analysis", nth=1, delay=0.1, kind="empty", path=FILMS.folder, seconds=8.0),
+        Deed(anchor="analysis", nth=1, delay=0.2, kind="scan", path=FILMS.folder),
+    )
+    settings = {**CLASSIC.settings, "plex": {}, "run": {}, "guard": {"budget": 1000}}
+    knobs = CLASSIC.knobs.but(analysis_seconds=0.5, analyze_all=True, root_empty="remove")
+    chaos = replace(CLASSIC, deeds=deeds, knobs=knobs, owned=False, undo=False, settings=settings)
+    story, record = play_chaos(chaos, tmp_path)
+    assert findings(chaos, story, record) == []
+    assert len(story.world.truth.of("item.trashed")) == 40
+    assert story.of(e.LibraryHealing) != []
+    assert record.live_after >= record.live_before.keys()
 
 
 def test_whoever_believes_storage_that_does_not_answer_is_caught(tmp_path, monkeypatch):

@@ -212,6 +212,10 @@ async def simulate_in_memory(
         with _one_error_alone():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(server.run)
+
+                def start() -> None:
+                    tasks.start_soon(server.run)
+
                 yield World(
                     server=server,
                     tree=tree,
@@ -221,7 +225,7 @@ async def simulate_in_memory(
                     clock=clock,
                     layout=layout,
                     sections={shelf.title: number for number, shelf in enumerate(shelves, 1)},
-                    start=lambda: tasks.start_soon(server.run),
+                    start=start,
                     console=console,
                 )
                 tasks.cancel_scope.cancel()
