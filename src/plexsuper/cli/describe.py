@@ -61,8 +61,7 @@ _MEANINGS: Final[dict[ExitCode, tuple[str, str, str]]] = {
         "refused as before",
     ),
     ExitCode.STORAGE: (
-        "the media storage does not serve content, or stayed away longer than `media.patience`, or Plex stood still for "
-        "`guard.frozen_at_most`",
+        "the media storage does not serve content, or not again within `media.patience` or `guard.frozen_at_most`",
         "bring the storage back",
         "the run goes on",
     ),
@@ -155,7 +154,9 @@ def _text(text: str | None) -> str:
 
 
 def _raised() -> list[type[PlexsuperError]]:
-    found = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, PlexsuperError)]
+    found = [
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, PlexsuperError)
+    ]
     return sorted((one for one in found if one is not PlexsuperError), key=lambda one: one.exit_code)
 
 

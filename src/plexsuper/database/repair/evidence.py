@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from plexsuper.database.access import SQLITE_ERRORS, explain
 from plexsuper.database.format import Malformed
 from plexsuper.database.records import Value, decode_record, encode_record
+from plexsuper.database.repair.rowids import Rowids
 from plexsuper.database.schema import Index, Table
 from plexsuper.database.table_checks import comparable, quoted
 
@@ -132,11 +133,16 @@ class Witnesses:
     def _source(self, index: Index) -> str:
         return f"{quoted(self._table.name)} INDEXED BY {quoted(index.name)}"
 
-    def rowids(self) -> set[int]:
+    def rowids(self) -> Rowids:
         """The rowids of every row that any index knows; all sound indexes of a sound table know the same."""
-        known: set[int] = set()
+        self.conn.execute("CREATE TEMP TABLE IF NOT EXISTS known(id INTEGER PRIMARY KEY)")
+        self.conn.execute("DELETE FROM temp.known")
         for index in self.indexes[:2]:
-            known.update(row for (row,) in self.conn.execute(f"SELECT rowid FROM {self._source(index)}"))
+            self.conn.execute(f"INSERT OR IGNORE INTO temp.known SELECT rowid FROM {self._source(index)}")
+        known = Rowids()
+        for (rowid,) in self.conn.execute("SELECT id FROM temp.known ORDER BY id"):
+            known.add(rowid)
+        self.conn.execute("DELETE FROM temp.known")
         return known
 
     def columns(self) -> list[int]:

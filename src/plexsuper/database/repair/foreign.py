@@ -6,14 +6,13 @@ says otherwise of every one of them. A single row that an index contradicts is n
 
 # ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
 
-from bisect import bisect_right
-
 from plexsuper.database.access import SQLITE_ERRORS
 from plexsuper.database.btree_page import parse_page
 from plexsuper.database.format import Cell, Malformed, Page
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import check_record
 from plexsuper.database.repair.evidence import Witnesses, row_of
+from plexsuper.database.repair.rowids import Rowids
 from plexsuper.database.schema import Table
 from plexsuper.database.table_checks import lookup, quoted
 from plexsuper.database.trees import Leaf, TreeWalk, read_chain, walk_leaves
@@ -25,10 +24,10 @@ def mark_foreign(source: PageSource, table: Table, walk: TreeWalk, witnesses: Wi
     """Turn every sound leaf of *walk* that cannot be *table*'s into a faulty one."""
     denied = _denied_rows(witnesses, table)
     few = len(witnesses.indexes) < _ENOUGH
-    known = sorted(witnesses.rowids()) if denied else []
+    known = witnesses.rowids() if denied else Rowids()
     for place, leaf in enumerate(walk.leaves):
         # Where the indexes know no row at all, it is them that have lost something
-        expected = bisect_right(known, leaf.high) > bisect_right(known, leaf.low)
+        expected = known.meets(leaf.low, leaf.high)
         if not leaf.fault and (why := _foreign(source, table, leaf, denied if expected else set(), few=few)):
             walk.leaves[place] = Leaf(leaf.page, leaf.low, leaf.high, why)
             walk.faults.append((leaf.page, why))

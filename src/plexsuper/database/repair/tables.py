@@ -5,8 +5,6 @@ knows its rows (or the table has no index, and the row lies where the tree has a
 the indexes hold the same values; from the index entries alone. The first source of a rowid wins.
 """
 
-from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -23,6 +21,7 @@ from plexsuper.database.repair.evidence import (
 )
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.report import TableRepair
+from plexsuper.database.repair.rowids import Rowids
 from plexsuper.database.schema import Table
 from plexsuper.database.trees import Leaf, TreeWalk, read_chain
 
@@ -65,8 +64,8 @@ class TableRescue:
         raise_table(self.pages, self.table.root, nodes)
         return self.result
 
-    def _keep(self, sound: list[Leaf]) -> tuple[list[Node], "_Rowids"]:
-        nodes, have = [], _Rowids()
+    def _keep(self, sound: list[Leaf]) -> tuple[list[Node], Rowids]:
+        nodes, have = [], Rowids()
         for leaf in sound:
             page = parse_page(self.pages.page(leaf.page), leaf.page, self.pages.usable)
             if not page.cells:
@@ -80,9 +79,7 @@ class TableRescue:
             nodes.append(Node(number, page.cells[-1].rowid))
         return nodes, have
 
-    def _adopt(
-        self, holes: list[Leaf], known: set[int] | None, have: "_Rowids", rows: dict[int, _Row]
-    ) -> None:
+    def _adopt(self, holes: list[Leaf], known: Rowids | None, have: Rowids, rows: dict[int, _Row]) -> None:
         """Take the rows of stray leaves that lie in a hole of the tree."""
         found: dict[int, list[_Row]] = {}
         for number in self.strays:
@@ -105,9 +102,7 @@ class TableRescue:
             self.result.adopted_pages += bool(wanted)
         rows.update(self._trusted(found))
 
-    def _salvage(
-        self, holes: list[Leaf], known: set[int] | None, have: "_Rowids", rows: dict[int, _Row]
-    ) -> None:
+    def _salvage(self, holes: list[Leaf], known: Rowids | None, have: Rowids, rows: dict[int, _Row]) -> None:
         """Take the rows of damaged leaves that are whole in themselves."""
         found: dict[int, list[_Row]] = {}
         for hole in holes:
@@ -137,7 +132,7 @@ class TableRescue:
         except Malformed:
             return True
 
-    def _rebuild(self, known: set[int] | None, have: "_Rowids", rows: dict[int, _Row]) -> None:
+    def _rebuild(self, known: Rowids | None, have: Rowids, rows: dict[int, _Row]) -> None:
         if known is None:
             return
         missing = [rowid for rowid in known if rowid not in have and rowid not in rows]
@@ -206,28 +201,3 @@ class TableRescue:
             for cell in page.cells:
                 rows.setdefault(cell.rowid, page.data[cell.start : cell.start + cell.size])
         return list(pack_rows(self.pages, sorted(rows.items())))
-
-
-class _Rowids:
-    """A set of rowids in ascending runs: eight bytes each at most, however large the table is."""
-
-    def __init__(self) -> None:
-        self._starts = array("q")
-        self._ends = array("q")
-        self._count = 0
-
-    def add(self, rowid: int) -> None:
-        """Add *rowid*, which is greater than all before."""
-        if self._ends and self._ends[-1] + 1 == rowid:
-            self._ends[-1] = rowid
-        else:
-            self._starts.append(rowid)
-            self._ends.append(rowid)
-        self._count += 1
-
-    def __contains__(self, rowid: int) -> bool:
-        at = bisect_right(self._starts, rowid) - 1
-        return at >= 0 and rowid <= self._ends[at]
-
-    def __len__(self) -> int:
-        return self._count

@@ -1,13 +1,11 @@
-"""Put the library of an archive into another Plex: stopped, exchanged, started, looked at, and put back if it does not live."""
+"""The steps of a deployment, and the way back from each of them."""
 
-import dataclasses
 import secrets
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 from plexsuper.clients.far_side.inventory import ask_identity, count_items, difference, token_in
 from plexsuper.clients.far_side.remote import FarSide, parse_target
@@ -19,81 +17,17 @@ from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.shipping import choose_codec, needed_bytes, shipped, stream_archive
 from plexsuper.database.snapshot import Check
 from plexsuper.database.statistics import LibraryStatistics
+from plexsuper.deploy.order import Deployment, Order
 from plexsuper.errors import DatabaseError, PlexsuperError, PreflightError, ServerAway, ServerRefused
-
-STOP = "systemctl stop plexmediaserver"
-START = "systemctl start plexmediaserver"
-URL = "http://127.0.0.1:32400"
 
 _POLL = 0.25
 _RESERVE_KB = 64 << 10
 Say = Callable[[str], None]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to deploy, where to, and how that Plex is stopped and started.
+class Deed:
+    """One deployment: `steps` says what it would do, `carry_out` does it."""
 
-    *url* is the server's address as its own machine knows it. *patience* is how many seconds it may take to stop, and
-    to come up again (a newer Plex migrates the databases first).
-    """
-
-    archive: Path
-    target: str
-    stop: str = STOP
-    start: str = START
-    url: str = URL
-    ssh: str = "ssh"
-    bundles: bool = True
-    patience: float = 600.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """A library that is in place and alive. *kept* is where the other side keeps the old databases.
-
-    *log_kept* says that the old Plex left a write-ahead log, which is kept with them. *counted* is the number of items
-    by section id as the server told; None when it did not let us ask (no token).
-    """
-
-    target: str
-    kept: str
-    log_kept: bool
-    sections: int
-    counted: dict[int, int | None] | None
-
-
-def stopping(container: str) -> str:
-    """Return the command that stops a Docker container as Plex needs it: with time to fold its log in."""
-    return f"docker stop --time 120 {shlex.quote(container)}"
-
-
-def starting(container: str) -> str:
-    """Return the command that starts a Docker container."""
-    return f"docker start {shlex.quote(container)}"
-
-
-def deploy(
-    order: Order, *, check: Check | None = None, say: Say, progress: ProgressCallback | None = None
-) -> Deployment:
-    """Carry out *order*. *check* judges the databases of the archive before anything is sent.
-
-    Raises:
-        DatabaseError: the archive is not good, or was not made by plexsuper. The other side was not touched.
-        PreflightError: the other side lacks something, or said no; the message tells in what state it is.
-        ServerAway, ServerRefused: Plex did not stop, or did not come up with the new library and has the old one again.
-    """
-    return _Deed(order, say, progress).carry_out(check)
-
-
-def planned(
-    order: Order, *, check: Check | None = None, progress: ProgressCallback | None = None
-) -> list[str]:
-    """Verify the archive, look at the other side, and return the steps; nothing is changed."""
-    return _Deed(order, lambda _: None, progress).steps(check)
-
-
-class _Deed:
     def __init__(self, order: Order, say: Say, progress: ProgressCallback | None) -> None:
         self._order = order
         self._say = say
@@ -103,6 +37,7 @@ class _Deed:
         self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-before-deploy"
 
     def steps(self, check: Check | None) -> list[str]:
+        """Verify the archive, look at the other side, and say what would follow."""
         order, manifest = self._order, self._verified(check)
         seen = self._look()
         codec = choose_codec(order.archive, zstd="zstd" in seen)
@@ -119,6 +54,7 @@ class _Deed:
         ]
 
     def carry_out(self, check: Check | None) -> Deployment:
+        """Do it, or leave the other side as it was; errors as of `deploy`."""
         order = self._order
         manifest = self._verified(check)
         with Interrupts() as interrupts, ExitStack() as stack:
