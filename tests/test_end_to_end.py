@@ -318,7 +318,9 @@ def test_media_that_go_away_for_good_end_the_run_with_their_own_code(tmp_path: P
         assert [line["data"]["report"]["outcome"] for line in run.of("section.phase.finished")] == [
             "cancelled"
         ]
-        assert preferences(server.url) == before
+        (restored,) = run.of("prefs.restored")
+        assert restored["data"]["withheld"] == ["autoEmptyTrash"]  # or Plex would empty the library by itself
+        assert preferences(server.url) == {**before, "autoEmptyTrash": False}
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(tmp_path: Path) -> None:

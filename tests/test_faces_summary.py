@@ -211,7 +211,7 @@ def test_only_the_last_warnings_are_repeated():
         ),
         (
             (e.LibraryVerified(section=MOVIES, counts=RemovalCounts(lost=2, unknown=1)),),
-            "✘ 1 in doubt, 2 LOST; NOT everything is safe",
+            "✘ 1 in doubt, 2 missing although their files are in storage; NOT everything is safe",
         ),
     ],
 )

@@ -14,6 +14,9 @@ from plexsuper import errors
 from plexsuper.cli.commands import app
 from plexsuper.cli.database import app as database
 from plexsuper.cli.deploy import app as deployment
+from plexsuper.cli.report import app as reports
+from plexsuper.cli.runs import app as history
+from plexsuper.cli.watch import app as watching
 from plexsuper.errors import ExitCode, PlexsuperError
 
 _CLI: Final = """\
@@ -24,8 +27,14 @@ returns is in [exit-codes.md](exit-codes.md), what a flag of a run sets in [sett
 `run` is meant. `plexsuper simulator --help` and `--list-knobs` explain the embedded Plex.
 """
 
-_PASSED_ON: Final = {"db": database, "deploy": deployment}
-"""Commands that hand their arguments on, with who reads them."""
+PASSED_ON: Final = {
+    "db": database,
+    "deploy": deployment,
+    "report": reports,
+    "runs": history,
+    "watch": watching,
+}
+"""Commands that hand their arguments on, with who reads them; `simulator` is no part of the contract."""
 
 _CODES: Final = """\
 # Exit codes
@@ -124,10 +133,10 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield f"\n## {name}\n\n```\n{' '.join([*words, *(['COMMAND'] if inner else [])])}\n```\n\n{_text(command.help)}\n"
     if arguments or options:
         yield "\n| | |\n|---|---|\n"
-        yield from (f"| `{_shape(one)}` | {_text(one.help)} |\n" for one in arguments)
+        yield from (f"| `{_text(_shape(one))}` | {_text(one.help)} |\n" for one in arguments)
         yield from (f"| {_spelled(one)} | {_text(one.help)}{_default(one)} |\n" for one in options)
     for word, handed_on in inner.items():
-        below = typer.main.get_command(_PASSED_ON[word]) if word in _PASSED_ON else handed_on
+        below = typer.main.get_command(PASSED_ON[word]) if word in PASSED_ON else handed_on
         yield from _command(f"{name} {word}", below)
 
 

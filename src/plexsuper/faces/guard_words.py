@@ -16,7 +16,7 @@ _FATES = {
     "healed": "healed by a scan",
     "restored": "restored from the snapshot",
     "unknown": "in doubt",
-    "lost": "LOST",
+    "lost": "missing although their files are in storage",
 }
 
 

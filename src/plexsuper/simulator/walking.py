@@ -143,9 +143,11 @@ class Walk:
         listed = [name for name in listing.files if is_media(name, self._section.type)]
         sizes = await self._tree.sizes(path, listed)
         await self._costs.charge(self._core.knobs.file_seconds * len(listed))
-        present = {name: size for name in listed if (size := sizes[name]) is not None}
-        if self._core.knobs.file_failing == "remove":
-            present = {name: size for name, size in present.items() if await self._readable(f"{path}/{name}")}
+        present = {
+            name: size
+            for name in listed
+            if (size := sizes[name]) is not None and await self._counts_as_there(f"{path}/{name}")
+        }
         for name in [name for name in known if name not in present]:
             if not known[name].trashed:
                 await self._remove(known[name])
@@ -156,7 +158,9 @@ class Walk:
             if name not in known:
                 await self._add(place, f"{path}/{name}", size)
 
-    async def _readable(self, file: str) -> bool:
+    async def _counts_as_there(self, file: str) -> bool:
+        if self._core.knobs.file_failing == "keep":
+            return True
         try:
             await self._tree.read(file)
         except OSError:
