@@ -166,7 +166,8 @@ def test_a_plan_is_shown_step_by_step():
         "\n ✔ planned, nothing was changed after 2 s · exit code 0\n\n A run would\n"
         "   1. prove by content that the media storage /media is there\n"
         "   2. take Movies through: deep scan, analysis, metadata refresh, sonic\n"
-        "      analysis (if the server has Plex Pass)\n\n"
+        "      analysis (if the server has Plex Pass)\n"
+        " Next: the same command without --dry-run.\n\n"
     )
 
 

@@ -74,6 +74,7 @@ def _verdict(picture: Picture) -> Text:
 def _plan(steps: tuple[str, ...], width: int) -> Iterator[Text]:
     for place, step in enumerate(steps, start=1):
         yield from paragraph(Text(f"{place:3}. "), Text(plain(step)), width, 4)
+    yield Text("Next: the same command without --dry-run.")
 
 
 def _sections(reports: tuple[SectionReport, ...]) -> Table:
