@@ -195,3 +195,17 @@ def test_a_second_supervisor_is_refused_while_a_look_is_not(tmp_path):
                 assert look.returncode == 0, look.stderr
         assert first.end() == 0
         assert the_run(tmp_path)[0].verdict == "done"
+
+
+def test_a_run_that_was_suspended_in_a_scan_goes_on_and_comes_to_its_end(tmp_path):
+    """As when the machine sleeps: nothing of the supervisor runs for a while, and every timer is late."""
+    with a_server(tmp_path, (*QUICK, "item_seconds=3")) as server, running(tmp_path, settings(server)) as run:
+        server.wait_for("scan.started")
+        run.send(signal.SIGSTOP)
+        server.wait_for("scan.ended")  # Plex goes on meanwhile
+        run.send(signal.SIGCONT)
+        assert run.end() == 0, run.stdout.decode()[-3000:] + run.stderr
+        record, lines = the_run(tmp_path)
+    assert is_whole(lines)
+    assert (record.verdict, record.sections_done) == ("done", 2)
+    assert not [line for line in lines if line["type"] in {"mount.lost", "plex.lost", "monitor.crashed"}]

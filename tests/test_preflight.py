@@ -277,3 +277,13 @@ def test_all_errors_are_raised_together():
 def test_wrong_names_of_sections_alone_are_wrong_usage():
     with pytest.raises(SettingsError, match="there is no section 'Movie'\n    -> did you mean 'Movies'"):
         require_no_error(judge(settings(run={"sections": ["Movie"]}), SEEN))
+
+
+def test_people_who_watch_are_named_unless_the_run_waits_for_them():
+    seen = replace(SEEN, viewers=("anna: The Long Film",))
+    found = [finding for finding in judge(settings(), seen) if finding.subject == "viewers"]
+    assert [(finding.severity, finding.message) for finding in found] == [
+        ("warning", "somebody is watching: anna: The Long Film")
+    ]
+    waiting = settings(guard={"when_idle": True})
+    assert [finding for finding in judge(waiting, seen) if finding.subject == "viewers"] == []

@@ -20,6 +20,7 @@ from plexsuper.config import Settings
 from plexsuper.errors import PreflightError
 from plexsuper.events import Event, PreflightFinding
 from plexsuper.paths import PlexPaths
+from tests import real_simulator
 
 
 def test_the_host_is_looked_at_as_it_is(tmp_path):
@@ -150,3 +151,15 @@ async def seen_up(wanted: Settings, probe: ContentProbe) -> dict[str, PreflightF
             if any("answers at" in finding.message for finding in found if finding.severity == "ok"):
                 return by_subject
             await anyio.sleep(0.1)
+
+
+async def test_people_who_watch_something_on_a_running_server_are_named(tmp_path, media):
+    with real_simulator.simulator(tmp_path, knobs=("viewer_seconds=600",)) as server:
+        wanted = Settings(
+            plex={"url": server.url, "config_dir": server.layout.data},
+            media={"path": server.media},
+            state_dir=tmp_path / "state",
+        )
+        async with looking(wanted) as probe:
+            found = [f.message for f in await examine(wanted, probe=probe) if f.subject == "viewers"]
+    assert found == ["somebody is watching: anna: The Long Film"]

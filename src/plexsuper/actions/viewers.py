@@ -14,7 +14,7 @@ _AGAIN: Final = 30.0
 
 async def viewers(plex: Plex) -> tuple[str, ...]:
     """Return who watches what, as `user: title`."""
-    return tuple(f"{session.user or 'somebody'}: {session.title}" for session in await persist(plex.sessions))
+    return tuple(session.line for session in await persist(plex.sessions))
 
 
 async def mind_viewers(plex: Plex, publish: Publish, *, wait: bool) -> None:

@@ -69,6 +69,11 @@ class Session:
     kind: str
     user: str
 
+    @property
+    def line(self) -> str:
+        """Who watches what, in a few words."""
+        return f"{self.user or 'somebody'}: {self.title}"
+
 
 _TRUE = {"1", "true", "yes", "on"}
 

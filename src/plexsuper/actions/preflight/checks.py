@@ -12,7 +12,7 @@ from plexsuper.actions.preflight.machine import (
 )
 from plexsuper.actions.preflight.sections import check_definitions, check_media, check_wanted_sections
 from plexsuper.actions.preflight.seen import Seen
-from plexsuper.actions.preflight.server import check_library, check_server, check_token
+from plexsuper.actions.preflight.server import check_library, check_server, check_token, check_viewers
 from plexsuper.config import Settings
 from plexsuper.events import PreflightFinding
 
@@ -25,6 +25,7 @@ CHECKS: Final[tuple[Callable[[Settings, Seen], Iterator[PreflightFinding]], ...]
     check_docker,
     check_server,
     check_token,
+    check_viewers,
     check_media,
     check_definitions,
     check_wanted_sections,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import anyio
 import anyio.to_thread
+from pydantic import SecretStr
 
 from plexsuper.actions.preflight.checks import judge
 from plexsuper.actions.preflight.mounting import check_mounting
@@ -21,7 +22,14 @@ from plexsuper.clients.probe import ContentProbe, Failure, Proof
 from plexsuper.clients.terminal import Terminal
 from plexsuper.config import Settings
 from plexsuper.definitions import load_definitions
-from plexsuper.errors import DatabaseError, PreflightError, ServerAway, SettingsError, StorageError
+from plexsuper.errors import (
+    DatabaseError,
+    PreflightError,
+    ServerAway,
+    ServerError,
+    SettingsError,
+    StorageError,
+)
 from plexsuper.events import PreflightFinding
 from plexsuper.storage_settings import wish_of
 from plexsuper.terms import Section, SectionDefinition
@@ -75,7 +83,22 @@ class _Look:
             token=bool(self._preferences.get("PlexOnlineToken")),
             docker=self._docker,
             terminal=Terminal().is_there,
+            viewers=await self._viewers(),
         )
+
+    async def _viewers(self) -> tuple[str, ...]:
+        """Return who watches something; nobody if the server runs not, or does not tell."""
+        found = self._preferences.get("PlexOnlineToken")
+        token = self._settings.plex.token or (SecretStr(found) if found else None)
+        if not isinstance(self._server, Identity) or token is None:
+            return ()
+        known, self._plex.token = self._plex.token, token
+        try:
+            return tuple(session.line for session in await self._plex.sessions())
+        except ServerError:
+            return ()
+        finally:
+            self._plex.token = known
 
     async def _ask_host(self) -> None:
         plex = self._settings.plex

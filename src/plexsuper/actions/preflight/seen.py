@@ -21,7 +21,7 @@ class Seen:
 
     `library` holds the sections of the library database, None when there is no database; `missing` are those of the
     definitions' paths that are not in the media storage; `machine` and `token` are what Preferences.xml holds; `terminal`: somebody can be
-    asked.
+    asked; `viewers`: who watches what on a server that runs already.
     """
 
     host: Host
@@ -34,6 +34,7 @@ class Seen:
     token: bool = False
     docker: DockerSeen | None = None
     terminal: bool = False
+    viewers: tuple[str, ...] = ()
 
 
 def ok(subject: str, message: str) -> PreflightFinding:

@@ -101,6 +101,16 @@ def _check_command(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]
         )
 
 
+def check_viewers(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
+    """Name the people whose film would stand still for a moment if Plex had to be frozen."""
+    if seen.viewers and not settings.guard.when_idle:
+        yield warning(
+            "viewers",
+            f"somebody is watching: {', '.join(seen.viewers)}",
+            "--when-idle waits until nobody does; else a failing storage stops their film until it is back",
+        )
+
+
 def check_token(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     """Tell where the token will come from."""
     claimed = isinstance(seen.server, Identity) and seen.server.claimed
