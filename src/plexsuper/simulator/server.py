@@ -72,8 +72,8 @@ class Server:
     async def run(self) -> None:
         """Run until `stop`, or until a crash from which the server does not come back."""
         self.over = False
-        if self._end.is_set():  # it was stopped before, and is started again
-            self._end = anyio.Event()
+        if self._end.is_set():  # it has ended before, and is started again
+            self._end, self._down = anyio.Event(), None
         file = PreferencesFile(self.place.layout.preferences)
         if self._service:
             self._token_due = "PlexOnlineToken" in file.values

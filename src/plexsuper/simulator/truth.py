@@ -97,8 +97,8 @@ class Truth:
 
 
 def load(path: Path) -> list[Entry]:
-    """Read the entries that another process wrote."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Read the entries that another process wrote; what it is writing just now is not one yet."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def busy_intervals(entries: list[Entry], *kinds: str, section: int | None = None) -> list[Interval]:
