@@ -1,6 +1,7 @@
 """Cares for the library of a run: put in place, checked, copied, accounted for, brought back, written out."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -71,7 +72,7 @@ class Librarian:
         except PlexsuperError as error:
             self._complain(str(error))
         if guard.trusted and self._snapshot is not None:
-            await anyio.to_thread.run_sync(lambda: shutil.rmtree(self._snapshot or "", ignore_errors=True))
+            await anyio.to_thread.run_sync(_let_go, self._snapshot)
             self._snapshot = None
 
     async def revive(self) -> Outcome:
@@ -129,9 +130,12 @@ class Librarian:
         kit, paths, place = self._kit, self._kit.settings.plex.paths, self._kit.run_dir
         if kit.guard is None or not kit.settings.guard.snapshot or paths is None or place is None:
             return
+        # One that was let go had nothing left to undo: the library of now is the one to go back to.
+        let_go = self._snapshot is not None and not await anyio.Path(self._snapshot).exists()
+        self._snapshot = None if let_go else self._snapshot
         if self._snapshot is not None or kit.library is None or not await kit.library.exists():
             return
-        if kit.past is not None and kit.past.database_done:
+        if kit.past is not None and kit.past.database_done and not let_go:
             return  # scans have been at it since: a copy of now would not be what was there before
         into = paths.databases.with_name(f"{paths.databases.name}.plexsuper-{place.name}")
         if await anyio.Path(into).exists():
@@ -151,3 +155,11 @@ class Librarian:
 
     def _complain(self, error: str) -> None:
         self._kit.bus.publish(e.MonitorCrashed(monitor="guard", error=error, retry_in=0.0))
+
+
+def _let_go(snapshot: Path) -> None:
+    """Remove a copy that nobody needs; killed in between, it is never taken for a whole one."""
+    aside = snapshot.with_name(f"{snapshot.name}.gone")
+    with suppress(OSError):
+        snapshot.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)

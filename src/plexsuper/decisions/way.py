@@ -26,7 +26,7 @@ BEFORE_CHANGES = (Stage.PREFLIGHT, Stage.INPUTS, Stage.DATABASE)
 CLEAN_UP = {
     Stage.RESTORE: Stage.QUIET,
     Stage.STOP: Stage.SERVER,
-    Stage.REVIVE: Stage.SECTIONS,
+    Stage.REVIVE: Stage.CATALOGUE,  # a run that goes on may have had all its sections scanned before
     Stage.EXPORT: Stage.STATISTICS,
 }
 """Clean-up stages, each with the stage without which there is nothing to do for it."""
