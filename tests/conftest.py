@@ -45,10 +45,16 @@ def _browser() -> str | None:
     return None if find_chromium() else "not on PATH: chromium, or another browser made of it"
 
 
+def _promtool() -> str | None:
+    """Say what is missing for a test that asks Prometheus' own checker."""
+    return None if shutil.which("promtool") else "not on PATH: promtool (scripts/test fetches it)"
+
+
 _COMPONENTS = {
     "fuse": functools.cache(_fuse),
     "docker": functools.cache(_docker),
     "browser": functools.cache(_browser),
+    "promtool": _promtool,
 }
 
 
