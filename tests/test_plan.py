@@ -22,7 +22,7 @@ from plexsuper.decisions.orders import (
     Watch,
 )
 from plexsuper.decisions.plan import Plan
-from plexsuper.decisions.way import DECISIVE
+from plexsuper.decisions.stages import DECISIVE
 from plexsuper.errors import ExitCode
 from plexsuper.examples import RUN
 from plexsuper.kinds import SectionType

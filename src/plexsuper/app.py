@@ -34,7 +34,7 @@ from plexsuper.clients.local import LocalRuntime
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.service import keep_service_informed
-from plexsuper.clients.single import only_supervisor, subjects
+from plexsuper.clients.supervisor_lock import only_supervisor, subjects
 from plexsuper.clients.versions import versions
 from plexsuper.config import Settings, WebSettings
 from plexsuper.coordinator import Coordinator

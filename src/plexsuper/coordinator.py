@@ -33,7 +33,7 @@ from plexsuper.decisions.orders import (
     Watch,
 )
 from plexsuper.decisions.plan import Plan
-from plexsuper.decisions.way import DECISIVE
+from plexsuper.decisions.stages import DECISIVE
 from plexsuper.errors import ExitCode, PlexsuperError
 from plexsuper.supervise import supervise
 from plexsuper.terms import Outcome, PhaseReport, Stage

@@ -172,9 +172,7 @@ class RunDeeds:
     async def _put_back(self) -> e.PrefsRestored:
         await self._freezer.settle()
         guard = self._kit.guard
-        lost = (
-            self._kit.now().mount == "lost"
-        )  # the next scan that Plex begins by itself would find nothing there
+        lost = self._kit.now().mount == "lost"  # a scan that Plex begins by itself would find nothing there
         withhold = guard is not None and (lost or not guard.trusted)
         return await restore(self._kit.plex, self._ledger, withhold=withhold)
 

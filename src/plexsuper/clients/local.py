@@ -175,7 +175,7 @@ class LocalRuntime:
     def thaw_left(self) -> tuple[int, float]:
         """Let go on what a supervisor that died had frozen; return how many processes, and for how long they stood still.
 
-        Only for the one supervisor that there is (see `clients.single`).
+        Only for the one supervisor that there is (see `clients.supervisor_lock`).
         """
         left, age = self._record.left(), self._record.age
         if left:

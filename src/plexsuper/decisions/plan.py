@@ -33,7 +33,7 @@ from plexsuper.decisions.orders import (
     Thaw,
     TurnTo,
 )
-from plexsuper.decisions.way import (
+from plexsuper.decisions.stages import (
     ASK_PLEX,
     BEFORE_CHANGES,
     CALM,

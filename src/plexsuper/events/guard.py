@@ -40,7 +40,7 @@ class GuardTripped:
 
     level: ClassVar[Level] = "warning"
     section: SectionRef
-    reason: Literal["removals", "canaries", "failures"]
+    reason: Literal["removals", "canaries"]
     count: int
     budget: int
     names: tuple[str, ...]

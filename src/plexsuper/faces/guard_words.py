@@ -8,7 +8,6 @@ from plexsuper.terms import RemovalCounts
 _TRIPS = {
     "removals": "entries vanish",
     "canaries": "files cannot be read",
-    "failures": "analyses fail in masses",
 }
 _FATES = {
     "confirmed": "really deleted",

@@ -1,4 +1,4 @@
-"""The way of a run: its stages and what each needs, the facts that can change a plan, and how a run can end.
+"""The stages of a run in their order, what each needs, the facts that can change a plan, and how a run can end.
 
 Pure tables; `plan.py` goes by them.
 """
