@@ -170,3 +170,23 @@ def test_the_stale_share_of_a_section_is_told_before_its_scan_by_name(tmp_path):
     assert gated.missing[0].startswith("/media/Films/Film 0 (2001)/")
     assert story.at(e.GuardGated) <= story.world.truth.of("scan.asked")[0]["mono"]
     assert verified(story).lost == 0
+
+
+@pytest.mark.lesson("L40")
+def test_what_a_scan_removed_wrongly_is_scanned_again_by_folder_and_comes_back(tmp_path):
+    """Too few to trip the guard: only the account after the scan finds them."""
+
+    async def blink(story: Story) -> None:
+        await story.until(e.GuardRecorded)
+        files = story.world.tree.files("/media")[:5]
+        for file in files:
+            story.world.tree.remove(file)
+        await story.until(e.LibraryCounted, lambda fact: fact.trashed == 5)
+        for file in files:
+            story.world.tree.add(file)
+
+    story = play(FILMS, state_dir=tmp_path, meanwhile=blink, media=BLIND, knobs=Knobs(scan_seconds=30.0))
+    (healing,) = story.of(e.LibraryHealing)
+    assert (healing.files, len(healing.folders)) == (5, 5)
+    assert verified(story) == RemovalCounts(healed=5)
+    assert live(story) == 224
