@@ -5,7 +5,7 @@ import inspect
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from blockbuster import BlockBuster
@@ -50,7 +50,7 @@ def _promtool() -> str | None:
     return None if shutil.which("promtool") else "not on PATH: promtool (scripts/test fetches it)"
 
 
-_COMPONENTS = {
+_COMPONENTS: dict[str, Callable[[], str | None]] = {
     "fuse": functools.cache(_fuse),
     "docker": functools.cache(_docker),
     "browser": functools.cache(_browser),
