@@ -30,11 +30,13 @@ ATTENTION = [json.loads(line) for line in LINES if json.loads(line)["level"] in 
 
 
 def program(*names: str) -> str:
-    """Return the path of the program *names*, or skip."""
+    """Return the path of the program *names*; without it skip, or fail where PLEXSUPER_REQUIRE names the collectors."""
     for name in names:
         found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/lib/systemd")
         if found:
             return found
+    if "collectors" in os.environ.get("PLEXSUPER_REQUIRE", ""):
+        pytest.fail(f"collectors are required here (PLEXSUPER_REQUIRE), but {names[0]} is missing")
     pytest.skip(f"needs {names[0]}")
 
 
@@ -102,10 +104,12 @@ def test_syslog_ng_keeps_every_event_as_the_line_that_it_was(tmp_path):
 
 
 def test_rsyslog_keeps_every_event_as_the_line_that_it_was(tmp_path):
-    """Not in CI: Debian lets only one of it and syslog-ng be installed, and the harness needs that one."""
+    """Debian lets only one of it and syslog-ng be installed; scripts/_system takes its files from the package."""
     command = program("rsyslogd")
+    modules = Path(command).with_name("rsyslog")
+    own = ("-M", str(modules)) if modules.is_dir() else ()
     conf = example("rsyslog.conf", tmp_path)
-    feed_and_check(tmp_path, command, "-n", "-f", str(conf), "-i", str(tmp_path / "rsyslog.pid"))
+    feed_and_check(tmp_path, command, "-n", "-f", str(conf), "-i", str(tmp_path / "rsyslog.pid"), *own)
 
 
 JOURNAL = """
