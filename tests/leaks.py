@@ -26,6 +26,8 @@ GRACE = 3.0
 """Seconds that something which is already ending may take."""
 
 _TAG = "PLEXSUPER_TEST_RUN"
+_KERNEL = 2
+"""The parent of all threads of the kernel, which have no command line."""
 
 
 def pytest_configure() -> None:
@@ -71,7 +73,10 @@ def _if_ours(pid: int, place: Path) -> psutil.Process | None:
             return None  # it has ended; whoever should wait for it is only late
         if process.ppid() == os.getpid() or process.environ().get(_TAG) == str(os.getpid()):
             return process
-        if any(f"{place}/" in word for word in process.cmdline()):
+        words = process.cmdline()
+        if not words and process.ppid() != _KERNEL:
+            return process  # it is just becoming a program, or ending: the next look tells
+        if any(f"{place}/" in word for word in words):
             return process
     except psutil.Error:
         return None  # it is gone, or it is somebody else's

@@ -34,7 +34,8 @@ class Deed:
         self._progress = progress
         self._side = FarSide(parse_target(order.target), ssh=shlex.split(order.ssh))
         self._ticket = secrets.token_hex(8)
-        self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-before-deploy"
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]  # as `database.store` names its snapshots
+        self._name = f"{stamp}-before-deploy"
 
     def steps(self, check: Check | None) -> list[str]:
         """Verify the archive, look at the other side, and say what would follow."""
