@@ -293,7 +293,6 @@ async def hide_half(scene: Scene) -> None:
     aside.mkdir()
     for folder in hidden:
         folder.rename(aside / folder.name)
-    await anyio.sleep(1.2)  # the S3 server of the test keeps its own listings for a second
     await anyio.run_process(["ls", str(scene.stack.point / scene.place)])
     for folder in hidden:
         (aside / folder.name).rename(folder)

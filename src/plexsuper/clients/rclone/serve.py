@@ -40,7 +40,7 @@ async def serve_s3(
     secret_key: str = "for-loopback-only-0001",  # noqa: S107 - it guards nothing
     port: int = 0,
 ) -> AsyncIterator[S3Server]:
-    """Serve the directories in *tree* as buckets for as long as the block lasts; changes show after a second.
+    """Serve the directories in *tree* as buckets for as long as the block lasts; a change shows at once, as on S3.
 
     Without a *port* a free one is taken.
 
@@ -48,7 +48,7 @@ async def serve_s3(
         StorageError: this rclone cannot do that (older than 1.65), or it ended.
     """
     command = [rclone.path, "serve", "s3", str(tree), f"--addr=127.0.0.1:{port}", "--read-only"]
-    command += ["--dir-cache-time=1s", "--config="]
+    command += ["--dir-cache-time=0s", "--config="]
     environment = rclone_environment({"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'})
     tail = LogTail(str(log))
     tail.read()  # what another server said before is not ours
