@@ -29,7 +29,7 @@ async def test_warming_pulls_little_more_than_it_wants_over_few_connections_and_
         assert built.proxy.connections - made <= 16  # each is used again: one for each file would be 40
         assert built.proxy.peak <= 8 + 8  # what is read, and what rclone reads ahead of it
         await built.proxy.set("hole")
-        again = await Warming(FILMS, paths, limit=lambda: 8, patience=5).run(built.facts.append)
+        again = await Warming(FILMS, paths, limit=lambda: 8, patience=60).run(built.facts.append)
         assert (again.read, again.failed) == (40, ())
 
 
