@@ -19,7 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from plexsuper.database.connection import connect, reading
+from plexsuper.database.connection import connect_file, reading
 from plexsuper.database.files import LIBRARY, sync_file
 from plexsuper.database.mapping import make_mappings
 from plexsuper.database.remap import remap_databases
@@ -103,7 +103,7 @@ def raw_update(path: Path, pairs: list[tuple[str, str]]) -> None:
 
 def our_update(path: Path, plan: RemapPlan) -> None:
     """Change the copy as `remap_databases` does; what to change is known by then."""
-    with closing(connect(path, "mode=rw")) as conn:
+    with closing(connect_file(path, "mode=rw")) as conn:
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
         apply_remap(conn, plan)

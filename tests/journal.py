@@ -32,10 +32,6 @@ class InlineConnection:
         await anyio.lowlevel.checkpoint()
         return self._connection.execute(sql, tuple(parameters or ())).fetchall()
 
-    async def commit(self) -> None:
-        await anyio.lowlevel.checkpoint()
-        self._connection.commit()
-
     async def close(self) -> None:
         self._connection.close()
 

@@ -31,7 +31,7 @@ from plexsuper.clients.plex import Plex
 from plexsuper.config import Settings
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.decisions.orders import Conclude
-from plexsuper.errors import ServerAway, ServerRefused
+from plexsuper.errors import ServerAway, ServerRefused, StateError
 from plexsuper.kit import Kit, agenda
 from plexsuper.redact import Redactor
 from plexsuper.simulator.identity import Account, PreferencesFile
@@ -100,6 +100,9 @@ class MemoryRuntime:
     def freeze(self) -> tuple[int, ...]:
         return (self.PID, *self._world.freeze())
 
+    def take_over(self) -> tuple[tuple[int, ...], float]:
+        return (), 0.0
+
     def thaw(self, pids: Sequence[int]) -> None:
         self._world.thaw()
 
@@ -162,6 +165,19 @@ class MemoryProbe:
                 return Failure(reason="dead", detail=str(error))
         return tuple(there)
 
+    async def readable(self, root: str, names: Sequence[str], deadline: float) -> Proof | Failure:
+        why = "hung"
+        with anyio.move_on_after(deadline):
+            for name in names:
+                try:
+                    await self._world.tree.read(f"{root}/{name}")
+                except OSError as error:
+                    why = str(error)
+                else:
+                    return Proof(entries=1, latency=0.0, detail="read")
+            return Failure(reason="unreadable", detail=why)
+        return Failure(reason="hung", detail=f"no answer within {deadline:g} s")
+
     async def _is_listed(self, path: str) -> bool:
         folder, name = os.path.split(path)
         try:
@@ -215,6 +231,9 @@ class Story:
     times: list[float] = field(default_factory=list)
     conclusion: Conclude | None = None
     removals: tuple[Removal, ...] = ()
+    disk_full: bool = False
+    """Whether the list of removals cannot be written."""
+
     preferences_before: dict[str, str] = field(default_factory=dict)
     preferences_after: dict[str, str] = field(default_factory=dict)
 
@@ -347,6 +366,8 @@ def _guard(
     lookups: Callable[[Story], Lookups] | None,
 ) -> Guard:
     async def write(removals: Sequence[tuple[SectionRef, Removal]]) -> None:
+        if story.disk_full:
+            raise StateError("the list of removals cannot be written (no space left on device)")
         story.removals = tuple(removal for _, removal in removals)
 
     def look_up(locations: Sequence[str], witnesses: Sequence[str]) -> MountLookup:
@@ -365,6 +386,7 @@ def _guard(
             freezer=freezer,
             report=story.run_dir / "removals.jsonl",
             write=write,
+            read=lambda root, names: story.probe.readable(root, names, wanted.media.deadline),
         )
     )
 

@@ -37,7 +37,8 @@ def _lost(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
 
 
 def _told(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
-    """Every fate that is told is true."""
+    """Every fate that is told is true: at the time of the last account, after which a user may have deleted more."""
+    accounted = max(_accounts(story), default=math.inf)
     for removal in story.removals:
         stored, live = removal.file in record.stored, removal.file in record.live_after
         match removal.fate:
@@ -45,7 +46,7 @@ def _told(chaos: Chaos, story: Story, record: Record) -> Iterator[str]:
                 stored and not live and not _unknowable(chaos, record, removal.file)
             ):
                 yield f"{removal.fate}, but it is in storage: {removal.file}"
-            case "lost" if not stored:
+            case "lost" if not stored and record.removed.get(removal.file, -math.inf) <= accounted:
                 yield f"lost, but it is not in storage: {removal.file}"
             case "lost" if chaos.owned and chaos.undo:
                 yield f"lost, but there is a copy, and Plex was ours to stop: {removal.file}"
@@ -161,8 +162,14 @@ def _was_others(story: Story, record: Record, file: str) -> bool:
     at = _trashed_at(story, file)
     told = list(zip(story.facts, story.times, strict=True))
     written = [t for fact, t in told if isinstance(fact, e.GuardRecorded) and fact.section.id == section]
-    accounts = [t for fact, t in told if isinstance(fact, e.LibraryVerified) and fact.section is None]
-    return section in asked and (at < min(written, default=math.inf) or at >= max(accounts, default=math.inf))
+    last = max(_accounts(story), default=math.inf)
+    return section in asked and (at < min(written, default=math.inf) or at >= last)
+
+
+def _accounts(story: Story) -> list[float]:
+    """Return when the removals of the whole run were accounted for."""
+    told = zip(story.facts, story.times, strict=True)
+    return [at for fact, at in told if isinstance(fact, e.LibraryVerified) and fact.section is None]
 
 
 def _trashed_at(story: Story, file: str) -> float:

@@ -18,7 +18,6 @@ from typing import Final
 import anyio
 import pytest
 
-from plexsuper import app
 from plexsuper import events as e
 from plexsuper.actions.guard.guard import Guard
 from plexsuper.app import conduct
@@ -127,14 +126,11 @@ class MortalRuntime(MemoryRuntime):
     def end_scanners(self) -> int:
         return 0 if self.dead else super().end_scanners()
 
-    def thaw_left(self) -> tuple[int, float]:
-        """See `LocalRuntime.thaw_left`."""
+    def take_over(self) -> tuple[tuple[int, ...], float]:
         if not self.record:
-            return 0, 0.0
-        since = self.record[0]
+            return (), 0.0
         self.end_scanners()
-        self.thaw(())
-        return 1, anyio.current_time() - since
+        return (self.PID,), anyio.current_time() - self.record[0]
 
     async def _require(self) -> None:
         if self.dead:
@@ -174,7 +170,6 @@ def play_killed(chaos: Chaos, deaths: tuple[Death, ...], state_dir: Path) -> Kil
     stage = _Stage(chaos, deaths)
     with pytest.MonkeyPatch.context() as patch, disk_on_the_loop():
         patch.setattr(story, "conduct", stage.conduct)
-        patch.setattr(app, "LocalRuntime", MortalRuntime)  # so that a start thaws what was left
         told, record = play_chaos(chaos, state_dir)
     return Killed(chaos=chaos, story=told, record=record, lives=stage.lives, given_up=stage.given_up)
 
@@ -305,7 +300,7 @@ def killed_findings(told: Killed) -> list[str]:
 
     Lost entries, fates, scans and freezing are those of `tests.story_chaos_findings` over all lives together. The dead
     concludes nothing and gives no preference back: for verdict and preferences the last life stands. Each life
-    thaws first what the one before it left frozen, and tells that it goes on. One that could not even reach storage or Plex
+    tells that it goes on, and what the one before it left frozen; that goes on when storage is proved. One that could not even reach storage or Plex
     vouches for nothing, so that it is started again until one does.
     """
     return list(_findings(told))
@@ -327,10 +322,26 @@ def _findings(told: Killed) -> Iterator[str]:
 
 
 def _taken_up(told: Killed) -> Iterator[str]:
-    """What the dead has left frozen goes on before the next one looks at anything, and it says what it takes over."""
+    """The next one says what it takes over, and what the dead has left frozen goes on only on proved storage."""
     for before, life in pairwise(told.lives):
         first = list(takewhile(lambda fact: not isinstance(fact, e.StageStarted), life.facts))
         if not any(isinstance(fact, e.RunResumed) for fact in first):
             yield "a life did not tell that it goes on"
-        if before.froze and not any(isinstance(fact, e.PlexThawed) for fact in first):
-            yield "what was left frozen was not thawed at once"
+        if before.froze and (why := _moved_unproved(life)):
+            yield why
+
+
+def _moved_unproved(life: Life) -> str:
+    """Say whether what was left frozen before this life went on in it while nobody had proved the storage.
+
+    In the clean-up it has to: to end, or to answer once more. Its scanners are ended.
+    """
+    first = next((n for n, fact in enumerate(life.facts) if isinstance(fact, e.MountReady | e.PlexThawed)), 0)
+    if not isinstance(life.facts[first], e.PlexThawed):
+        return ""
+    then = next((fact.stage for fact in life.facts[first:] if isinstance(fact, e.StageStarted)), None)
+    return (
+        ""
+        if then in (Stage.RESTORE, Stage.STOP)
+        else "what was left frozen went on before storage was proved"
+    )

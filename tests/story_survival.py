@@ -84,6 +84,12 @@ class MortalRuntime(MemoryRuntime):
         self.held = True
         return super().freeze()
 
+    def take_over(self) -> tuple[tuple[int, ...], float]:
+        if not self.held:
+            return (), 0.0
+        self.end_scanners()
+        return (self.PID,), 0.0
+
     def thaw(self, pids: Sequence[int]) -> None:
         if not self.dead:
             self.held = False
@@ -158,6 +164,8 @@ class _Stage:
     state_dir: Path
     run_dir: Path
     recorded: list[tuple[datetime, e.Event]] = field(default_factory=list)
+    held: bool = False
+    """Whether the life before has left Plex frozen."""
 
     async def live(self, facts: int = 0, seconds: float = 0.0) -> bool:
         """Live until so many *facts* were told and so many *seconds* have passed, or to the end; say whether it was that."""
@@ -166,6 +174,7 @@ class _Stage:
         life = Life(past=past, begun=anyio.current_time())
         self.told.lives.append(life)
         wire, runtime, bus = Wire(self.world.transport(http)), MortalRuntime(self.world), Bus[e.Event]()
+        runtime.held = self.held
         due = anyio.Event()
 
         def note(fact: e.Event) -> None:
@@ -188,10 +197,7 @@ class _Stage:
             tasks.start_soon(kill)
             life.conclusion = await conduct(kit, agenda(kit.settings))
             tasks.cancel_scope.cancel()
-        if runtime.dead and runtime.held:  # what the next start does first of all, see LocalRuntime.thaw_left
-            runtime.dead = False
-            runtime.end_scanners()
-            runtime.thaw(())
+        self.held = runtime.dead and runtime.held
         return life.conclusion is not None and not wire.cut
 
     def _kit(self, wire: Wire, runtime: MortalRuntime, bus: Bus[e.Event], past: PastRun | None) -> Kit:

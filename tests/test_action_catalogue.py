@@ -1,4 +1,4 @@
-"""Creating the sections of a definitions file, against the embedded Plex in virtual time."""
+"""Listing the sections and creating those of a definitions file, against the embedded Plex in virtual time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from plexsuper.actions.catalogue import create_missing
+from plexsuper.actions.catalogue import create_missing, list_sections
 from plexsuper.clients import http
 from plexsuper.clients.http import Answer, NoAnswer
 from plexsuper.clients.plex import Plex
@@ -15,7 +15,9 @@ from plexsuper.events import Event, SectionCreated
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.memory import World
 from plexsuper.terms import SectionDefinition, SectionRef
+from tests.interposed import EMPTY, Interposed
 from tests.simulated import FILMS, QUIET, TOKEN, in_world
+from tests.story import MemoryLibrary
 
 MOVIES = SectionDefinition(
     title="L'Été & Co.",
@@ -122,3 +124,50 @@ def test_a_section_of_that_title_and_another_type_is_a_conflict():
             await create(plex_of(world), other)
 
     in_world(story, FILMS)
+
+
+def lists_nothing(world: World, *numbers: int) -> Plex:
+    """A client to whom Plex lists no section when it is asked for the *numbers*th time."""
+    plex = Plex(Interposed(world, "GET /library/sections", EMPTY, numbers))
+    plex.token = SecretStr(TOKEN)
+    return plex
+
+
+@pytest.mark.lesson("L01")
+def test_sections_that_plex_does_not_list_yet_are_waited_for():
+    async def story(world: World) -> None:
+        began = anyio.current_time()
+        listed = await list_sections(lists_nothing(world, 1, 2, 3), MemoryLibrary(world), [])
+        assert [section.title for section in listed] == ["Movies"]
+        assert anyio.current_time() - began == pytest.approx(3.0)
+
+    in_world(story, FILMS)
+
+
+@pytest.mark.lesson("L01")
+@pytest.mark.parametrize("wanted", [[], ["Movies"], ["1"]])
+def test_a_list_without_the_sections_of_the_library_is_no_empty_run(wanted: list[str]):
+    async def story(world: World) -> None:
+        with pytest.raises(
+            ServerAway, match=r"sections that are in its library database: 'Movies' \(1\); nothing"
+        ):
+            await list_sections(lists_nothing(world, *range(1, 99)), MemoryLibrary(world), wanted)
+
+    in_world(story, FILMS)
+
+
+def test_sections_that_nobody_wants_and_those_of_an_unknown_library_are_not_waited_for():
+    async def story(world: World) -> None:
+        began = anyio.current_time()
+        assert await list_sections(lists_nothing(world, 1), MemoryLibrary(world), ["Music"]) == ()
+        assert await list_sections(lists_nothing(world, 1), None, []) == ()
+        assert anyio.current_time() == began
+
+    in_world(story, FILMS)
+
+
+def test_a_server_without_sections_lists_none():
+    async def story(world: World) -> None:
+        assert await list_sections(plex_of(world), MemoryLibrary(world), []) == ()
+
+    in_world(story)

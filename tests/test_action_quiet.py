@@ -7,16 +7,18 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from plexsuper.actions.quiet import QUIET, restore, silence
+from plexsuper.actions.quiet import QUIET, restore, silence, silence_again
 from plexsuper.actions.sonic import silence_sonic, start_sonic, stop_sonic
 from plexsuper.clients import http
+from plexsuper.clients.http import Answer
 from plexsuper.clients.ledger import Ledger
 from plexsuper.clients.plex import Plex
-from plexsuper.errors import ServerError, StateError
+from plexsuper.errors import ServerAway, ServerError, StateError
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.memory import World
 from plexsuper.simulator.shelves import Shelf
+from tests.interposed import EMPTY, Interposed
 from tests.simulated import QUIET as CALM
 from tests.simulated import TOKEN, in_world
 
@@ -93,6 +95,49 @@ def test_a_value_that_cannot_be_put_back_is_named_and_remembered(tmp_path):
         make_deaf(world, ["ButlerTaskBackupDatabase"])
         assert (await restore(plex, ledger)).failed == ("ButlerTaskBackupDatabase",)
         assert (ledger.load() or {})["ButlerTaskBackupDatabase"] == "1"
+
+    in_world(story)
+
+
+FEW = Answer(
+    200,
+    "application/json",
+    b'{"MediaContainer":{"size":1,"Setting":[{"id":"LogVerbose","type":"bool","value":false}]}}',
+)
+"""Settings, without any of those that a run silences."""
+
+
+def settings_fail(world: World, answer: Answer, *numbers: int) -> Plex:
+    """A client to whom the question for the settings is answered with *answer* the *numbers*th time."""
+    plex = Plex(Interposed(world, "GET /:/prefs", answer, numbers))
+    plex.token = SecretStr(TOKEN)
+    return plex
+
+
+@pytest.mark.lesson("L01")
+def test_a_server_that_lists_no_settings_is_not_believed_to_be_silent(tmp_path):
+    async def story(world: World) -> None:
+        with pytest.raises(ServerError, match="did not take these settings: autoEmptyTrash, "):
+            await silence(settings_fail(world, FEW, 2), Ledger(tmp_path, "few"))
+        began = anyio.current_time()
+        await silence(settings_fail(world, EMPTY, 1, 2), Ledger(tmp_path, "empty"))
+        assert anyio.current_time() - began == pytest.approx(2.0)  # asked again, once a second
+
+    in_world(story)
+
+
+@pytest.mark.lesson("L01")
+def test_a_server_that_lists_no_settings_has_not_taken_them_back(tmp_path):
+    async def story(world: World) -> None:
+        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
+        before = await values(plex)
+        await silence(plex, ledger)
+        with pytest.raises(ServerAway, match="Plex lists no settings at all"):
+            await restore(settings_fail(world, EMPTY, 1), ledger)
+        assert (await restore(settings_fail(world, FEW, 1), ledger)).failed == ("autoEmptyTrash",)
+        assert (ledger.load() or {})["autoEmptyTrash"] == "1"
+        assert (await restore(plex, ledger)).failed == ()
+        assert await values(plex) == before
 
     in_world(story)
 
@@ -212,3 +257,36 @@ def test_a_ledger_that_cannot_be_read_is_an_error_and_never_nothing_to_undo(tmp_
     file.write_text(text)
     with pytest.raises(StateError, match="restore Plex's settings by hand, then delete it"):
         ledger.load()
+
+
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize("before", ["0", "1"])
+def test_automatic_emptying_that_somebody_switches_on_is_off_again_and_comes_back_as_he_wants_it(
+    tmp_path, before
+):
+    async def story(world: World) -> None:
+        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
+        await plex.set_preferences({"autoEmptyTrash": before})
+        await silence(plex, ledger)
+        assert await silence_again(plex, ledger) is None
+        await plex.set_preferences({"autoEmptyTrash": "1"})
+        again = await silence_again(plex, ledger)
+        assert again is not None
+        assert [(c.id, c.before, c.after) for c in again.changed] == [("autoEmptyTrash", "1", "0")]
+        assert (await values(plex))["autoEmptyTrash"] == "0"
+        await restore(plex, ledger)
+        assert (await values(plex))["autoEmptyTrash"] == "1"
+
+    in_world(story, knobs=CALM)
+
+
+def test_automatic_emptying_that_cannot_be_switched_off_again_is_an_error(tmp_path):
+    async def story(world: World) -> None:
+        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
+        await silence(plex, ledger)
+        await plex.set_preferences({"autoEmptyTrash": "1"})
+        make_deaf(world, ["autoEmptyTrash"])
+        with pytest.raises(ServerError, match="Somebody switched autoEmptyTrash on"):
+            await silence_again(plex, ledger)
+
+    in_world(story, knobs=CALM)

@@ -2,13 +2,18 @@
 
 import json
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsuper import events as e
-from plexsuper.app import new_run_id
+from plexsuper.app import run
+from plexsuper.bus import Subscription
+from plexsuper.config import Settings
+from plexsuper.errors import ExitCode
+from plexsuper.record import new_run_id
 from plexsuper.redact import HIDDEN, Redactor
 from plexsuper.stream import Envelope, Recorder, encode, type_name
 from plexsuper.terms import Outcome, PrefChange, SectionRef, Stage
@@ -21,6 +26,34 @@ def test_run_ids_are_names_of_files_that_sort_by_time_and_are_never_equal():
     assert all(re.fullmatch(r"20\d{6}T\d{6}Z-[0-9a-f]{4}", id_) for id_ in ids)
     assert [id_[:16] for id_ in ids] == sorted(id_[:16] for id_ in ids)
     assert len(set(ids)) > 1
+
+
+class BrokenFace:
+    """A face with a bug in it."""
+
+    async def show(self, envelopes: Subscription[Envelope]) -> None:
+        await anext(envelopes)
+        raise ValueError("cannot draw")
+
+    def dropped(self) -> int:
+        return 0
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+
+@pytest.mark.blocking("a run opens local files before anything has to be quick")
+async def test_a_bug_in_the_face_does_not_end_the_run(tmp_path):
+    (tmp_path / "media").mkdir()
+    settings = Settings(
+        state_dir=tmp_path / "state",
+        plex={"url": "http://127.0.0.1:9", "config_dir": tmp_path / "config"},
+        media={"path": tmp_path / "media"},
+        run={"dry_run": True},
+    )
+    assert (
+        await run(settings, BrokenFace()) == ExitCode.PREFLIGHT
+    )  # nothing is there, and the run says so to the end
 
 
 def recorded(event: e.Event, redactor: Redactor) -> tuple[Envelope, str]:

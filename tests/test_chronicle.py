@@ -12,7 +12,7 @@ from plexsuper.examples import MISHAPS, MOVIES, RUN, envelopes
 from plexsuper.faces.chronicle import Chronicle
 from plexsuper.state import Now, see
 from plexsuper.stream import Envelope, encode, parse
-from plexsuper.terms import Outcome, Phase, PhaseReport, Stage
+from plexsuper.terms import FileLeft, Outcome, Phase, PhaseReport, Stage, WarmFailure
 from tests.web.days import days
 from tests.web.shown import applied
 
@@ -48,6 +48,8 @@ def test_the_run_is_told_with_its_end(story):
         "exit_code": 7,
         "detail": "1 of 2 sections was set aside",
         "duration": 4420.1,
+        "gaps": [],
+        "away": 0.0,
     }
 
 
@@ -177,13 +179,64 @@ def test_removals_failures_and_statistics_are_told_by_name():
     assert told["failures"] == {
         "more": 0,
         "list": [
-            {"section": "Movies", "path": "/media/Movies/Alien (1979).mkv", "reason": "Input/output error"}
+            {"section": "Music", "path": "/media/Music/Artist/Album/01.flac", "reason": "Plex failed on it"},
+            {"section": "Music", "path": "/media/Music/Artist/Album/02.flac", "reason": "not in storage"},
+            {
+                "section": "Movies",
+                "path": "/media/Movies/Alien (1979).mkv",
+                "reason": "not readable: Input/output error",
+            },
+        ],
+        "left": [
+            {
+                "section": "Music",
+                "phase": "analyze",
+                "name": "analysis",
+                "left": 2,
+                "total": 1305,
+                "reasons": [["Plex failed on it", 1], ["not in storage", 1]],
+            }
         ],
     }
     assert told["statistics"]["before"]["live"]["movies"] == 2100
     assert told["statistics"]["after"]["live"]["movies"] == 2106
     assert told["statistics"]["after"]["trashed"]["movies"] == 3
     assert told["container"]["memory"][-1][1:] == [1_310_000_000, 1_310_000_000]
+
+
+def test_a_file_that_could_not_be_read_and_is_not_analysed_is_told_once_with_both_reasons():
+    path = "/media/Movies/Alien (1979).mkv"
+    left = e.SectionFilesLeft(
+        section=MOVIES,
+        phase=Phase.ANALYZE,
+        left=3,
+        total=40,
+        reasons={"failed": 3},
+        files=(FileLeft(path=path, reason="failed"),),
+    )
+    warm = e.WarmFinished(
+        section=MOVIES,
+        read=39,
+        failed=(WarmFailure(path=path, reason="Input/output error"),),
+        left=0,
+        bytes_read=1,
+        seconds=1.0,
+    )
+    failures = chronicle_of((0, warm), (1, left))["failures"]
+    assert [row["reason"] for row in failures["list"]] == [
+        "Plex failed on it; not readable: Input/output error"
+    ]
+    assert failures["more"] == 2  # of the three, one is named
+    mended = replace(left, left=0, reasons={}, files=())
+    after = chronicle_of((0, left), (1, mended))["failures"]
+    assert after == {"more": 0, "list": [], "left": []}
+
+
+def test_the_latency_of_the_storage_is_a_curve():
+    told = chronicle_of(
+        *((t, e.MountMeasured(path="/m", latency=0.1 * t, worst=9.0, looks=3)) for t in (0, 30, 60))
+    )
+    assert told["mount"]["latency"] == [[0.0, 0.0, 0.0], [30.0, 3.0, 3.0], [60.0, 6.0, 6.0]]
 
 
 def test_a_checkpoint_between_two_sections_is_a_stage_of_its_own():

@@ -311,7 +311,7 @@ def test_wrong_options_of_the_demo_are_told_at_once(tmp_path):
 
 
 def test_options_of_the_demo_that_show_nothing_together_are_told():
-    shown = invoke("demo", "--no-guard")
+    shown = invoke("demo", "--no-guard", "--web")
     assert (shown.exit_code, shown.stderr) == (2, "--no-guard shows nothing without a --fault\n")
     shown = invoke("demo", "--fault", "hung", "--library", "reference")
     assert (shown.exit_code, shown.stderr) == (

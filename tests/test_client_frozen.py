@@ -54,19 +54,23 @@ def eventually(holds: Callable[[], bool]) -> None:
         signal.sigtimedwait([], 0.005)
 
 
-def test_the_next_supervisor_thaws_the_server_that_a_killed_one_had_frozen_and_ends_its_scanners(place):  # noqa: F811 - the fixture
+def test_the_next_supervisor_takes_over_the_server_that_a_killed_one_had_frozen_and_ends_its_scanners(place):  # noqa: F811 - the fixture
     with served(place) as server:
         frozen = freeze_and_die(place)
         assert server in frozen
         assert len(frozen) == 2
         eventually(lambda: {state(pid) for pid in frozen} == {"T"})
-        number, seconds = runtime_at(place).thaw_left()
-        assert (number, seconds < 60) == (2, True)
-        eventually(lambda: state(server) == "S")
+        runtime = runtime_at(place)
+        left, seconds = runtime.take_over()
+        assert (set(left), seconds < 60) == (set(frozen), True)
         (scanner,) = set(frozen) - {server}
         eventually(lambda: state(scanner) in {"Z", ""})  # it would go on with what it has not found
+        assert state(server) == "T"  # nobody has proved the storage yet
+        assert runtime_at(place).take_over()[0] != ()  # should this supervisor die as well
+        runtime.thaw(left)
+        eventually(lambda: state(server) == "S")
         assert not (place / "state" / NAME).exists()
-        assert runtime_at(place).thaw_left() == (0, 0.0)
+        assert runtime_at(place).take_over() == ((), 0.0)
 
 
 def test_a_process_that_got_the_number_of_a_frozen_one_is_left_alone(tmp_path):
@@ -78,7 +82,7 @@ def test_a_process_that_got_the_number_of_a_frozen_one_is_left_alone(tmp_path):
         assert life is not None
         for changed in ({"born": life.born - 1}, {"boot": "another"}):
             (tmp_path / NAME).write_text(json.dumps([life.as_record() | changed]))
-            assert LocalRuntime(frozen=tmp_path / NAME).thaw_left()[0] == 0
+            assert LocalRuntime(frozen=tmp_path / NAME).take_over() == ((), 0.0)
         assert state(other.pid) == "T"
     finally:
         other.kill()
@@ -107,9 +111,9 @@ def test_it_is_written_down_before_anything_is_stopped_and_forgotten_when_all_go
 
 
 @pytest.mark.parametrize("text", ["", "{", "7", '[{"pid": "x"}]', "[null]"])
-def test_a_record_that_cannot_be_read_thaws_nothing(tmp_path, text):
+def test_a_record_that_cannot_be_read_names_nothing(tmp_path, text):
     (tmp_path / NAME).write_text(text)
-    assert FrozenRecord(tmp_path / NAME).left() == ()
+    assert FrozenRecord(tmp_path / NAME).take_over() == ()
 
 
 def test_a_disk_that_cannot_be_written_does_not_keep_plex_from_being_frozen(place):  # noqa: F811 - the fixture

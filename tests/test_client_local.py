@@ -16,7 +16,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from plexsuper.clients.local import SUPPORT_DIR, LocalRuntime
+from plexsuper.clients.local import LocalRuntime
+from plexsuper.clients.local_server import SUPPORT_DIR
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.terms import Scanner, ScannerKind
 
@@ -161,6 +162,15 @@ async def test_a_server_of_somebody_else_is_found_by_its_directory_and_is_not_ou
     assert runtime.pid is None
 
 
+async def test_a_server_that_follows_another_one_is_found_and_so_are_its_scanners(place: Path) -> None:
+    runtime = runtime_at(place)
+    for _ in range(2):
+        with foreign(place, **{SUPPORT_DIR: str(place / "support")}) as pid:
+            assert runtime.pid == pid
+            await holds(lambda: [scanner.section for scanner in runtime.scanners()] == [7])
+        assert runtime.pid is None
+
+
 async def test_a_server_with_another_directory_is_another_server(place: Path) -> None:
     with foreign(place, **{SUPPORT_DIR: "/config/Library/Application Support"}):
         runtime = runtime_at(place)
@@ -236,6 +246,23 @@ async def test_the_log_of_a_server_of_somebody_else_is_its_log_file(place: Path)
     assert runtime.log_tail(3) == ("line 19998", "line 19999", "token=***")
     assert len(runtime.log_tail(1_000_000)) < 20_000
     assert LocalRuntime().log_tail(3) == ()
+
+
+@pytest.mark.lesson("F05")
+@pytest.mark.parametrize("own", [True, False], ids=["its own output", "its log file"])
+async def test_the_token_of_the_server_is_hidden_in_its_log_wherever_it_stands(
+    place: Path, own: bool
+) -> None:
+    support = place / "support" / "Plex Media Server"
+    (support / "Preferences.xml").write_text(PREFERENCES.replace("t-1", "twentycharacterslong"))
+    command = (sys.executable, "-c", "print('signed in as twentycharacterslong, ready')")
+    runtime = runtime_at(place, command=command) if own else runtime_at(place)
+    if own:
+        await runtime.exited(await runtime.start())
+    else:
+        (support / "Logs").mkdir()
+        (support / "Logs" / "Plex Media Server.log").write_text("signed in as twentycharacterslong, ready\n")
+    assert runtime.log_tail(1) == ("signed in as ***, ready",)
 
 
 async def test_preferences_are_read_and_survive_being_written_anew(place: Path) -> None:

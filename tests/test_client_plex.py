@@ -186,7 +186,12 @@ def test_the_identity_is_read_from_json_and_from_xml(body: object, claimed: bool
             ('<Response code="503" title="Maintenance" status="Plex Media Server is currently running startup maintenance tasks." />'),
         ),
         (answer(STILL_STARTING, 503, HTML), "starting", 503, "The server is still starting up. Please retry later."),
+        (answer(b"", 503, HTML), "maintenance", 503, ""),
+        (answer("<html><h1>Service Unavailable</h1></html>", 503, HTML), "maintenance", 503, "Service Unavailable"),
+        (answer("<html><h1>502 Bad Gateway</h1></html>", 502, HTML), "starting", 502, "502 Bad Gateway"),
+        (answer(b"", 429, HTML), "starting", 429, ""),
         (answer(UNAUTHORIZED, 401, HTML), "error", 401, "Unauthorized 401 Unauthorized"),
+        (answer("<html><h1>404 Not Found</h1></html>", 404, HTML), "error", 404, "404 Not Found"),
         (answer("<html><h1>It works!</h1></html>", 200, HTML), "error", 200, "It works!"),
         (answer('{"MediaContainer": {"size": 0}}'), "error", 200, '{"MediaContainer": {"size": 0}}'),
     ],
@@ -413,18 +418,28 @@ def test_still_starting_up_is_recognised_by_its_sentence_and_not_by_its_status()
         run_virtual(plex.create_section, MOVIES)
 
 
-def test_a_scan_is_a_get_and_a_post_where_get_is_no_more() -> None:
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_scan_is_a_get_and_a_post_where_get_is_no_more(status: int) -> None:
     plex, script = plex_with(**{"GET_library/sections/3/refresh": EMPTY})
     run_virtual(lambda: plex.scan(3, force=True, path="/data/Movies/A & B"))
     assert script.asked[0].params == [("force", "1"), ("path", "/data/Movies/A & B")]
     plex, script = plex_with(
         **{
-            "GET_library/sections/3/refresh": answer(b"", 405, HTML),
+            "GET_library/sections/3/refresh": answer(b"", status, HTML),
             "POST_library/sections/3/refresh": EMPTY,
         }
     )
     run_virtual(plex.scan, 3)
     assert script.said("") == ["GET /library/sections/3/refresh", "POST /library/sections/3/refresh"]
+
+
+def test_a_scan_of_a_section_that_is_not_there_is_refused() -> None:
+    missing = answer("<html><body><h1>404 Not Found</h1></body></html>", 404, HTML)
+    plex, _ = plex_with(
+        **{"GET_library/sections/3/refresh": missing, "POST_library/sections/3/refresh": missing}
+    )
+    with pytest.raises(ServerRefused, match="/library/sections/3/refresh: Plex answered 404: 404 Not Found"):
+        run_virtual(plex.scan, 3)
 
 
 def test_every_deed_uses_the_method_that_real_servers_take() -> None:
@@ -451,8 +466,8 @@ def test_every_deed_uses_the_method_that_real_servers_take() -> None:
         (404, "<html><body><h1>404 Not Found</h1></body></html>", ServerRefused, "404: 404 Not Found"),
         (500, "", ServerAway, "GET /activities: Plex answered 500"),
         (503, MAINTENANCE, ServerAway, "currently running database migrations"),
-        (200, "hello", ServerRefused, "not an answer of Plex, check the URL: hello"),
-        (200, "[1, 2]", ServerRefused, "not an answer of Plex"),
+        (200, "hello", ServerAway, "not an answer of Plex, check the URL: hello"),
+        (200, "[1, 2]", ServerAway, "not an answer of Plex"),
         (302, "", ServerRefused, "Plex answered 302"),
     ],
 )  # fmt: skip

@@ -116,7 +116,7 @@ async def test_files_that_were_deleted_are_replaced_by_others_and_no_alarm(media
         (media / "Series" / "1.mkv").write_bytes(b"x")
         seen = await probe.look(DEADLINE)
     assert isinstance(seen, Proof)
-    assert seen.detail.endswith("2 entries, 1 files read")
+    assert seen.detail.endswith("2 entries, 1 file read")
 
 
 async def test_a_plain_directory_is_no_mount_point(media: Path) -> None:

@@ -157,6 +157,13 @@ def test_an_error_of_ours_keeps_its_exit_code_and_its_words():
     assert "server begun" not in run.deeds.log
 
 
+def test_an_error_of_ours_keeps_its_exit_code_also_in_the_group_of_a_task_group():
+    error = ExceptionGroup("unhandled errors", [KeyError("x"), StorageError("/media is empty: mount it")])
+    run = Run({Stage.STORAGE: error})
+    ended = run.finished(Stage.STORAGE)
+    assert (ended.exit_code, ended.detail) == (ExitCode.STORAGE, "/media is empty: mount it")
+
+
 @pytest.mark.lesson("L41")
 def test_a_cancelled_phase_has_said_goodbye_before_the_clean_up_begins():
     run = Run(at=(85.0, e.RunInterrupted(signal="SIGTERM")))
@@ -237,3 +244,37 @@ def test_a_recovery_runs_beside_the_phase_and_ends_before_the_clean_up():
         "stop begun",
         "stop ended",
     ]
+
+
+def test_a_bug_in_the_recovery_is_told_and_the_storage_is_recovered_all_the_same():
+    tries: list[float] = []
+
+    class Clumsy(Deeds):
+        async def recover(self, reason: e.MountFault) -> None:
+            tries.append(anyio.current_time())
+            if len(tries) < 3:
+                raise KeyError(reason)
+            self._bus.publish(e.MountRestored(path="/media", after=3.0))
+
+    facts: list[e.Event] = []
+
+    async def play() -> Conclude:
+        bus: Bus[e.Event] = Bus()
+        bus.tap(facts.append)
+        coordinator = Coordinator(bus=bus, plan=Plan(agenda=Agenda(own_mount=True)), deeds=Clumsy(bus, {}))
+
+        async def interfere() -> None:
+            with bus.subscribe(e.SectionStarted) as started:
+                await started.first()
+            bus.publish(e.MountLost(path="/media", reason="dead", detail="killed"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(interfere)
+            conclusion = await coordinator.run()
+            tasks.cancel_scope.cancel()
+        return conclusion
+
+    assert run_virtual(play).exit_code is ExitCode.DONE
+    assert [at - tries[0] for at in tries] == [0, 1, 3]
+    crashes = [fact for fact in facts if isinstance(fact, e.MonitorCrashed)]
+    assert [(crash.monitor, crash.error) for crash in crashes] == [("recovery", "KeyError: 'dead'")] * 2

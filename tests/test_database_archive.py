@@ -351,6 +351,48 @@ def test_a_huge_header_is_not_read_into_memory(tmp_path):
         verify_archive(archive)
 
 
+def test_a_member_that_leads_back_to_itself_is_refused(tmp_path):
+    archive = tmp_path / "loop.tar.zst"
+    with zstd.open(archive, "wb") as stream:
+        info = tarfile.TarInfo("Metadata/a")
+        info.size = -512
+        stream.write(info.tobuf(tarfile.GNU_FORMAT))
+        stream.write(bytes(1024))
+    with pytest.raises(DatabaseError, match="a member of -512 bytes"):
+        verify_archive(archive)
+
+
+DECLARATION, MANIFEST = "plexsuper-archive.json", "manifest.json"
+DEEP = b"[" * 100_000
+UNREADABLE = {
+    "deep": ("declares nothing sensible", [(DECLARATION, DEEP)]),
+    "endless": ("declares nothing sensible", [(DECLARATION, b'{"bytes": 1e999, "files": 1}')]),
+    "a deep manifest": (
+        "is not a manifest of plexsuper",
+        [(DECLARATION, b'{"bytes": 200000, "files": 2}'), (MANIFEST, DEEP)],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_document_that_cannot_be_read_is_named(tmp_path, what):
+    complaint, members = UNREADABLE[what]
+    with writing(tmp_path / "x.tar.zst") as tar:
+        for name, text in members:
+            add(tar, name, text)
+    with pytest.raises(DatabaseError, match=complaint):
+        verify_archive(tmp_path / "x.tar.zst")
+
+
+def test_a_database_that_comes_twice_is_refused(tmp_path):
+    library = (library_with_files(tmp_path, "/Media/1.mkv") / LIBRARY).read_bytes()
+    with writing(tmp_path / "x.tar.zst") as tar:
+        add(tar, f"{DATABASES}/{LIBRARY}", library)
+        add(tar, LIBRARY, library)
+    with pytest.raises(DatabaseError, match=r"holds com\.plexapp\.plugins\.library\.db twice"):
+        verify_archive(tmp_path / "x.tar.zst")
+
+
 def test_endless_data_after_the_end_is_not_read(tmp_path):
     archive = export_archive(library_with_files(tmp_path, "/Media/1.mkv"), tmp_path / "library.tar.zst").path
     archive.write_bytes(archive.read_bytes() + zstd.compress(bytes(64 << 20)))
@@ -440,7 +482,7 @@ def test_a_database_that_changes_during_the_export_fails_it(tmp_path):
     def intrude(progress):
         os.utime(databases / LIBRARY)
 
-    with pytest.raises(DatabaseError, match="was changed while it was exported"):
+    with pytest.raises(DatabaseError, match="was changed while it was read"):
         export_archive(databases, tmp_path / "x.tar.zst", progress=intrude)
     assert not (tmp_path / "x.tar.zst").exists()
 

@@ -103,13 +103,16 @@ def test_a_remap_is_shown_done_and_undone(databases, tmp_path):
     assert files_of(databases) == [b"/data/TV/1.mkv", b"/m/TVShows/2.mkv", b"/m/\xff.mkv"]
     diff = run_json("diff", done["snapshot"], databases)
     assert diff["sections"][0]["files"] == {
-        "added": 3,
-        "removed": 3,
+        "added": 0,
+        "removed": 0,
         "trashed": 0,
         "restored": 0,
         "changed": 0,
+        "path_changed": 3,
     }
-    assert r"'/m/\udcff.mkv'" in run("diff", done["snapshot"], databases).stdout
+    shown = run("diff", done["snapshot"], databases).stdout
+    assert "section 1 Films: items none; files 3 path changed" in shown
+    assert r"path changed file 'Film 3' '/Media/\udcff.mkv' → '/m/\udcff.mkv'" in shown
     run("restore", databases)
     assert library_content(databases) == before
 
@@ -138,12 +141,28 @@ def test_snapshots_exports_and_injections_work_together(databases, tmp_path):
     archive = tmp_path / "library.tar.zst"
     assert run_json("export", databases, archive)["size"] == archive.stat().st_size
     assert run_json("verify", archive)["databases"] == [LIBRARY, BLOBS]
-    target = tmp_path / "new"
-    target.mkdir()
-    run("inject", target, archive, "--dry-run")
-    assert list(target.iterdir()) == []
-    assert run_json("inject", target, archive)["kept"] is None
+    config = tmp_path / "new"
+    config.mkdir()
+    target = config / "Library/Application Support/Plex Media Server/Plug-in Support/Databases"
+    assert f"would go to {target}" in run("inject", config, archive, "--dry-run").stdout
+    assert list(config.iterdir()) == []
+    assert run_json("inject", config, archive)["kept"] is None
     assert library_content(target) == before
+
+
+def test_an_injection_is_undone_by_a_restore_without_a_name(databases, tmp_path):
+    before = library_content(databases)
+    other = library_with_files(tmp_path / "other", "/Media/other.mkv")
+    run("export", other, tmp_path / "other.tar.zst")
+    run("snapshot", databases)
+    kept = run_json("inject", databases, tmp_path / "other.tar.zst")["kept"]
+    assert files_of(databases) == [b"/Media/other.mkv"]
+    assert f"would restore {kept}" in run("restore", databases, "--dry-run").stdout
+    assert run_json("restore", databases, "--dry-run") == {"path": kept, "manifest": None}
+    assert run_json("restore", databases)["restored"] == kept
+    assert library_content(databases) == before
+    assert run_json("restore", databases)["restored"] == kept
+    assert library_content(databases) == before
 
 
 def test_dry_runs_change_nothing(databases):

@@ -86,6 +86,64 @@ def test_a_file_that_another_item_took_over_is_still_there(pair):
     assert diff_databases(*pair).empty
 
 
+def test_a_file_whose_path_changed_is_told_once_with_both_paths(pair):
+    change(
+        pair[1],
+        "UPDATE media_parts SET file = replace(file, '/m/', '/data/') WHERE id < 3",
+        "UPDATE media_parts SET file = CAST(x'2f646174612fff2e6d6b76' AS TEXT) WHERE id = 3",
+    )
+    diff = diff_databases(*pair)
+    assert [(e.change, e.was, e.path, e.title) for e in diff.entries] == [
+        (Change.PATH_CHANGED, "/m/1.mkv", "/data/1.mkv", "Film 1"),
+        (Change.PATH_CHANGED, "/m/2.mkv", "/data/2.mkv", "Film 2"),
+        (Change.PATH_CHANGED, "/m/\udcff.mkv", "/data/\udcff.mkv", "Film 3"),
+    ]
+    assert [(s.id, s.files) for s in diff.sections] == [(1, ChangeCounts(path_changed=3))]
+    assert [(e.was, e.path) for e in diff_databases(*reversed(pair)).entries] == [
+        ("/data/1.mkv", "/m/1.mkv"),
+        ("/data/2.mkv", "/m/2.mkv"),
+        ("/data/\udcff.mkv", "/m/\udcff.mkv"),
+    ]
+
+
+def test_a_file_that_moved_and_was_trashed_is_told_as_both(pair):
+    change(pair[1], "UPDATE media_parts SET file = '/n/1.mkv', deleted_at = 9 WHERE id = 1")
+    assert summary(diff_databases(*pair)) == [
+        ("path_changed", "file", "file", "Film 1", "/n/1.mkv"),
+        ("trashed", "file", "file", "Film 1", "/n/1.mkv"),
+    ]
+
+
+def test_an_id_that_was_given_anew_is_no_moved_file(pair):
+    change(pair[1], "UPDATE media_parts SET file = '/n/1.mkv', created_at = 99 WHERE id = 1")
+    assert [(e.change, e.path) for e in diff_databases(*pair).entries] == [
+        (Change.REMOVED, "/m/1.mkv"),
+        (Change.ADDED, "/n/1.mkv"),
+    ]
+
+
+def test_two_files_that_changed_places_keep_their_paths(pair):
+    change(
+        pair[1],
+        "UPDATE media_parts SET file = '/m/x.mkv' WHERE id = 1",
+        "UPDATE media_parts SET file = '/m/1.mkv' WHERE id = 2",
+    )
+    assert [(e.change, e.path) for e in diff_databases(*pair).entries] == [
+        (Change.REMOVED, "/m/2.mkv"),
+        (Change.ADDED, "/m/x.mkv"),
+    ]
+
+
+def test_a_file_of_two_episodes_that_moved_is_one_file(tmp_path):
+    old, new = (
+        library_with_files(tmp_path / side, "/m/e1-e2.mkv", "/m/e1-e2.mkv") / LIBRARY for side in "ab"
+    )
+    change(new, "UPDATE media_parts SET file = '/n/e1-e2.mkv'")
+    assert [(e.change, e.was) for e in diff_databases(old, new).entries] == [
+        (Change.PATH_CHANGED, "/m/e1-e2.mkv")
+    ]
+
+
 def test_a_file_of_two_episodes_is_trashed_when_its_last_part_is(tmp_path):
     old, new = (
         library_with_files(tmp_path / side, "/m/e1-e2.mkv", "/m/e1-e2.mkv") / LIBRARY for side in "ab"

@@ -1,11 +1,13 @@
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from plexsuper.database import files
+from plexsuper.database import files, holders
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.errors import DatabaseError
 from tests.database_library import empty_library, held_open
@@ -73,31 +75,57 @@ def test_a_database_that_is_shorter_because_its_log_holds_the_rest_is_not_called
 
 def test_a_process_that_has_the_database_open_is_found_and_named(databases):
     with held_open(databases / LIBRARY) as pid:
-        (holder,) = files.find_holders(databases / LIBRARY)
+        (holder,) = holders.find_holders(databases / LIBRARY)
         assert holder.pid == pid
         assert holder.command.startswith("python")
         with pytest.raises(DatabaseError, match=rf"in use by process {pid} \(python"):
-            files.require_closed(files.locate_pair(databases))
+            holders.require_closed(files.locate_pair(databases))
 
 
 def test_a_process_whose_descriptors_are_hidden_is_found_by_its_locks(databases):
     with held_open(databases / LIBRARY) as pid:
         status = (databases / LIBRARY).stat()
-        assert files._lockers({(status.st_dev, status.st_ino)}) == {pid}
+        assert holders._lockers({(status.st_dev, status.st_ino)}) == {pid}
 
 
 def test_this_process_counts_as_a_holder(databases):
     with closing(sqlite3.connect(databases / LIBRARY)) as conn:
         conn.execute("SELECT * FROM library_sections").fetchall()
-        assert [holder.pid for holder in files.find_holders(databases / LIBRARY)] == [os.getpid()]
-    assert files.find_holders(databases / LIBRARY) == []
+        assert [holder.pid for holder in holders.find_holders(databases / LIBRARY)] == [os.getpid()]
+    assert holders.find_holders(databases / LIBRARY) == []
 
 
 def test_a_file_of_the_same_name_elsewhere_is_no_holder(databases, tmp_path):
     other = tmp_path / LIBRARY
     other.write_bytes((databases / LIBRARY).read_bytes())
     with held_open(other):
-        assert files.find_holders(databases / LIBRARY) == []
+        assert holders.find_holders(databases / LIBRARY) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param("f = open(sys.argv[1], 'rb')", False, id="a backup program"),
+        pytest.param("import mmap; f = open(sys.argv[1], 'rb'); m = mmap.mmap(f.fileno(), 0, prot=1)", False, id="mapped"),
+        pytest.param("c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM media_parts').fetchone()", True, id="a reader"),
+        pytest.param(
+            "c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('PRAGMA locking_mode=EXCLUSIVE');"
+            "c.execute('BEGIN IMMEDIATE')",
+            True,
+            id="one that needs no -shm",
+        ),
+    ],
+)  # fmt: skip
+def test_only_sqlite_is_at_work_on_a_database(databases, code, expected):
+    code = f"import sqlite3, sys\n{code}\nprint('open', flush=True)\nsys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, databases / LIBRARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        assert [holder.pid for holder in holders.find_holders(databases / LIBRARY)] == [other.pid]
+        assert holders.at_work(databases / LIBRARY) is expected
+        other.kill()
 
 
 def test_missing_space_is_told_before_anything_is_written(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plexsuper.database.check import check_database
-from plexsuper.database.connection import connect
+from plexsuper.database.connection import connect_file
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.database.mapping import make_mappings, parse_json
 from plexsuper.database.proof import MediaRoot, look_up_in_child, parse_media_root
@@ -80,7 +80,7 @@ def scratch(tmp_path_factory):
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_row_holds_what_a_plain_oracle_says(scratch, pairs, paths, rebuild):
     mappings = make_mappings(pairs.items())
-    with closing(connect(scratch, "mode=rw")) as conn:
+    with closing(connect_file(scratch, "mode=rw")) as conn:
         for table in ("media_parts", "section_locations", "media_streams"):
             conn.execute(f"DELETE FROM {table}")
         for number, (path, blob) in enumerate(paths):

@@ -15,10 +15,10 @@ from plexsuper.database.copying import CopyMethod, copy_pair
 from plexsuper.database.files import BLOBS, LIBRARY, locate_pair
 from plexsuper.database.manifest import manifest_from_json, manifest_to_json, read_manifest
 from plexsuper.database.snapshot import restore_snapshot, take_snapshot, verify_snapshot
-from plexsuper.database.statistics import Kinds
 from plexsuper.database.store import list_snapshots
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.terms import Counts
 from tests.database_library import (
     add_film,
     ask,
@@ -80,7 +80,18 @@ def test_a_snapshot_holds_both_databases_checksums_and_statistics(tmp_path):
     assert [f.name for f in snapshot.manifest.files] == [LIBRARY, BLOBS]
     assert snapshot.manifest.method in {"copy", "reflink"}
     assert snapshot.manifest.statistics is not None
-    assert snapshot.manifest.statistics.total.live == Kinds(8, 39, 457, 62, 2, 2, 2, 2, 28, 2)
+    assert snapshot.manifest.statistics.total.live == Counts(
+        artists=8,
+        albums=39,
+        tracks=457,
+        sonic=62,
+        movies=2,
+        shows=2,
+        seasons=2,
+        episodes=2,
+        photos=28,
+        photo_albums=2,
+    )
     assert (
         verify_snapshot(snapshot.path, check=sound)
         == snapshot.manifest

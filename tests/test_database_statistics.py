@@ -1,7 +1,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import aiosqlite
 import pytest
@@ -13,13 +13,13 @@ from plexsuper.database.files import LIBRARY
 from plexsuper.database.sampling import Count, Cursor, Delta
 from plexsuper.database.statistics import (
     Figures,
-    Kinds,
     LibraryStatistics,
     SectionStatistics,
     read_statistics,
 )
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.terms import Counts
 from tests.database_library import add_film, empty_library, library_with_files, reference_library
 
 
@@ -44,11 +44,11 @@ def add_sections(conn, *sections):
 
 @pytest.mark.lesson("L06")
 def test_every_kind_is_there_even_in_an_empty_library(conn):
-    assert {f.name for f in fields(Kinds)} == {
+    assert {f.name for f in fields(Counts)} == {
         "artists", "albums", "tracks", "sonic", "movies", "shows", "seasons", "episodes", "photos", "photo_albums",
     }  # fmt: skip
     assert read_statistics(conn) == LibraryStatistics(total=Figures(), sections=())
-    assert Figures().live == Kinds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert set(asdict(Figures().live).values()) == {0}
 
 
 @pytest.mark.lesson("L06")
@@ -69,11 +69,11 @@ def test_kinds_are_counted_by_section_live_and_trashed_apart(conn):
         add_item(conn, kind, 7)
     films, music, photos, new = read_statistics(conn).sections
     assert films == SectionStatistics(
-        id=1, title="Films", type="movie", figures=Figures(live=Kinds(movies=1), trashed=Kinds(movies=1))
+        id=1, title="Films", type="movie", figures=Figures(live=Counts(movies=1), trashed=Counts(movies=1))
     )
-    assert music.figures.live == Kinds(artists=1, albums=1, tracks=2, sonic=1)
-    assert music.figures.trashed == Kinds(tracks=2, sonic=1)
-    assert photos.figures.live == Kinds(photos=2, photo_albums=1, shows=1, seasons=1, episodes=1)
+    assert music.figures.live == Counts(artists=1, albums=1, tracks=2, sonic=1)
+    assert music.figures.trashed == Counts(tracks=2, sonic=1)
+    assert photos.figures.live == Counts(photos=2, photo_albums=1, shows=1, seasons=1, episodes=1)
     assert (new.type, new.figures) == ("unknown (99)", Figures())
 
 
@@ -83,14 +83,14 @@ def test_the_total_is_the_sum_of_the_sections(conn):
         add_film(conn, number, f"/m/{number}", section)
     conn.execute("UPDATE media_parts SET deleted_at = 5 WHERE id = 3")
     total = read_statistics(conn).total
-    assert total == Figures(live=Kinds(movies=3), live_parts=2, trashed_parts=1, analysed=3)
+    assert total == Figures(live=Counts(movies=3), live_parts=2, trashed_parts=1, analysed=3)
 
 
 def test_rows_of_no_real_section_are_never_counted(conn):
     add_sections(conn, (1, "Films", 1))
     for number, section in ((1, 1), (2, None), (3, -1), (4, -2), (5, 77)):
         add_film(conn, number, f"/m/{number}", section)
-    assert read_statistics(conn).total == Figures(live=Kinds(movies=1), live_parts=1, analysed=1)
+    assert read_statistics(conn).total == Figures(live=Counts(movies=1), live_parts=1, analysed=1)
     assert sampling.read_counts(conn) == (Count(section=1, metadata_type=1, live=1, trashed=0),)
 
 
@@ -115,9 +115,9 @@ def test_all_figures_come_from_one_moment(tmp_path):
                 add_film(plex, plex.execute("SELECT max(id) + 1 FROM media_parts").fetchone()[0], "/m/new")
 
         conn.set_trace_callback(intrude)
-        assert read_statistics(conn).total == Figures(live=Kinds(movies=1), live_parts=1, analysed=1)
+        assert read_statistics(conn).total == Figures(live=Counts(movies=1), live_parts=1, analysed=1)
         conn.set_trace_callback(None)
-        assert read_statistics(conn).total == Figures(live=Kinds(movies=2), live_parts=2, analysed=2)
+        assert read_statistics(conn).total == Figures(live=Counts(movies=2), live_parts=2, analysed=2)
 
 
 @pytest.mark.lesson("L01")
@@ -139,7 +139,7 @@ def test_a_missing_table_is_an_error_and_never_zero(tmp_path, table):
 def test_a_read_of_something_else_is_an_error(tmp_path):
     path = tmp_path / "library.db"
     path.write_bytes(b"no database" * 1000)
-    with pytest.raises(DatabaseError, match="not an SQLite database, or encrypted"), reading(path):
+    with pytest.raises(DatabaseError, match="is not an SQLite database, or it is encrypted"), reading(path):
         pass
 
 
@@ -157,13 +157,13 @@ def test_statistics_are_read_while_plex_writes_and_leave_nothing_behind(tmp_path
         plex.execute("BEGIN IMMEDIATE")
         add_film(plex, 2, "/m/2")
         with reading(databases / LIBRARY) as conn:
-            assert read_statistics(conn).total.live == Kinds(movies=1)
+            assert read_statistics(conn).total.live == Counts(movies=1)
         plex.execute("COMMIT")
     assert sorted(p.name for p in databases.iterdir()) == sorted(
         {LIBRARY, "com.plexapp.plugins.library.blobs.db"}
     )
     with reading(databases / LIBRARY) as conn:
-        assert read_statistics(conn).total.live == Kinds(movies=2)
+        assert read_statistics(conn).total.live == Counts(movies=2)
     assert len(list(databases.iterdir())) == 2
 
 
@@ -179,7 +179,7 @@ def test_a_database_that_changes_while_it_is_read_as_stopped_is_an_error(tmp_pat
 
 def test_statistics_travel_through_pydantic():
     adapter = TypeAdapter(LibraryStatistics)
-    section = SectionStatistics(id=1, title="é", type="movie", figures=Figures(live=Kinds(movies=3)))
+    section = SectionStatistics(id=1, title="é", type="movie", figures=Figures(live=Counts(movies=3)))
     value = LibraryStatistics(total=section.figures, sections=(section,))
     assert adapter.validate_json(adapter.dump_json(value)) == value
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,29 @@ def test_a_demo_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number
     assert mounts_of_media(tmp_path) == []
     assert list(tmp.iterdir()) == []
     assert processes_of(tmp_path) == {}
+
+
+def test_the_demo_serves_its_page_and_says_the_address_before_anything_else(tmp_path: Path) -> None:
+    env = environment(tmp_path / "tmp")
+    with (tmp_path / "told").open("wb") as told:  # both streams, in the order in which they were written
+        demo = subprocess.Popen([*DEMO, "--web", "--events", "text"], env=env, stdout=told, stderr=told)
+    try:
+        shown: dict[str, Any] = {}
+        end = time.monotonic() + 60
+        while not shown.get("stages"):
+            assert time.monotonic() < end, (tmp_path / "told").read_text()
+            assert demo.poll() is None, (tmp_path / "told").read_text()
+            time.sleep(0.05)
+            first = (tmp_path / "told").read_text().partition("\n")[0]
+            if address := re.fullmatch(r"The page of this run: (http://127\.0\.0\.1:\d+/)", first):
+                with urllib.request.urlopen(f"{address[1]}picture.json", timeout=10) as answer:
+                    shown = json.load(answer)
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 130
+    finally:
+        demo.kill()
+        demo.wait()
+    assert shown["stages"][0]["name"] == "preflight"
 
 
 def gone(tmp: Path, place: Path) -> bool:

@@ -176,7 +176,8 @@ def test_the_page_names_faults_what_was_done_removals_and_failures(story):
         "/media/Movies/Solaris (1972).mkv",
         "really deleted",
         "22 more are in /state/runs/20261122T180601Z-7f3a/removals.jsonl.",
-        "Input/output error",
+        "not readable: Input/output error",
+        "Music: 2 of 1,305 files are not analysed (Plex failed on it: 1; not in storage: 1).",
         "55 min 11 s",
         "+6",
     ):

@@ -1,13 +1,16 @@
 """Proves the last words of a run: the verdict, the table of sections, and numbers of exactly what was processed."""
 
+import io
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from plexsuper import events as e
 from plexsuper.examples import MISHAPS, MOVIES, RUN, envelopes
+from plexsuper.faces.face import left_by_a_run
 from plexsuper.faces.picture import Picture
-from plexsuper.faces.summary import as_text
+from plexsuper.faces.summary import as_text, summary
 from plexsuper.kinds import SectionType
 from plexsuper.stream import Envelope, Recorder
 from plexsuper.terms import (
@@ -19,6 +22,7 @@ from plexsuper.terms import (
     Section,
     SectionRef,
     SectionReport,
+    Stage,
     Statistics,
     Verdict,
 )
@@ -224,3 +228,61 @@ def test_the_summary_says_what_became_of_every_entry_that_vanished(facts, said):
         if "lost;" in line or "is lost" in line or "NOT everything" in line
     ]
     assert found == ([] if said is None else [said])
+
+
+FINDING = e.PreflightFinding(
+    severity="error",
+    subject="sections",
+    message="there is no section 'Moovies'",
+    remedy="did you mean 'Movies'?",
+)
+IN_THE_WAY = "One thing is in the way of a run; nothing was started: sections: there is no section 'Moovies'"
+REFUSED = (
+    FINDING,
+    e.StageFinished(
+        stage=Stage.PREFLIGHT, outcome=Outcome.FAILED, seconds=0.1, exit_code=2, detail=IN_THE_WAY
+    ),
+    e.RunFinished(verdict=Verdict.SETTINGS, exit_code=2, duration=0.1, sections=(), detail=IN_THE_WAY),
+)
+
+
+def test_what_is_in_the_way_of_a_run_is_said_once():
+    picture = picture_of(*REFUSED)
+    assert as_text(picture) == (
+        "\n ✘ the settings are wrong after 0.1 s · exit code 2\n"
+        " Nothing was started. What is in the way is told above.\n\n"
+    )
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(summary(picture))
+    assert capture.get().count("Moovies") == 1  # a live view is gone, and all that it told with it
+
+
+def test_why_a_stage_failed_is_said_once():
+    detail = "the engine does not answer: start it"
+    said = as_text(
+        picture_of(
+            e.StageFinished(
+                stage=Stage.SERVER, outcome=Outcome.FAILED, seconds=3, exit_code=6, detail=detail
+            ),
+            e.RunFinished(verdict=Verdict.SERVER, exit_code=6, duration=3, sections=(), detail=detail),
+        )
+    )
+    assert said.count(detail) == 1
+
+
+def test_the_places_of_a_run_are_its_own(tmp_path):
+    said = as_text(picture_of(*REFUSED), left_by_a_run(tmp_path), width=300).splitlines()
+    assert f" report  {tmp_path}/runs/r/report.html" in said
+    assert f" kept    {tmp_path}/runs/r (plexsuper runs show)" in said
+
+
+def test_a_warning_that_came_twice_is_repeated_once_at_its_last_time():
+    lost = e.PlexLost(detail="refused")
+    other = e.NotificationsLost(detail="reset")
+    end = e.RunFinished(verdict=Verdict.DONE, exit_code=0, duration=1.0, sections=())
+    said = as_text(picture_of(lost, other, lost, end))
+    assert [line.rpartition("] ")[2] for line in said.splitlines() if "[18:" in line] == [
+        "! Plex's notifications are lost (reset); polling goes on",
+        "✘ Plex is lost: refused",
+    ]

@@ -12,7 +12,7 @@ from plexsuper.faces.text import Log, show_text
 from plexsuper.faces.writer import LineWriter
 from plexsuper.state import Now
 from plexsuper.stream import Envelope
-from plexsuper.terms import Outcome, Phase, Stage
+from plexsuper.terms import Outcome, Phase, Stage, Verdict
 
 START = datetime(2026, 11, 22, 18, 0, 0, tzinfo=UTC)
 
@@ -110,10 +110,10 @@ def test_progress_gets_a_line_every_thirty_seconds_and_at_once_in_a_new_phase():
         log.line(at(32, progress(5, Phase.ANALYZE))),
     ]
     assert told == [
-        "[18:00:00]   scan of Movies: 1",
+        "[18:00:00]   scan of Movies: 1 so far",
         None,
-        "[18:00:30]   scan of Movies: 3",
-        "[18:00:31]   analysis of Movies: 4",
+        "[18:00:30]   scan of Movies: 3 so far",
+        "[18:00:31]   analysis of Movies: 4 so far",
         None,
     ]
 
@@ -180,3 +180,30 @@ def test_the_pull_of_an_image_does_not_fill_a_log():
 def test_a_stage_that_was_skipped_took_no_time():
     skipped = e.StageFinished(stage=Stage.INPUTS, outcome=Outcome.SKIPPED, seconds=0.0)
     assert Log(UTC).line(at(0, skipped)) == "[18:00:00]   inputs skipped"
+
+
+def test_what_is_in_the_way_of_a_run_gets_one_line():
+    detail = "One thing is in the way of a run; nothing was started: disk: it is full"
+    log = Log(UTC)
+    told = [
+        log.line(at(0, e.PreflightFinding(severity="error", subject="disk", message="it is full"))),
+        log.line(
+            at(
+                1,
+                e.StageFinished(
+                    stage=Stage.PREFLIGHT, outcome=Outcome.FAILED, seconds=1, exit_code=3, detail=detail
+                ),
+            )
+        ),
+        log.line(
+            at(
+                1,
+                e.RunFinished(verdict=Verdict.PREFLIGHT, exit_code=3, duration=1, sections=(), detail=detail),
+            )
+        ),
+    ]
+    assert told == [
+        "[18:00:00] ✘ disk: it is full",
+        "[18:00:01] ✘ preflight failed in 1 s",
+        "[18:00:01] ✘ run ended after 1 s: preflight failed",
+    ]

@@ -7,7 +7,7 @@ from plexsuper.examples import MISHAPS, MOVIES, RUN
 from plexsuper.faces import marks, numbers, vocabulary
 from plexsuper.faces.words import sentence, standing
 from plexsuper.state import Now
-from plexsuper.terms import Counts, Outcome, Phase, PrefChange, Stage, Statistics, Verdict
+from plexsuper.terms import Counts, Outcome, Phase, PrefChange, RemovalCounts, Stage, Statistics, Verdict
 
 SAID = """\
 run started with profile local_delta; 10 min without progress count as a stall
@@ -85,17 +85,21 @@ Plex already runs at http://127.0.0.1:32400; it will be left running
 pulling plexinc/pms-docker: 4 of 9 layers, 61 MB of 150 MB
 image plexinc/pms-docker pulled in 13 s (371 MB)
 container plex started from plexinc/pms-docker as process 4703
-container plex of an earlier run is taken over (process 4703); 4 frozen processes let go on
+container plex of an earlier run is taken over (process 4703); 4 of its processes were left frozen
 container plex uses 1.2 processors and 1.3 GB of 4.0 GB
 container log, scan started: The '--scan' operation is deprecated
 Plex frozen, 6 processes in 2 ms: the mount died
 Plex goes on after 0.6 s, 6 processes let go
+Plex was left frozen by a run that died, 6 processes for 45 s; it goes on when storage is proved
+a preference of Plex was changed
+somebody changed autoEmptyTrash in Plex during the run: silenced again, and put back at the end as he wants it
 the Docker engine is lost: Docker's event stream ended
 the Docker engine is back after 2.7 s
 Plex has a fault that waiting will not mend: the kernel killed a process of the container
 container plex ended with exit code 137, out of memory
 7 logs collected in /state/logs/20261122T180601Z-7f3a.tar.gz (2.4 MB)
 storage /media is slow, 4.2 s instead of 0.3 s: the backend answers, but late
+storage /media answers in 0.3 s, at most 1.2 s in 6 looks; the remote in 80 ms
 storage /media, its file system is dead: a new mount is made beside the old one
 at most 4 reads of the storage at once (was 8): 3 connections were reset: fewer reads at once
 Movies: 500 of 2,106 files warm, 1 failed
@@ -103,7 +107,7 @@ Movies: 2,105 files warm after 14 s; 1 file failed, first /media/Movies/Alien (1
 library copied to /state/snapshots/20261122T180601Z (15 GB) in 0.4 s
 Movies: 64 of 64 sampled files are in storage
 Music: only 12 of 64 sampled files are in storage, not /media/Music/Air/Moon Safari/01 La femme d'argent.flac; more than 20 % missing: not scanned. Map the paths, or scan from scratch
-Movies: 2,106 files, 9.1 TB written down in 0.2 s
+Movies: what it has is noted, 2,106 files (9.1 TB) in 0.2 s
 Movies: entries vanish, 23 (allowed: 21), first /media/Movies/Alien (1979).mkv
 Movies: really gone from storage: 23 files, looked up in 0.8 s; it goes on
 Movies: entries are removed wrongly: 23 of 23 sampled files are in storage
@@ -116,6 +120,7 @@ Music: trash of 4 entries kept: 3 of them are in doubt
 somebody is watching: anna: Alien; waiting until nobody does
 an unfinished run goes on after 1 min 35 s (it was killed); 1 section done before
 journal /state/runs/20261122T180601Z-7f3a/journal.db cannot be written: no space left on device; the run goes on
+Music: 2 of 1,305 files not analysed (Plex failed on it: 1; not in storage: 1); first /media/Music/Artist/Album/01.flac
 journal /state/runs/20261122T180601Z-7f3a/journal.db is written again
 storage /media is given up: lost for 30 min
 Plex is lost: connection refused
@@ -145,9 +150,15 @@ def test_an_event_says(event, said):
         (e.PlexReady(version="1", machine="", claimed=False, after=0), "Plex 1 is ready after 0 s (not claimed)"),
         (e.PlexStopped(exit_code=None, wal_empty=False), "Plex stopped; its write-ahead log is not empty"),
         (e.TokenFound(source="PLEX_TOKEN", plex_pass=False), "token found in PLEX_TOKEN (no Plex Pass)"),
+        (e.LibraryVerified(section=None, counts=RemovalCounts(), unaccounted=(MOVIES,)), "removals of the run: none; not known: Movies"),
         (e.PrefsRestored(restored=(PrefChange(id="a", before="1", after="0"),) * 2, kept=(), failed=("b",)), "2 preferences of Plex set back; NOT restored: b"),
-        (e.SectionPhaseProgressed(section=MOVIES, phase=Phase.REFRESH, done=7, total=None, percent=None, rate=None, eta=None), "metadata refresh of Movies: 7"),
+        (e.SectionPhaseProgressed(section=MOVIES, phase=Phase.REFRESH, done=7, total=None, percent=None, rate=None, eta=None), "metadata refresh of Movies: 7 so far"),
         (e.SectionPhaseStalled(section=MOVIES, phase=Phase.SCAN, idle=150, open=()), "scan of Movies stalled: no sign of progress for 2 min 30 s; open in Plex: nothing"),
+        (e.StatsCollected(when="before", reliable=True, statistics=Statistics(live=Counts(movies=1, photo_albums=1, sonic=1), trashed=Counts(), sections=())), "library before the run: 1 sonic, 1 movie, 1 photo album"),
+        (e.SectionFilesLeft(section=MOVIES, phase=Phase.ANALYZE, left=0, total=9, reasons={}, files=()), "Movies: analysis has left nothing"),
+        (e.SectionFilesLeft(section=MOVIES, phase=Phase.SONIC, left=1, total=1, reasons={"unknown": 1}, files=()), "Movies: 1 of 1 track without sonic data (nothing tells why: 1)"),
+        (e.GuardGated(section=MOVIES, sampled=0, found=0, missing=(), limit=0.1, passed=True), "Movies: nothing to look up in storage yet"),
+        (e.GuardRecorded(section=MOVIES, parts=0, size=0, seconds=0.1), "Movies: the library has no files of it yet"),
         (e.StatsCollected(when="after", reliable=False, statistics=Statistics(live=Counts(), trashed=Counts(), sections=())), "library after the run: an empty library (not reliable: storage was unstable)"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, e.EVENT_TYPES) else "",

@@ -3,8 +3,10 @@
 import os
 import sqlite3
 import stat
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -214,10 +216,10 @@ class Held:
     def __getattr__(self, name: str):
         return getattr(self._connection, name)
 
-    async def commit(self) -> None:
+    async def executemany(self, sql: str, parameters: Iterable[Any]) -> None:
         if self._disk.full:
             raise sqlite3.OperationalError("database or disk is full")
-        await self._connection.commit()
+        await self._connection.executemany(sql, parameters)
 
 
 def play_full(tmp_path: Path, disk: Disk, seconds: int, *, noise: int = 0) -> Writing:
@@ -287,6 +289,25 @@ def test_a_directory_that_cannot_be_made_is_told_and_does_not_end_the_run(tmp_pa
     writing = write(tmp_path, "r", [STARTED, DONE])
     assert [type(fact) for fact in writing.facts][:2] == [e.RunStarted, e.SectionFinished]
     assert runs(tmp_path) == ()
+
+
+async def test_lines_that_are_added_together_are_there_together_or_not_at_all(tmp_path):
+    path = tmp_path / "runs" / "r" / NAME
+    file = JournalFile(path, {"run": "r"})
+    good, other = (
+        Line(seq, "t", "run.started", "info", None, "start", Weight.DECISIVE, "{}") for seq in (1, 2)
+    )
+    with pytest.raises(sqlite3.Error):
+        await file.add([good, other._replace(ts=object())], durable=True)  # type: ignore[arg-type]  # SQLite takes none
+
+    def stored() -> list[tuple[int]]:
+        with closing(sqlite3.connect(path)) as db:
+            return db.execute("SELECT seq FROM lines").fetchall()
+
+    assert await anyio.to_thread.run_sync(stored) == []
+    await file.add([good, other], durable=True)
+    assert await anyio.to_thread.run_sync(stored) == [(1,), (2,)]
+    await file.close()
 
 
 # --- how large it grows ------------------------------------------------------------------------------

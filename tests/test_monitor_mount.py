@@ -7,7 +7,8 @@ import pytest
 
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.errors import StorageError
-from plexsuper.events import Event, MountAbandoned, MountLost, MountRestored, MountSuspected
+from plexsuper.events import Event, MountAbandoned, MountLost, MountMeasured, MountRestored, MountSuspected
+from plexsuper.monitors.latency import Latencies
 from plexsuper.monitors.mount import watch_mount
 from tests.virtual_time import run_virtual
 
@@ -68,6 +69,32 @@ def test_a_dead_storage_is_lost_half_a_second_after_the_first_sign_and_restored_
         (10.0, MountSuspected(path="/m", reason="dead", detail="not connected")),
         (10.5, MountLost(path="/m", reason="dead", detail="not connected")),
         (21.5, MountRestored(path="/m", after=11.5)),
+        (31.5, MountMeasured(path="/m", latency=0.01, worst=0.01, looks=6)),
+    ]
+
+
+def test_how_long_it_takes_to_answer_is_told_twice_a_minute_at_most_and_never_of_a_storage_that_does_not() -> (
+    None
+):
+    slow = Proof(entries=3, latency=1.03, detail="3 entries")
+    hung = Failure(reason="hung", detail="no answer")
+    facts, _ = watched({0.0: GOOD, 28.0: slow, 40.0: hung, 100.0: GOOD}, 130.0)
+    measured = [(round(at), fact) for at, fact in facts if isinstance(fact, MountMeasured)]
+    assert [(at, fact.looks, fact.worst) for at, fact in measured] == [(30, 7, 1.03), (100, 2, 1.03)]
+    assert [round(fact.latency, 2) for _, fact in measured] == [0.16, 0.52]
+
+
+def test_of_a_mount_of_ours_the_remote_is_measured_beside_the_files() -> None:
+    told: list[Event] = []
+    latencies = Latencies(told.append, "/m")
+    latencies.answered(0.25)
+    latencies.looked(1.0, 0.0)
+    latencies.answered(0.75)
+    latencies.looked(3.0, 30.0)
+    latencies.looked(5.0, 60.0)
+    assert told == [
+        MountMeasured(path="/m", latency=2.0, worst=3.0, looks=2, backend=0.5),
+        MountMeasured(path="/m", latency=5.0, worst=5.0, looks=1),
     ]
 
 

@@ -15,6 +15,7 @@ from plexsuper.events import (
     ItemsChanged,
     NotificationsConnected,
     NotificationsLost,
+    PrefsChanged,
     SectionsChanged,
 )
 from plexsuper.monitors.notifications import watch_notifications
@@ -238,6 +239,19 @@ def test_items_are_counted_and_told_once_a_second() -> None:
         (4.0, (1, 1, 9, 1)),
         (4.0, (2, 0, 1, 0)),
     ]
+
+
+def test_settings_that_change_are_told_of_once_a_second() -> None:
+    async def change(server: Server) -> None:
+        await anyio.sleep(3.0)
+        for name in ("autoEmptyTrash", "ScannerLowPriority"):
+            server.socket.say("preference", "Setting", {"id": name, "type": "bool", "value": True})
+        await anyio.sleep(20.0)
+        server.socket.say("preference", "Setting", {"id": "autoEmptyTrash", "type": "bool", "value": True})
+
+    server = played(change, until=30.0)
+    told = [round(at, 2) for at, fact in server.facts if isinstance(fact, PrefsChanged)]
+    assert told == [3.0, 4.0, 23.0]
 
 
 def test_a_cut_socket_is_told_once_opened_again_and_the_picture_is_read_anew() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from plexsuper.clients.commit_sign import CommitSign
 from plexsuper.clients.library import Library
 from plexsuper.events import Event, LibraryChanged, LibraryCounted
 from plexsuper.monitors.progress import watch_progress
@@ -54,6 +55,7 @@ def watched(
     story: Callable[[Callable[[str], None]], Coroutine[Any, Any, None]],
     *,
     until: float,
+    sign: CommitSign | None = None,
 ) -> tuple[list[tuple[float, Event]], Rows]:
     """What is published while *story* writes as Plex does: ticks each second, full counts each ten."""
     facts: list[tuple[float, Event]] = []
@@ -68,7 +70,7 @@ def watched(
                 tasks.start_soon(story, write)
                 await watch_progress(
                     lambda fact: facts.append((anyio.current_time(), fact)),
-                    library=Library(rows),
+                    library=Library(rows, sign=sign),
                     every=1.0,
                     full_every=10.0,
                 )
@@ -107,6 +109,29 @@ def test_rows_that_move_are_told_at_the_next_tick_and_counted_when_it_is_quiet(
 
     facts, _ = watched(plex, one, until=30.0)
     assert facts[2:] == [(3.0, LibraryChanged(rows=1, sections=(1,))), (5.0, movies(items=3))]
+
+
+async def _one_at_half_past_two(write: Callable[[str], None]) -> None:
+    await anyio.sleep(2.5)
+    write("INSERT INTO metadata_items (library_section_id, metadata_type, changed_at) VALUES (1, 1, 4)")
+
+
+def test_a_quiet_library_is_asked_every_fourth_tick_and_told_at_once_when_its_files_change(
+    plex: sqlite3.Connection, tmp_path: Path
+) -> None:
+    sign = CommitSign(tmp_path / LIBRARY_DB)
+    facts, rows = watched(plex, _one_at_half_past_two, until=20.5, sign=sign)
+    assert facts[2:] == [(3.0, LibraryChanged(rows=1, sections=(1,))), (5.0, movies(items=3))]
+    asked = [at for at, sql in rows.asked if sql == "PRAGMA data_version" and at > 0]
+    assert asked == [1.0, 3.0, 7.0, 11.0, 15.0, 19.0]
+
+
+def test_a_commit_that_left_no_sign_is_found_by_the_question_that_is_asked_anyway(
+    plex: sqlite3.Connection, tmp_path: Path
+) -> None:
+    elsewhere = CommitSign(tmp_path / "elsewhere" / LIBRARY_DB)
+    facts, _ = watched(plex, _one_at_half_past_two, until=20.5, sign=elsewhere)
+    assert facts[2:] == [(5.0, LibraryChanged(rows=1, sections=(1,))), (7.0, movies(items=3))]
 
 
 def test_rows_that_keep_moving_are_counted_every_ten_seconds_and_once_more_at_the_end(

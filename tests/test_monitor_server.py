@@ -52,6 +52,9 @@ class Host:
     def freeze(self) -> tuple[int, ...]:
         return ()
 
+    def take_over(self) -> tuple[tuple[int, ...], float]:
+        return (), 0.0
+
     def thaw(self, pids: object) -> None:
         """Nothing is frozen."""
 

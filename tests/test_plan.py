@@ -461,6 +461,60 @@ def test_a_plan_that_is_over_orders_nothing_more():
     assert plan.after(SIGTERM) == (plan, ())
 
 
+FOUND_FROZEN = e.PlexFoundFrozen(processes=3, stood=60.0)
+
+
+@pytest.mark.lesson("L40")
+def test_a_plex_that_was_left_frozen_goes_on_when_storage_is_proved_and_not_before():
+    _, steps = play(FOUND_FROZEN, *UP_TO_QUIET[:4])
+    assert steps[1:] == [
+        (),
+        (RunStage(Stage.INPUTS),),
+        (RunStage(Stage.DATABASE),),
+        (RunStage(Stage.STORAGE),),
+        (Thaw(), AFTER, RunStage(Stage.SERVER)),
+    ]
+
+
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize(
+    ("stage", "code", "verdict"),
+    [
+        (Stage.PREFLIGHT, ExitCode.PREFLIGHT, Verdict.PREFLIGHT),
+        (Stage.STORAGE, ExitCode.STORAGE, Verdict.STORAGE),
+    ],
+)
+def test_a_plex_that_was_left_frozen_is_stopped_when_storage_is_not_there(
+    stage: Stage, code: ExitCode, verdict: Verdict
+):
+    before = [fact for fact in UP_TO_QUIET if list(Stage).index(fact.stage) < list(Stage).index(stage)]
+    _, steps = play(FOUND_FROZEN, *before, failed(stage, code), done(Stage.STOP))
+    assert steps[-2] == (Thaw(proved=False), SERVER_ENDS, RunStage(Stage.STOP))
+    assert steps[-1] == (Conclude(verdict, code, f"{stage} failed", ()),)
+
+
+def test_storage_that_is_proved_at_the_start_of_an_ordinary_run_thaws_nothing():
+    assert last(*UP_TO_QUIET[:4]) == (AFTER, RunStage(Stage.SERVER))
+
+
+UNACCOUNTED = e.LibraryVerified(section=None, counts=RemovalCounts(confirmed=1), unaccounted=(FILMS_REF,))
+
+
+@pytest.mark.parametrize("can_undo", [True, False])
+def test_a_section_whose_losses_nobody_can_tell_is_looked_at_again_when_plex_is_stopped_and_told(
+    can_undo: bool,
+):
+    facts = (*up_to_sections(), done(Stage.STATISTICS), UNACCOUNTED, done(Stage.RESTORE), done(Stage.STOP))
+    orders = last(*facts, agenda=Agenda(can_undo=can_undo))
+    detail = "nobody can tell what these sections have lost: Films; their trash is not emptied automatically"
+    told = (Conclude(Verdict.DONE, ExitCode.DONE, detail, ()),)
+    assert orders == ((RunStage(Stage.REVIVE),) if can_undo else told)
+    if can_undo:
+        known = e.LibraryVerified(section=None, counts=RemovalCounts(confirmed=1))
+        orders = last(*facts, known, done(Stage.REVIVE), agenda=Agenda(can_undo=True))
+        assert orders == (Conclude(Verdict.DONE, ExitCode.DONE, "", ()),)
+
+
 EXPORT = Agenda(export=True, checkpoints=True)
 
 

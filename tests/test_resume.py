@@ -100,7 +100,8 @@ def test_what_had_happened_to_the_library_is_remembered():
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_only_what_can_be_mended_from_outside_goes_on_after_a_verdict(verdict):
-    goes_on = verdict in {Verdict.INTERRUPTED, Verdict.STORAGE, Verdict.SERVER, Verdict.INTERNAL}
+    mended = {Verdict.INTERRUPTED, Verdict.STORAGE, Verdict.SERVER, Verdict.INTERNAL}
+    goes_on = verdict in mended | {Verdict.SETTINGS, Verdict.PREFLIGHT}  # of a run that was taken up
     past = past_of(*BEFORE, turned(FILMS), ended(verdict, "why"))
     assert (why_not(past) == "") is goes_on
     assert past.ended_by == f"{verdict.value}: why"

@@ -30,6 +30,11 @@ def test_a_title_comes_before_an_id():
     assert choose((*ALL, SEVEN), ("7",)) == (SEVEN,)
 
 
+def test_all_sections_of_one_title_are_chosen():
+    more = Section(id=3, title="Films", type=SectionType.SHOW)
+    assert choose((*ALL, more), ("Films", "7")) == (FILMS, more, MUSIC)
+
+
 def test_every_unknown_name_is_told_with_the_nearest_title():
     with pytest.raises(SettingsError) as caught:
         choose(ALL, ("Filns", "Films", "99"))

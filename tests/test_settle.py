@@ -1,5 +1,6 @@
 """When a phase is done, stalled, unseen or over its cap: histories of evidence and the judgement they lead to."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -255,6 +256,18 @@ def test_a_walk_of_which_only_the_time_stamp_was_seen_is_followed_by_as_much():
     history = [(12, section(scanned_at=101))]
     assert judged(*history, at=14, before=counts(), forced=True) == Waiting(until=22)
     assert judged(*history, at=14, phase=Phase.REFRESH, before=counts()) == Waiting(until=22)
+
+
+def test_a_scan_of_which_nothing_but_its_traces_were_seen_is_believed_after_the_longest_quiet():
+    added = [(1, e.LibraryChanged(rows=2, sections=(1,))), (2, counts(items=12, media=12))]
+    assert judged(*added, at=21.9, before=counts()) == Waiting(until=22)
+    assert judged(*added, at=22, before=counts()) == Settled(waited=20)
+    marked = [(2, replace(counts(items=9, media=9), trashed=1))]
+    assert judged(*marked, at=22, before=counts()) == Settled(waited=20)
+    heard = [(0.5, activities(SCAN)), *added, (3, activities())]
+    assert judged(*heard, at=13, before=counts()) == Settled(waited=10)
+    assert judged(*added, at=40, phase=Phase.REFRESH, before=counts()) == Unseen(after=38)
+    assert judged((2, counts()), at=32, before=counts()) == Unseen(after=32)
 
 
 def test_waiting_is_never_for_no_time_at_all():

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from plexsuper.simulator.memory import World
+from plexsuper.simulator.tree import Listing
 from tests.simulated import (
     FILMS,
     QUIET,
@@ -131,6 +132,28 @@ def test_what_a_scan_removes_when_storage_is_wrong(fault: str, knob: dict[str, s
         assert await count(world, TRASH) == removed
 
     in_world(story, *films(3), knobs=QUIET.but(**knob))
+
+
+def test_a_folder_that_vanishes_after_it_was_listed_has_no_file_and_breaks_no_scan() -> None:
+    async def story(world: World) -> None:
+        await ask(world, *KEEP_TRASH)
+        await scan_and_wait(world)
+        world.tree.touch(MOVIES)
+        world.tree.slow(1.0)  # a scan takes its time between the listing and the files
+        listing = world.tree.listing
+
+        async def vanish(folder: str) -> Listing:
+            listed = await listing(folder)
+            world.tree.remove_folder(folder)
+            return listed
+
+        first = f"{MOVIES}/Film 0 (2001)"
+        world.tree.touch(first)
+        world.tree.listing = lambda folder: vanish(folder) if folder == first else listing(folder)  # type: ignore[method-assign]  # a fault of storage
+        await scan_and_wait(world)
+        assert last_scan(world)["removed"] == 1
+
+    in_world(story, *films(3), knobs=QUIET)
 
 
 def test_what_an_empty_root_took_away_comes_back_as_what_it_was() -> None:

@@ -1,5 +1,7 @@
 """Proves the fold of events into what is going on now, fact by fact."""
 
+from dataclasses import replace
+
 import pytest
 
 from plexsuper import events as e
@@ -144,3 +146,25 @@ def test_a_frozen_server_is_seen_and_how_long_it_stood_still_in_all():
         assert (now.server, now.server_detail) == ("frozen", "the mount died")
         now = see(now, e.PlexThawed(processes=3, after=2.5))
     assert (now.server, now.frozen, now.frozen_seconds) == ("ready", 2, 5.0)
+
+
+def test_another_process_that_goes_on_with_a_run_begins_with_what_it_sees_itself():
+    started = RUN[0][1]
+    before = Now()
+    for _, event in RUN:
+        before = see(before, event)
+    after = see(before, started)
+    assert (before.verdict, after.verdict, after.exit_code) == (Verdict.SET_ASIDE, None, None)
+    assert (after.mount, after.server, after.label) == ("unknown", "unknown", "start")
+    assert (after.reports, after.statistics, after.warnings) == (
+        before.reports,
+        before.statistics,
+        before.warnings,
+    )
+
+
+def test_a_section_that_was_repeated_has_one_report():
+    cancelled = replace(MOVIES_REPORT, outcome=Outcome.CANCELLED)
+    now = see(Now(), e.SectionFinished(section=MOVIES, report=cancelled))
+    now = see(now, e.SectionFinished(section=MOVIES, report=MOVIES_REPORT))
+    assert now.reports == (MOVIES_REPORT,)

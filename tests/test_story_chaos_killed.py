@@ -80,6 +80,31 @@ def test_what_a_killed_supervisor_left_frozen_goes_on_and_what_was_removed_is_br
     assert run.story.conclusion.exit_code is ExitCode.DONE
 
 
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize("owned", [True, False])
+def test_what_a_killed_supervisor_left_frozen_does_not_go_on_while_storage_is_dead(tmp_path, owned):
+    """Somebody has asked for one more scan: it would begin the moment Plex goes on, and find nothing."""
+    deeds = (
+        replace(CLASSIC.deeds[0], path="/media", seconds=100.0),
+        Deed(anchor="frozen", nth=1, delay=0.2, kind="scan", path=FILMS.folder),
+    )
+    settings = {**CLASSIC.settings, "library": {"check": "off"}} | ({} if owned else {"plex": {}})
+    chaos = replace(CLASSIC, deeds=deeds, owned=owned, settings=settings)
+    run = play_killed(chaos, FROZEN, tmp_path)
+    assert killed_findings(run) == []
+    second = run.lives[1]
+    assert [type(fact) for fact in second.facts].count(e.PlexFoundFrozen) == 1
+    assert second.stage is Stage.STOP
+    stopped = [isinstance(fact, e.PlexStopped) for fact in second.facts]
+    assert any(stopped) is owned
+    trashed = [entry["mono"] for entry in run.story.world.truth.of("item.trashed")]
+    back = run.record.spans[0].end
+    assert run.lives[0].killed_at is not None
+    if owned:
+        assert [at for at in trashed if run.lives[0].killed_at < at < back] == []
+    assert run.record.live_after >= run.record.live_before.keys()
+
+
 def test_a_healing_that_is_cut_off_is_done_by_the_next_one(tmp_path):
     patient = replace(CLASSIC, settings={**CLASSIC.settings, "guard": {"budget": 1000}})
     run = play_killed(patient, HEALING, tmp_path)
@@ -119,6 +144,24 @@ def test_what_somebody_elses_scan_removed_between_two_supervisors_is_accounted_f
     assert run.story.conclusion.exit_code is ExitCode.LOSS
 
 
+@pytest.mark.lesson("L40")
+def test_something_else_in_place_of_a_section_that_is_all_in_the_trash_confirms_nothing(tmp_path):
+    """The scan removed every episode; then the supervisor dies, and another disk is mounted in place of theirs."""
+    deeds = (
+        Deed(anchor="asked", nth=2, delay=0.0, kind="lose", path=SHOWS.folder, seconds=200.0),
+        Deed(anchor="healing", nth=1, delay=0.1, kind="cover", path=SHOWS.folder, seconds=900.0),
+    )
+    settings = {**CLASSIC.settings, "plex": {}, "guard": {"budget": 1000}}
+    chaos = replace(CLASSIC, shelves=(FILMS, SHOWS), deeds=deeds, owned=False, settings=settings)
+    run = play_killed(chaos, (Death(anchor="healing", delay=0.3),), tmp_path)
+    assert killed_findings(run) == []
+    assert len(run.story.world.truth.of("item.trashed")) == 40
+    (gated,) = [fact for fact in run.lives[1].facts if isinstance(fact, e.GuardGated)]
+    assert (gated.sampled > 0, gated.found, gated.passed) == (True, 0, False)
+    assert {removal.fate for removal in run.story.removals} == {"unknown"}
+    assert run.story.of(e.PrefsRestored)[-1].withheld == ("autoEmptyTrash",)
+
+
 def test_whoever_takes_up_nothing_is_caught(tmp_path, monkeypatch):
     async def nothing(*_: object) -> None:
         return
@@ -129,7 +172,7 @@ def test_whoever_takes_up_nothing_is_caught(tmp_path, monkeypatch):
 
 
 def test_whoever_leaves_plex_frozen_is_caught(tmp_path, monkeypatch):
-    monkeypatch.setattr(MortalRuntime, "thaw_left", lambda _: (0, 0.0))
+    monkeypatch.setattr(MortalRuntime, "take_over", lambda _: ((), 0.0))
     monkeypatch.setattr("tests.story_chaos_killed._STARTS", 2)
     found = killed_findings(play_killed(replace(CLASSIC, owned=False), FROZEN, tmp_path))
     assert "Plex is frozen at the end" in found

@@ -3,10 +3,12 @@
 from typing import Never
 
 import anyio
+import anyio.lowlevel
 import pytest
 
+from plexsuper.errors import ServerAway
 from plexsuper.events import Event, MonitorCrashed
-from plexsuper.supervise import supervise
+from plexsuper.supervise import bare, harmless, persevere, supervise
 from tests.virtual_time import run_virtual
 
 
@@ -51,3 +53,71 @@ def test_a_monitor_that_has_lived_for_less_is_not():
 def test_a_cancelled_monitor_is_no_crash():
     told, starts = crashes(500, seconds=10)
     assert (told, starts) == ([], [0])
+
+
+def test_a_crash_in_a_task_group_is_told_in_the_words_of_who_crashed():
+    published: list[Event] = []
+
+    async def crash() -> None:
+        await anyio.lowlevel.checkpoint()
+        raise OSError("no such device")
+
+    async def watch() -> Never:
+        async with anyio.create_task_group() as outer, anyio.create_task_group() as inner:
+            outer.start_soon(anyio.sleep_forever)
+            inner.start_soon(crash)
+        raise AssertionError("unreachable")
+
+    async def play() -> None:
+        with anyio.move_on_after(0.5):
+            await supervise(published.append, "container", watch)
+
+    run_virtual(play)
+    assert published == [MonitorCrashed(monitor="container", error="OSError: no such device", retry_in=1)]
+
+
+def test_of_several_errors_one_of_ours_counts():
+    ours = ServerAway("Plex is away")
+    bug = KeyError("x")
+    assert bare(ExceptionGroup("", [bug, ExceptionGroup("", [ours])])) is ours
+    assert bare(ExceptionGroup("", [bug, OSError()])) is bug
+    assert bare(bug) is bug
+
+
+def test_a_deed_that_crashes_is_tried_again_until_it_ends():
+    published: list[Event] = []
+    tries: list[float] = []
+
+    async def deed() -> None:
+        tries.append(anyio.current_time())
+        if len(tries) < 4:
+            raise OSError("not yet")
+        await anyio.sleep(5)
+
+    async def play() -> float:
+        await persevere(published.append, "recovery", deed)
+        return anyio.current_time()
+
+    assert run_virtual(play) == 12
+    assert tries == [0, 1, 3, 7]
+    told = [fact.retry_in for fact in published if isinstance(fact, MonitorCrashed)]
+    assert told == [1, 2, 4]
+
+
+def test_a_follower_that_crashes_is_told_and_harms_nobody():
+    published: list[Event] = []
+
+    async def follow() -> None:
+        await anyio.sleep(1)
+        raise ValueError("cannot draw")
+
+    async def play() -> float:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(harmless, published.append, "output", follow)
+            await anyio.sleep(10)
+        return anyio.current_time()
+
+    assert run_virtual(play) == 10
+    assert published == [
+        MonitorCrashed(monitor="output", error="ValueError: cannot draw", retry_in=float("inf"))
+    ]

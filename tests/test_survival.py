@@ -93,10 +93,12 @@ def test_a_run_that_is_killed_and_started_again_ends_as_an_undisturbed_one(
     assert all_faults(tmp_path, cases, {owned: fine(owned) for owned, _ in cases.values()}) == {}
 
 
-def test_a_plex_that_was_left_frozen_goes_on_at_once(
-    tmp_path: Path, fine: Callable[[bool], dict[str, Any]]
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_plex_that_was_left_frozen_goes_on_when_storage_is_proved_and_not_before(
+    tmp_path: Path, fine: Callable[[bool], dict[str, Any]], owned: bool
 ) -> None:
-    with place(tmp_path / "frozen-", owned=True) as here:
+    with place(tmp_path / "frozen-", owned=owned) as here:
         away = here.root / "away"
         with here.run() as run:
             run.wait_until("section.phase.started")
@@ -106,11 +108,36 @@ def test_a_plex_that_was_left_frozen_goes_on_at_once(
             run.end()
         assert "T" in states(here)
         assert frozen["data"]["processes"] >= 1
+        removed = len(here.truth("item.trashed"))
+        with here.run() as blind:
+            assert blind.end() == 3  # preflight sees that the storage is not there
+        assert len(here.truth("item.trashed")) == removed
+        assert len(blind.of("plex.stopped")) == owned
+        assert "T" not in states(here)
         away.rename(here.media)
         again = here.completed()
         told = [line["type"] for line in again.lines]
-        assert told.index("plex.thawed") < told.index("stage.started")
-        assert settled(here) == fine(True)
+        assert ("run.resumed" in told, "plex.found.frozen" in told) == (True, False)
+        assert settled(here) == fine(owned)
+
+
+def test_a_plex_that_was_left_frozen_goes_on_when_storage_has_come_back_meanwhile(
+    tmp_path: Path, fine: Callable[[bool], dict[str, Any]]
+) -> None:
+    with place(tmp_path / "back-", owned=False) as here:
+        away = here.root / "away"
+        with here.run() as run:
+            run.wait_until("section.phase.started")
+            here.media.rename(away)
+            run.wait_until("plex.frozen")
+            run.send(signal.SIGKILL)
+            run.end()
+        away.rename(here.media)
+        again = here.completed()
+        told = [line["type"] for line in again.lines]
+        assert told.index("plex.found.frozen") < told.index("mount.ready") < told.index("plex.thawed")
+        assert told.index("plex.thawed") < told.index("plex.ready")
+        assert settled(here) == fine(False)
 
 
 def states(here: Place) -> str:

@@ -8,6 +8,7 @@ decides nothing.
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Never, Protocol
 
@@ -35,7 +36,7 @@ from plexsuper.decisions.orders import (
 from plexsuper.decisions.plan import Plan
 from plexsuper.decisions.stages import DECISIVE
 from plexsuper.errors import ExitCode, PlexsuperError
-from plexsuper.supervise import supervise
+from plexsuper.supervise import bare, persevere, supervise
 from plexsuper.terms import Outcome, PhaseReport, Stage
 
 
@@ -195,7 +196,7 @@ class Coordinator:
 
     async def _run_recovery(self, scope: anyio.CancelScope, order: Recover) -> None:
         with scope:
-            await self._deeds.recover(order.reason)
+            await persevere(self._bus.publish, "recovery", partial(self._deeds.recover, order.reason))
         self._recovery = None
 
     def _unwatch(self, monitor: Monitor) -> None:
@@ -210,6 +211,7 @@ class Coordinator:
 
 
 def _explained(error: Exception) -> tuple[ExitCode, str]:
+    error = bare(error)
     if isinstance(error, PlexsuperError):
         return error.exit_code, str(error)
     where = traceback.extract_tb(error.__traceback__)[-1]

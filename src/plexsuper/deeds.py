@@ -1,14 +1,14 @@
 """Everything one run can be told to do: the stages, the phases, the monitors."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from functools import partial
 from typing import Final, Never
 
 import anyio
 
 from plexsuper import events as e
-from plexsuper.actions.catalogue import create_missing
+from plexsuper.actions.catalogue import create_missing, list_sections
 from plexsuper.actions.claim import claim_for_server
 from plexsuper.actions.container import prepare_container
 from plexsuper.actions.database import collect
@@ -17,6 +17,7 @@ from plexsuper.actions.mount import mount_storage
 from plexsuper.actions.persist import persist
 from plexsuper.actions.quiet import restore, silence
 from plexsuper.actions.recover import recover_storage
+from plexsuper.actions.scanners import end_scanners, wait_for_scans
 from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
@@ -29,7 +30,8 @@ from plexsuper.errors import ServerAway, ServerError
 from plexsuper.kit import Kit
 from plexsuper.librarian import Librarian
 from plexsuper.phases import Phases
-from plexsuper.terms import Outcome, PhaseReport, ScannerKind, Stage
+from plexsuper.supervise import beside
+from plexsuper.terms import Outcome, PhaseReport, Stage
 from plexsuper.watches import Watches
 
 
@@ -39,10 +41,12 @@ class RunDeeds:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._freezer = kit.freezer
-        self._phases = Phases(kit)
+        self._phases = Phases(kit, self._ledger)
         self._librarian = Librarian(kit)
         self._machine = ""
         self._attached = False
+        self._unproved = False
+        """Whether Plex goes on although storage is not proved: its scanners are ended as they come."""
 
     # --- stages --------------------------------------------------------------------------------------
 
@@ -67,6 +71,8 @@ class RunDeeds:
         return await deeds[stage]()
 
     async def _preflight(self) -> Outcome:
+        if not self._kit.settings.run.dry_run:
+            self._freezer.take_over()
         await self._kit.preflight()
         return Outcome.DONE
 
@@ -75,6 +81,7 @@ class RunDeeds:
         if kit.container is None or kit.images is None or kit.settings.run.dry_run:
             return Outcome.SKIPPED  # a local Plex asks for nothing: token and claim come from the settings
         await prepare_container(kit.container, kit.images, kit.claims, kit.bus.publish)
+        self._freezer.take_over()
         return Outcome.DONE
 
     async def _prove_storage(self) -> Outcome:
@@ -123,10 +130,9 @@ class RunDeeds:
         wait = self._kit.settings.guard.when_idle
         await mind_viewers(self._kit.plex, self._kit.bus.publish, wait=wait)
         self._machine = (await persist(self._kit.plex.identity)).machine
-        self._kit.bus.publish(await silence(self._kit.plex, self._ledger))
+        self._kit.bus.publish(await silence(self._kit.plex, self._ledger()))
         return Outcome.DONE
 
-    @property
     def _ledger(self) -> Ledger:
         return Ledger(self._kit.settings.state_dir, self._machine)
 
@@ -134,7 +140,8 @@ class RunDeeds:
         settings = self._kit.settings
         patience = settings.timing.ready_patience
         await create_missing(self._kit.plex, self._kit.definitions, self._kit.bus.publish, patience=patience)
-        chosen = choose(await persist(self._kit.plex.sections), settings.run.sections)
+        listed = await list_sections(self._kit.plex, self._kit.library, settings.run.sections)
+        chosen = choose(listed, settings.run.sections)
         self._phases.choose(chosen)
         if self._kit.past is not None and self._kit.guard is not None:
             await self._kit.guard.take_up(chosen)
@@ -149,36 +156,50 @@ class RunDeeds:
         return Outcome.DONE
 
     async def _restore(self) -> Outcome:
-        await self._stop_scans()
-        await self._librarian.account()
-        with anyio.move_on_after(self._kit.settings.timing.goodbye):
-            restored = await persist(self._put_back, patience=self._kit.settings.timing.goodbye)
+        async with self._harmless():
+            await self._stop_scans()
+            await self._librarian.account()
+            return await self._give_back()
+
+    async def _give_back(self) -> Outcome:
+        now, patience = self._kit.now(), self._kit.settings.timing.goodbye
+        if now.server == "ready" and not now.interrupted:
+            patience = max(patience, _LEISURE)
+        with anyio.move_on_after(patience):
+            try:
+                restored = await persist(self._put_back, patience=patience)
+            except ServerError as error:
+                raise ServerError(f"Plex's settings are still silenced: {error}. {_BY_HAND}") from error
             self._kit.bus.publish(restored)
             if restored.failed:
                 raise ServerError(f"Plex did not take back: {', '.join(restored.failed)}. {_BY_HAND}")
             return Outcome.DONE
         raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
 
+    def _harmless(self) -> AbstractAsyncContextManager[None]:
+        """Keep a Plex that goes on without its storage from removing anything while the block lasts."""
+        kit = self._kit
+        keep = partial(end_scanners, kit.runtime)
+        unproved = self._unproved or self._freezer.frozen  # to end, it goes on
+        return beside(kit.bus.publish, "scanners", keep) if unproved else nullcontext()
+
     async def _stop_scans(self) -> None:
-        """Wait for the scans that were called off: one that was asked for just before Plex was frozen begins only now."""
         patience = self._kit.settings.timing.goodbye
         with anyio.move_on_after(patience), suppress(ServerAway):
             await persist(self._freezer.settle, patience=patience)
-            while any(  # noqa: ASYNC110 - the monitor that would tell of it has ended
-                scanner.kind is ScannerKind.SCAN for scanner in self._kit.runtime.scanners()
-            ):
-                await anyio.sleep(_LOOK_AGAIN)
+            await wait_for_scans(self._kit.runtime)
 
     async def _put_back(self) -> e.PrefsRestored:
         await self._freezer.settle()
         guard = self._kit.guard
         lost = self._kit.now().mount == "lost"  # a scan that Plex begins by itself would find nothing there
         withhold = guard is not None and (lost or not guard.trusted)
-        return await restore(self._kit.plex, self._ledger, withhold=withhold)
+        return await restore(self._kit.plex, self._ledger(), withhold=withhold)
 
     async def _stop(self) -> Outcome:
         patience = self._kit.settings.plex.stop_patience
-        stopped = await stop_server(self._kit.runtime, patience=patience, library=self._kit.library)
+        async with self._harmless():
+            stopped = await stop_server(self._kit.runtime, patience=patience, library=self._kit.library)
         if stopped is None:
             return Outcome.SKIPPED
         self._kit.bus.publish(stopped)
@@ -201,6 +222,9 @@ class RunDeeds:
 
     def thaw(self, order: Thaw) -> None:
         """Let Plex go on; after a loss, a container only when it sees the storage itself (see `watch_view`)."""
+        self._unproved = self._freezer.frozen and not order.proved
+        if self._unproved:
+            self._kit.runtime.end_scanners()  # before anything moves
         if self._kit.container is not None and self._freezer.frozen:
             if not order.proved:
                 self._freezer.thaw("view")
@@ -220,7 +244,9 @@ class RunDeeds:
         return Watches(self._kit).all
 
 
-_LOOK_AGAIN: Final = 0.25
+_LEISURE: Final = 60.0
+"""Seconds that a busy server may take to take its settings back when nobody waits for the end of the run."""
+
 _BY_HAND: Final = (
     "Start plexsuper again with Plex running: it restores what it remembers; or set autoEmptyTrash and the "
     "scheduled tasks in Plex's settings by hand"

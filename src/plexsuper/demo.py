@@ -26,7 +26,7 @@ from plexsuper.config import Settings
 from plexsuper.demo_faults import CARELESS, Bucket, Drama, make_known
 from plexsuper.demo_faults import TIME_SCALE as SLOWLY
 from plexsuper.errors import PlexsuperError, PreflightError
-from plexsuper.faces.face import Format, open_face
+from plexsuper.faces.face import Format, left_by_a_run, open_face
 from plexsuper.paths import PlexPaths
 from plexsuper.simulator.media import make_media_tree, make_sparse_files
 from plexsuper.simulator.real import free_port
@@ -49,43 +49,50 @@ def run_demo(
     keep: bool,
     fault: str | None = None,
     guarded: bool = True,
+    web: bool = False,
 ) -> int:
     """Play the demo and return the exit code of its run.
 
     *library* `small` starts from scratch on real files; `reference` starts from a database of half a million
     files, all of them sparse. With a *fault* of `demo_faults`, a known library is scanned, and that fault strikes in the middle;
-    not *guarded*, it costs what it costs. Everything is in *data*, or in a temporary directory that is removed unless *keep*.
+    not *guarded*, it costs what it costs. With *web* its page is served while it goes on, at an address that is told first.
+    Everything is in *data*, or in a temporary directory that is removed unless *keep*.
     """
     with _directory(data, keep=keep) as place:
         if library == "reference":
             _make_reference(place)
-        places = {"Plex": str(place / "plex")}
+        places = {"Plex": str(place / "plex"), **left_by_a_run(_state(place))}
         if data is None and not keep:
             places = {"kept": "nothing (use --keep, or --data DIR)"}
+        page: dict[str, Any] = {"web": {"enabled": True, "port": 0}} if web else {}
         play = (
-            partial(_play, place, library, events, places)
+            partial(_play, place, library, events, places, page)
             if fault is None
-            else partial(_fail, place, events, places, fault, guarded=guarded)
+            else partial(_fail, place, events, places, page, fault, guarded=guarded)
         )
         return anyio.run(play, backend_options={"use_uvloop": True})
 
 
-async def _play(place: Path, library: str, events: Format, places: dict[str, str]) -> int:
+async def _play(
+    place: Path, library: str, events: Format, places: dict[str, str], page: dict[str, Any]
+) -> int:
     async with _storage(place, wanted=library == "small") as (media, _):
         if library == "small":
             await anyio.to_thread.run_sync(_make_small, place, Path(str(media["path"])))
         shown = {"media": _described(media), **places}
-        return await run(_settings(place, media), open_face(events, places=shown))
+        return await run(_settings(place, media, **page), open_face(events, places=shown))
 
 
-async def _fail(place: Path, events: Format, places: dict[str, str], fault: str, *, guarded: bool) -> int:
+async def _fail(
+    place: Path, events: Format, places: dict[str, str], page: dict[str, Any], fault: str, *, guarded: bool
+) -> int:
     async with _storage(place, wanted=True) as (media, bucket):
         if bucket is None:
             raise PreflightError(_NEEDS)
         point = Path(str(media["path"]))
         await anyio.to_thread.run_sync(partial(make_known, bucket.path, point, place / "plex", seed=_SEED))
         shown = {"guard": "on" if guarded else "off (--no-guard)", **places}
-        more = {"run": {"quick": True}, "guard": {"enabled": guarded}}
+        more = {"run": {"quick": True}, "guard": {"enabled": guarded}} | page
         settings = _settings(place, media, scale=SLOWLY, knobs=CARELESS, **more)
         return await run(settings, open_face(events, places=shown), Drama(fault, bucket, shown).play)
 
@@ -166,6 +173,10 @@ def _definitions(place: Path) -> Path:
     return place / "plex_libraries.json"
 
 
+def _state(place: Path) -> Path:
+    return place / "state"
+
+
 def _settings(
     place: Path, media: dict[str, Any], *, scale: float = TIME_SCALE, knobs: Sequence[str] = (), **more: Any
 ) -> Settings:
@@ -176,7 +187,7 @@ def _settings(
     definitions = _definitions(place)
     tables: dict[str, Any] = {
         "profile": "local_quick",
-        "state_dir": place / "state",
+        "state_dir": _state(place),
         "media": media,
         "plex": {
             "url": f"http://127.0.0.1:{port}",

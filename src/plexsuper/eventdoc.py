@@ -55,7 +55,7 @@ pass over what you do not know. A reader that is slow or gone never holds up the
 `run.heartbeat` counts them in `dropped`.
 
 The level of an event is the one given below, but some carry their own: `preflight.finding` its severity; a phase or
-section that did not end well, unreliable statistics and set-aside sections are warnings; failed stages,
+section that did not end well, files that are left, unreliable statistics and set-aside sections are warnings; failed stages,
 preferences that could not be restored and failed runs are errors.
 
 `plexsuper schema` prints a JSON Schema (2020-12) that every line satisfies. This page is made from the same types.

@@ -8,7 +8,7 @@ from typing import Final
 import anyio.to_thread
 
 from plexsuper.actions.guard.guard import Guard
-from plexsuper.actions.guard.means import Lookups, Means
+from plexsuper.actions.guard.means import Lookups, Means, Read
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Publish
 from plexsuper.clients.freezer import Freezer
@@ -16,10 +16,12 @@ from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.lookup import Lookup, RemoteLookup
 from plexsuper.clients.manifest import Manifest
 from plexsuper.clients.mount_lookup import MountLookup
+from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.removal_report import write_removals
 from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.storage import Storage
 from plexsuper.config import Settings
+from plexsuper.decisions.health import Failure, Proof
 from plexsuper.terms import Removal, SectionRef
 
 MANIFEST: Final = "manifest.db"
@@ -33,6 +35,7 @@ def guard_of(
     freezer: Freezer,
     library: LibrarySource | None,
     lookups: Lookups,
+    read: Read,
     run_dir: Path | None,
 ) -> Guard | None:
     """Return the guard of a run; None when it is off, or when nobody can tell what the library has."""
@@ -51,6 +54,7 @@ def guard_of(
             freezer=freezer,
             report=report,
             write=partial(_write, report),
+            read=read,
         )
     )
 
@@ -71,6 +75,15 @@ def lookups_of(settings: Settings, *, probe: Probe, mount: Storage | None, runti
         )
 
     return look_up
+
+
+def reader_of(settings: Settings, *, probe: ContentProbe, runtime: Runtime) -> Read:
+    """Return how the guard reads files as the server sees them."""
+
+    async def read(root: str, names: Sequence[str]) -> Proof | Failure:
+        return await probe.readable(runtime.inside(root), names, settings.media.deadline)
+
+    return read
 
 
 def host_path(settings: Settings, path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from plexsuper import events as e
 from plexsuper.actions.claim import Claims
 from plexsuper.actions.guard.guard import Guard
+from plexsuper.actions.guard.means import Lookups
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Bus
 from plexsuper.clients.database_tool import DatabaseTools, run_tool
@@ -19,6 +20,7 @@ from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
+from plexsuper.clients.scanner_log import ScannerLog
 from plexsuper.clients.storage import Storage
 from plexsuper.config import Settings
 from plexsuper.decisions.course import Agenda
@@ -53,6 +55,12 @@ class Kit:
     mount: Storage | None = None
     freezer: Freezer
     guard: Guard | None = None
+    lookups: Lookups | None = None
+    """Asks storage for the files of a section; None in a story without one."""
+
+    scanner_log: ScannerLog | None = None
+    """What Plex's scanners write; None in a story, where nobody reads files."""
+
     resources: AsyncExitStack = field(default_factory=AsyncExitStack)
     run_dir: Path | None = None
     """Where files of this run are kept, beside its journal; None in a dry run and in a story."""

@@ -10,19 +10,24 @@ import anyio.to_thread
 
 from plexsuper import events as e
 from plexsuper.actions.database import check_database, collect
+from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.library import export, inject, judge, repair
 from plexsuper.actions.undo import revive, snapshot
 from plexsuper.database.revive.report import LostPart
 from plexsuper.decisions.planned import planned_steps
-from plexsuper.errors import DatabaseError, PlexsuperError
+from plexsuper.errors import DatabaseError
 from plexsuper.kit import Kit, outset
-from plexsuper.terms import Outcome
+from plexsuper.terms import Outcome, Removal
 
 _RUNS: Final = (
     "library.archive {} can be put in place only while Plex does not run, and only where plex.config_dir is known; "
     "stop Plex first"
 )
 _DAMAGED: Final = "the library database is damaged: {}. Set library.repair, or run `plexsuper db repair`"
+_MUTE: Final = (
+    "nobody can tell what these sections have lost: {}. The trash of Plex is not emptied automatically; look at the database "
+    "(plexsuper db check), then start again"
+)
 _NOT_OURS: Final = (
     "{} entries of the library are in doubt and could be taken from {}, but Plex still runs and was not started by "
     "plexsuper: stop it, then run `plexsuper db revive` with the list {}"
@@ -67,10 +72,7 @@ class Librarian:
         guard = self._kit.guard
         if guard is None:
             return
-        try:
-            await guard.account(patience=self._kit.settings.timing.goodbye)
-        except PlexsuperError as error:
-            self._complain(str(error))
+        await guard.account(patience=self._kit.settings.timing.goodbye)
         if guard.trusted and self._snapshot is not None:
             await anyio.to_thread.run_sync(_let_go, self._snapshot)
             self._snapshot = None
@@ -79,16 +81,26 @@ class Librarian:
         """Put back what is in doubt, as it was before the first scan; a later scan on healthy storage decides.
 
         Raises:
-            DatabaseError: Plex still runs, or the databases cannot be changed; they are as before.
+            DatabaseError: Plex still runs, or the databases cannot be read or changed; they are as before.
         """
         guard, paths = self._kit.guard, self._kit.settings.plex.paths
         if guard is None or paths is None or self._snapshot is None:
             return Outcome.SKIPPED
-        doubtful = guard.in_doubt
         if self._kit.runtime.pid is not None:
-            raise DatabaseError(_NOT_OURS.format(len(doubtful), self._snapshot, guard.report))
+            raise DatabaseError(_NOT_OURS.format(len(guard.in_doubt), self._snapshot, guard.report))
+        if guard.unaccounted:  # perhaps it could not be read because Plex was at it
+            await guard.account(patience=self._kit.settings.timing.goodbye)
+        if doubtful := guard.in_doubt:
+            await self._bring_back(guard, paths.databases, self._snapshot, doubtful)
+        if guard.unaccounted:
+            raise DatabaseError(_MUTE.format(", ".join(section.title for section in guard.unaccounted)))
+        return Outcome.DONE
+
+    async def _bring_back(
+        self, guard: Guard, databases: Path, snapshot: Path, doubtful: tuple[Removal, ...]
+    ) -> None:
         lost = tuple(LostPart(part=removal.part, file=removal.file) for removal in doubtful)
-        revived = await revive(self._kit.tools, paths.databases, self._snapshot, lost)
+        revived = await revive(self._kit.tools, databases, snapshot, lost)
         self._kit.bus.publish(
             e.LibraryRevived(
                 wanted=revived.wanted,
@@ -103,7 +115,6 @@ class Librarian:
         await guard.account(patience=self._kit.settings.timing.goodbye)
         if self._kit.library is not None:  # what was counted before has changed
             self._kit.bus.publish(await collect(self._kit.library, when="after", reliable=True))
-        return Outcome.DONE
 
     async def _mend(self) -> None:
         """Inject, check and repair, while Plex does not run; a library in use is left alone."""

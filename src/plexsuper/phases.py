@@ -1,6 +1,7 @@
 """Carries out one phase of a section with everything that belongs to it: proof, guard, warming, the phase itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -10,14 +11,17 @@ import anyio
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
 from plexsuper.actions.guard.guard import Guard
+from plexsuper.actions.leftovers import Leftovers
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
+from plexsuper.actions.quiet import keep_quiet, silence_again
 from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.actions.warm import warm_section
+from plexsuper.clients.ledger import Ledger
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.orders import RunPhase
 from plexsuper.errors import ServerAway, StorageError
@@ -26,14 +30,16 @@ from plexsuper.supervise import beside
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
 
 _AGAIN: Final = 1.0
+_UNTRIED: Final = (Outcome.SET_ASIDE, Outcome.FAILED, Outcome.CANCELLED)
 _GONE: Final = "these locations of the section are not there: {}; mount them, or map the paths"
 
 
 class Phases:
-    """The phases of the sections that were chosen."""
+    """The phases of the sections that were chosen; *ledger* remembers the settings of the server that was silenced."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, ledger: Callable[[], Ledger]) -> None:
         self._kit = kit
+        self._ledger = ledger
         self._freezer = kit.freezer
         self._sections: dict[int, Section] = {}
         self._fresh: set[int] = set()
@@ -47,6 +53,7 @@ class Phases:
         kit, phase = self._kit, order.phase
         about = self._sections[order.section.id]
         await persist(self._freezer.settle)
+        await self._silence_again()
         if note := await self._proved(about):
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
         if phase is Phase.SCAN:
@@ -55,12 +62,24 @@ class Phases:
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
         if phase is Phase.ANALYZE:
             await self._warm(order.section)
-        report = await self._guarded(self._request(order, about), about)
+        leftovers = self._leftovers(order, about)
+        if leftovers is not None:
+            await leftovers.begin()
+        keep = partial(keep_quiet, kit.plex, self._ledger(), kit.bus)
+        async with beside(kit.bus.publish, "quiet", keep):
+            report = await self._guarded(self._request(order, about), about)
+        if leftovers is not None and report.outcome not in _UNTRIED:
+            await leftovers.tell(kit.bus.publish)
         if report.added != 0:  # not counted is not 0
             self._fresh.add(about.id)
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
             await persist(partial(stop_sonic, kit.plex))  # it goes on with the music of other sections
         return report
+
+    async def _silence_again(self) -> None:
+        """See that nobody has made Plex empty its trash by itself since it was silenced; raise as `silence_again`."""
+        if again := await persist(partial(silence_again, self._kit.plex, self._ledger())):
+            self._kit.bus.publish(again)
 
     async def _missing(self, about: Section) -> str:
         """Prove the storage by content; say which locations of the section are not there, if any."""
@@ -120,12 +139,18 @@ class Phases:
         return replace(report, seconds=anyio.current_time() - began)
 
     async def _watched(self, request: Request, about: Section, guard: Guard) -> PhaseReport:
-        async with beside(self._kit.bus.publish, "guard", guard.ward(about).watch().run):
+        ward, publish = guard.ward(about), self._kit.bus.publish
+        async with AsyncExitStack() as watches:
+            await watches.enter_async_context(beside(publish, "guard", ward.watch().run))
+            if request.phase is not Phase.SCAN:
+                await ward.require_content()
+                await watches.enter_async_context(beside(publish, "guard", ward.watch_content))
             return await carry_out(request, self._kit.bus)
 
     async def _heal(self, about: Section, guard: Guard, attempt: int, folders: tuple[str, ...]) -> None:
         """Scan *folders* of the section again; if there are none, all of it, into every folder."""
         plex, ref = self._kit.plex, SectionRef(id=about.id, title=about.title)
+        await self._silence_again()
         await self._require(about)  # a scan would remove more
 
         async def ask() -> None:
@@ -156,6 +181,14 @@ class Phases:
             files = await library.unanalyzed_files(section.id)
         if files:
             await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)
+
+    def _leftovers(self, order: RunPhase, about: Section) -> Leftovers | None:
+        """Return what tells which files an analysis leaves; None for other phases, or without a library to look at."""
+        kit = self._kit
+        if kit.library is None or order.phase not in (Phase.ANALYZE, Phase.SONIC):
+            return None
+        find = None if kit.lookups is None else kit.lookups(about.locations, ()).find
+        return Leftovers(order.section, order.phase, library=kit.library, log=kit.scanner_log, find=find)
 
     def _verbs(self, order: RunPhase) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
         plex, section = self._kit.plex, order.section.id

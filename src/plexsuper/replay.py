@@ -39,11 +39,15 @@ class Replay:
             return None
         if self._counts_anew(seq, ts, event):
             self._base = self.seq
-        if self._base + seq <= self.seq:
-            return None
-        self.seq, self._ts = self._base + seq, ts
-        self.now = see(self.now, event)
-        return Envelope(ts=ts, run=run, seq=self.seq, event=event, now=self.now)
+        return None if self._base + seq <= self.seq else self._next(ts, seq, event)
+
+    def join(self, envelope: Envelope) -> Envelope:
+        """Return *envelope*, which this process tells of the run, as the next one of the recording."""
+        if self.run is None:
+            self.run = envelope.run
+        if self._counts_anew(envelope.seq, envelope.ts, envelope.event):
+            self._base = self.seq
+        return self._next(envelope.ts, envelope.seq, envelope.event)
 
     def envelopes(self, lines: Iterable[bytes | str]) -> Iterator[Envelope]:
         """Yield the envelopes of *lines*."""
@@ -51,6 +55,11 @@ class Replay:
             envelope = self.take(line)
             if envelope is not None:
                 yield envelope
+
+    def _next(self, ts: datetime, seq: int, event: e.Event) -> Envelope:
+        self.seq, self._ts = self._base + seq, ts
+        self.now = see(self.now, event)
+        return Envelope(ts=ts, run=self.run or "", seq=self.seq, event=event, now=self.now)
 
     def _counts_anew(self, seq: int, ts: datetime, event: e.Event) -> bool:
         """Whether another process went on with the run here and counts from one again."""

@@ -30,6 +30,7 @@ class Now:
     warnings: int = 0
     verdict: Verdict | None = None
     exit_code: int | None = None
+    interrupted: bool = False
 
     @property
     def removed(self) -> RemovalCounts | None:
@@ -62,7 +63,9 @@ def see(now: Now, event: e.Event) -> Now:
 def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat table of facts
     match event:
         case e.RunStarted():
-            return replace(now, profile=event.profile)
+            return _begun(now, event)
+        case e.RunInterrupted():
+            return replace(now, interrupted=True)
         case e.StageStarted():
             return replace(now, stage=event.stage)
         case e.SectionsChosen():
@@ -71,7 +74,9 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
         case e.SectionStarted():
             return replace(now, stage=Stage.SECTIONS, section=event.section)
         case e.SectionFinished():
-            return replace(now, section=None, phase=None, progress=None, reports=(*now.reports, event.report))
+            others = (report for report in now.reports if report.section.id != event.section.id)
+            reports = (*others, event.report)
+            return replace(now, section=None, phase=None, progress=None, reports=reports)
         case e.SectionPhaseStarted():
             return replace(now, section=event.section, phase=event.phase, progress=None)
         case e.SectionPhaseProgressed():
@@ -101,9 +106,12 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
         case e.PlexFrozen():
             frozen = now.frozen + 1
             return replace(now, server="frozen", server_detail=event.reason, frozen=frozen)
+        case e.PlexFoundFrozen():
+            return replace(now, server="left frozen", server_detail="a run that died had left it so")
         case e.PlexThawed():
             seconds = now.frozen_seconds + event.after
-            return replace(now, server="ready", server_detail="", frozen_seconds=seconds)
+            server = "attached" if now.server == "left frozen" else "ready"  # nobody has seen that one ready
+            return replace(now, server=server, server_detail="", frozen_seconds=seconds)
         case e.LibraryVerified(section=SectionRef(id=section)):
             return replace(now, removals={**now.removals, section: event.counts})
         case e.PrefsQuieted():
@@ -120,3 +128,10 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
             return replace(ended, verdict=event.verdict, exit_code=event.exit_code)
         case _:
             return now
+
+
+def _begun(now: Now, event: e.RunStarted) -> Now:
+    """A process began, perhaps one that goes on with the run: what the one before it saw of the present has gone with it."""
+    idle = replace(now, stage=None, section=None, phase=None, progress=None, open=())
+    unseen = replace(idle, mount="unknown", mount_detail="", server="unknown", server_detail="")
+    return replace(unseen, profile=event.profile, verdict=None, exit_code=None)

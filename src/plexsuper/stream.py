@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -65,7 +66,12 @@ class Envelope:
 
 def type_name(cls: type[e.Event]) -> str:
     """Return the dotted name of an event class: `SectionPhaseStarted` is `section.phase.started`."""
-    return ".".join(re.findall(r"[A-Z][a-z]*", cls.__name__)).lower()
+    return _dotted(cls.__name__)
+
+
+@cache
+def _dotted(name: str) -> str:
+    return ".".join(re.findall(r"[A-Z][a-z]*", name)).lower()
 
 
 # Made with the module and not when first wanted: pydantic then looks for plugins on disk, which must not happen on

@@ -1,6 +1,6 @@
 """The nouns of a run, as small immutable values that events, decisions and faces share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -159,7 +159,10 @@ class Scanner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How much of everything there is; every kind is always there, 0 included (lesson L06)."""
+    """How much of everything there is; every kind is always there, 0 included (lesson L06).
+
+    `sonic` counts those of the tracks that have been sonically analysed.
+    """
 
     artists: int = 0
     albums: int = 0
@@ -171,6 +174,10 @@ class Counts:
     episodes: int = 0
     photos: int = 0
     photo_albums: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """The counts of both together."""
+        return Counts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +245,19 @@ class WarmFailure:
 
     path: str
     reason: str
+
+
+LeftReason: TypeAlias = Literal["gone", "empty", "failed", "unopened", "unmarked", "unknown"]
+"""Why Plex has not analysed a file: it is not in storage, it holds nothing, Plex's log says that it failed, Plex never
+opened it, Plex opened it and yet does not count it as analysed, or nothing tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLeft:
+    """A file that Plex has not analysed, by Plex's name for it, and why."""
+
+    path: str
+    reason: LeftReason
 
 
 Matter: TypeAlias = Literal[

@@ -64,16 +64,24 @@ async def test_what_the_engine_puts_into_a_frozen_container_stands_still_too(eng
         await late.aclose()
 
 
-async def test_a_supervisor_that_dies_while_plex_is_frozen_is_followed_by_one_that_thaws(engine, images):
+async def test_a_supervisor_that_dies_while_plex_is_frozen_is_followed_by_one_that_takes_it_over(
+    engine, images
+):
     async with lab(engine, images) as here:
         first = here.runtime()
         await first.start()
         await here.ready()
         frozen = first.freeze()
-        adopted = await here.runtime().adopt()
+        second = here.runtime()
+        adopted = await second.adopt()
         assert adopted is not None
-        assert set(adopted.thawed) == set(frozen)
+        assert set(adopted.frozen) == set(frozen)
+        assert set(states(frozen)) <= set("TD")  # nobody has proved the storage yet
+        left, _ = second.take_over()
+        assert set(left) == set(frozen)
+        second.thaw(left)
         await here.ready()
+        assert not (here.root / f"frozen-{here.name}.json").exists()
 
 
 async def test_a_frozen_server_can_be_stopped(engine, images):

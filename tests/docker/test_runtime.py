@@ -116,7 +116,7 @@ async def test_a_container_of_ours_that_matches_is_taken_over_and_left_as_it_is(
         second = here.runtime()
         adopted = await second.adopt()
         assert adopted is not None
-        assert (adopted.state.pid, adopted.thawed) == (pid, ())
+        assert (adopted.state.pid, adopted.frozen) == (pid, ())
         assert second.owned
         assert "Starting Plex Media Server." in second.log_tail(50)
         with pytest.raises(ServerRefused, match="runs already"):

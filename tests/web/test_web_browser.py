@@ -373,6 +373,8 @@ async def test_it_looks_right_on_a_phone_and_on_a_desk(browser, three_days, arti
         await page.screen(390, 844)
         await unfold(page)
         assert await page.run("document.documentElement.scrollWidth") <= 390
+        # A time of day is not broken into its letters.
+        assert await page.run("document.querySelector('#event-table td.time').clientWidth") > 40
         assert page.complaints == []
 
 

@@ -1,14 +1,47 @@
-"""Create the sections that the definitions file wants and the server lacks."""
+"""Learn the sections of the server, and create those that the definitions file wants and the server lacks."""
 
 from collections.abc import Sequence
 
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Publish
+from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.decisions.selection import named
-from plexsuper.errors import ServerError
+from plexsuper.errors import ServerAway, ServerError
 from plexsuper.events import SectionCreated
-from plexsuper.terms import SectionDefinition, SectionRef
+from plexsuper.terms import Section, SectionDefinition, SectionRef
+
+
+async def list_sections(
+    plex: Plex, library: LibrarySource | None, wanted: Sequence[str]
+) -> tuple[Section, ...]:
+    """Return the sections that Plex lists, of which none of the *wanted* ones (titles or ids; all if empty) is missing.
+
+    A list that is cut short would make a run that is done without having done anything (lesson L01): as long as the
+    library database holds sections that Plex does not list, it is asked again.
+
+    Raises:
+        DatabaseError: the library database is there and cannot be read.
+        ServerAway: Plex does not list them.
+    """
+    held: tuple[Section, ...] = ()
+    if library is not None and await library.exists():
+        async with library.open() as database:
+            held = await database.sections()
+    needed = [s for s in held if not wanted or {s.title, str(s.id)} & {*wanted}]
+
+    async def ask() -> tuple[Section, ...]:
+        listed = await plex.sections()
+        present = {section.id for section in listed}
+        missing = [f"{section.title!r} ({section.id})" for section in needed if section.id not in present]
+        if missing:
+            raise ServerAway(
+                f"Plex does not list sections that are in its library database: {', '.join(missing)}; nothing was done to "
+                "them. Look for them in Plex, and see that plex.config_dir is the directory of the server at plex.url"
+            )
+        return listed
+
+    return await persist(ask)
 
 
 async def create_missing(

@@ -27,6 +27,6 @@ async def prepare_container(
     state = adopted.state
     publish(
         ContainerAdopted(
-            name=state.name, id=state.id, image=state.image, pid=state.pid, thawed=len(adopted.thawed)
+            name=state.name, id=state.id, image=state.image, pid=state.pid, thawed=len(adopted.frozen)
         )
     )

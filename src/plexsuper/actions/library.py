@@ -4,8 +4,6 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-import anyio
-
 from plexsuper.clients.database_tool import DatabaseTools
 from plexsuper.errors import DatabaseError
 from plexsuper.events import LibraryExported, LibraryInjected, LibraryJudged, LibraryRepaired
@@ -13,7 +11,6 @@ from plexsuper.events import LibraryExported, LibraryInjected, LibraryJudged, Li
 
 async def inject(tools: DatabaseTools, archive: Path, databases: Path) -> LibraryInjected:
     """Put the library of *archive* in place of what is in *databases*, which is kept; verified before (F07)."""
-    await anyio.Path(databases).mkdir(parents=True, exist_ok=True)
     done = await tools("inject", databases, archive)
     return LibraryInjected(archive=str(archive), kept=str(done.get("kept") or ""))
 

@@ -4,17 +4,28 @@ The ids and values are those of real 1.43 servers. Jobs whose behaviour is `sche
 window whatever the butler's own switches say, so the behaviours are set to `never` as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Never
+
+import anyio
 
 from plexsuper.actions import sonic
 from plexsuper.actions.persist import persist
+from plexsuper.bus import Bus
 from plexsuper.clients.ledger import Ledger
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import Preference
-from plexsuper.errors import ServerError, ServerRefused
-from plexsuper.events import PrefsQuieted, PrefsRestored
+from plexsuper.errors import ServerAway, ServerError, ServerRefused
+from plexsuper.events import (
+    Event,
+    NotificationsConnected,
+    PrefsChanged,
+    PrefsQuieted,
+    PrefsQuietedAgain,
+    PrefsRestored,
+)
 from plexsuper.terms import PrefChange
 
 _SWITCHES: Final = (
@@ -56,6 +67,8 @@ QUIET: Final[Mapping[str, str]] = MappingProxyType(
 VITAL: Final = "autoEmptyTrash"
 """Without this one off, a wrong removal is for good: no scan is started then (lesson L40)."""
 
+_LOOK_AGAIN: Final = 15.0
+
 
 async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
     """Silence Plex and return what was changed; raise `ServerError` when a value did not take.
@@ -76,7 +89,7 @@ async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
     )
     ledger.save(original)
     await persist(lambda: plex.set_preferences({change.id: change.after for change in changes}))
-    await _prove(plex)
+    await _prove(plex, [id_ for id_ in QUIET if id_ in now])
     return PrefsQuieted(
         changed=changes,
         absent=tuple(id_ for id_ in QUIET if id_ not in now),
@@ -99,9 +112,9 @@ def _is_ours(id_: str, value: str) -> bool:
     return value == QUIET.get(id_) or (id_, value) == (sonic.PREFERENCE, sonic.WORKING)
 
 
-async def _prove(plex: Plex) -> None:
+async def _prove(plex: Plex, silenced: Sequence[str]) -> None:
     values = await persist(plex.preferences)
-    loud = [id_ for id_, value in QUIET.items() if id_ in values and values[id_].value != value]
+    loud = [id_ for id_ in silenced if id_ not in values or values[id_].value != QUIET[id_]]
     if loud:
         raise ServerError(
             f"Plex did not take these settings: {', '.join(loud)}. Nothing is scanned while they are not silent; "
@@ -118,6 +131,44 @@ async def _stop_butler(plex: Plex) -> tuple[str, ...]:
         if running:
             raise
     return tuple(activity.title or activity.kind for activity in running)
+
+
+async def silence_again(plex: Plex, ledger: Ledger) -> PrefsQuietedAgain | None:
+    """Keep Plex from emptying the trash by itself; None when nobody has changed that since it was silenced.
+
+    Whoever switched it on wants it on when the run is over, whatever it was before: the ledger remembers that.
+
+    Raises:
+        ServerError: the value did not take.
+    """
+    now = await plex.preferences()
+    if VITAL not in now or _is_ours(VITAL, now[VITAL].value):
+        return None
+    change = PrefChange(id=VITAL, before=now[VITAL].value, after=QUIET[VITAL])
+    ledger.save({**(ledger.load() or {}), VITAL: change.before})
+    await plex.set_preferences({VITAL: change.after})
+    if (await plex.preferences())[VITAL].value != change.after:
+        raise ServerError(
+            f"Somebody switched {VITAL} on during the run, and Plex does not take it off again. Nothing is scanned while it is "
+            "on; check that the token belongs to the server's owner"
+        )
+    return PrefsQuietedAgain(changed=(change,))
+
+
+async def keep_quiet(plex: Plex, ledger: Ledger, bus: Bus[Event]) -> Never:
+    """Silence again what somebody changes, as soon as Plex tells that something was changed.
+
+    A notification may be lost, so that the settings are also read again now and then, and whenever the socket was opened
+    anew. Plex empties the trash at the end of a scan.
+    """
+    with bus.subscribe(PrefsChanged, NotificationsConnected) as facts:
+        while True:
+            with suppress(ServerAway):  # one that stands still or is away changes nothing and empties nothing
+                if again := await silence_again(plex, ledger):
+                    bus.publish(again)
+            with anyio.move_on_after(_LOOK_AGAIN):
+                await anext(facts)
+            facts.take()
 
 
 async def restore(plex: Plex, ledger: Ledger, *, withhold: bool = False) -> PrefsRestored:
@@ -143,6 +194,8 @@ async def restore(plex: Plex, ledger: Ledger, *, withhold: bool = False) -> Pref
     failed = tuple(
         change.id for change in changes if change.id not in after or after[change.id].value != change.after
     )
+    if VITAL in remembered and VITAL not in now:  # others go with a Plex Pass; this one every server has
+        failed = (*failed, VITAL)
     if withheld and not failed:
         ledger.save({id_: remembered[id_] for id_ in withheld})
     elif not failed:

@@ -10,6 +10,7 @@ from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import ServerNotUp
 from plexsuper.clients.runtime import Runtime
+from plexsuper.decisions.container_log import database_damage
 from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.events import (
     Event,
@@ -46,7 +47,7 @@ async def bring_up(
     one library would destroy it.
 
     Raises:
-        DatabaseError: it cannot start with its database.
+        DatabaseError: it cannot start with its database; so its container's log says, or its own last words.
         ServerError: it runs nowhere and cannot be started, or ended with an error, or is not ready after
             *patience* seconds; the message has what it answered last and the last lines of its log (lesson L17).
     """
@@ -72,9 +73,11 @@ async def bring_up(
                         last = fact
     if fault is not None:
         raise (DatabaseError if fault.fault == "database_damaged" else ServerError)(fault.detail)
-    seen = str(ended) or _not_ready(patience, last)
-    lines = "\n".join(f"  {line}" for line in runtime.log_tail(_LOG_LINES)) or "  (no log)"
-    raise ServerError(f"{seen}. The end of its log:\n{lines}")
+    seen, log = str(ended), runtime.log_tail(_LOG_LINES)
+    if seen and (damage := database_damage(log)):
+        raise DatabaseError(f"{seen}: {damage}")
+    lines = "\n".join(f"  {line}" for line in log) or "  (no log)"
+    raise ServerError(f"{seen or _not_ready(patience, last)}. The end of its log:\n{lines}")
 
 
 class _Ended:

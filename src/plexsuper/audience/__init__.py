@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from plexsuper import events as e
+from plexsuper.audience.earlier import CatchUp, nothing_earlier
 from plexsuper.audience.metrics_file import keep_metrics_file
 from plexsuper.audience.notifying import keep_notified, keep_pinging
 from plexsuper.audience.reporting import leave_report
@@ -31,10 +32,17 @@ Follower: TypeAlias = Callable[[Subscription[Envelope], Tell], Coroutine[Any, An
 
 @asynccontextmanager
 async def audience(
-    settings: Settings, envelopes: Bus[Envelope], publish: Publish, run_dir: Path | None
+    settings: Settings,
+    envelopes: Bus[Envelope],
+    publish: Publish,
+    run_dir: Path | None,
+    catch_up: CatchUp = nothing_earlier,
 ) -> AsyncIterator[None]:
-    """Let everybody whom the *settings* want follow *envelopes* while the block lasts; files go to *run_dir*."""
-    followers = list(_followers(settings, run_dir))
+    """Let everybody whom the *settings* want follow *envelopes* while the block lasts; files go to *run_dir*.
+
+    *catch_up* tells them what an earlier process told of the run.
+    """
+    followers = list(_followers(settings, run_dir, catch_up))
     on_air = True
 
     def tell(who: str, what: str, again: float) -> None:
@@ -55,16 +63,16 @@ async def audience(
                 tasks.cancel_scope.deadline = anyio.current_time() + LAST_WORDS
 
 
-def _followers(settings: Settings, run_dir: Path | None) -> Iterator[tuple[str, Follower]]:
+def _followers(settings: Settings, run_dir: Path | None, catch_up: CatchUp) -> Iterator[tuple[str, Follower]]:
     notify, textfile = settings.notify, settings.metrics.textfile
     if textfile is not None:
-        yield "metrics.textfile", partial(keep_metrics_file, textfile, settings.metrics.every)
+        yield "metrics.textfile", partial(keep_metrics_file, textfile, settings.metrics.every, catch_up)
     if notify.urls:
         yield "notify.urls", partial(keep_notified, notify)
     if notify.ping_url is not None:
         yield "notify.ping_url", partial(keep_pinging, notify.ping_url, notify.ping_every)
     if run_dir is not None:
-        yield "report", partial(leave_report, run_dir)
+        yield "report", partial(leave_report, run_dir, catch_up)
 
 
 async def _follow(follower: Follower, facts: Subscription[Envelope], tell: Tell) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
+from plexsuper.audience.earlier import CatchUp
 from plexsuper.audience.files import replace_file
 from plexsuper.audience.removed import with_all_removals
 from plexsuper.audience.telling import Tell
@@ -16,12 +17,13 @@ from plexsuper.stream import Envelope
 NAME: Final = "report.html"
 
 
-async def leave_report(run_dir: Path, facts: Subscription[Envelope], tell: Tell) -> None:
-    """Fold *facts*, and write the report into *run_dir* when they are closed; also when the run failed."""
+async def leave_report(run_dir: Path, catch_up: CatchUp, facts: Subscription[Envelope], tell: Tell) -> None:
+    """Fold the run, and write the report into *run_dir* when *facts* are closed; also when the run failed."""
     chronicle = Chronicle()
     try:
+        join = await catch_up(chronicle.see)
         async for envelope in facts:
-            chronicle.see(envelope)
+            chronicle.see(join(envelope))
     finally:
         if chronicle.seq:
             with anyio.CancelScope(shield=True):

@@ -116,10 +116,9 @@ def run(
     import anyio  # noqa: PLC0415 - with uvloop: --help must not load it
 
     from plexsuper.app import run as carry_out  # noqa: PLC0415 - the network stack: --help must not load it
-    from plexsuper.faces.face import open_face  # noqa: PLC0415 - rich: --help must not load it
+    from plexsuper.faces.face import left_by_a_run, open_face  # noqa: PLC0415 - rich: --help must not load it
 
-    kept = f"{settings.state_dir / 'runs'} (plexsuper report, plexsuper runs show)"
-    face = open_face(settings.events.format, places=None if dry_run else {"kept": kept})
+    face = open_face(settings.events.format, places=None if dry_run else left_by_a_run(settings.state_dir))
     raise typer.Exit(anyio.run(carry_out, settings, face, backend_options=_UVLOOP))
 
 
@@ -210,6 +209,9 @@ def demo(
     no_guard: Annotated[
         bool, typer.Option("--no-guard", help="Without the guard the fault costs what it costs.")
     ] = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="Serve its page while it goes on; the address is printed first.")
+    ] = False,
 ) -> None:
     """Show a whole run against the embedded Plex."""
     wrong = [
@@ -242,6 +244,7 @@ def demo(
             keep=keep,
             fault=fault,
             guarded=not no_guard,
+            web=web,
         )
     )
 

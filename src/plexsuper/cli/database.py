@@ -11,19 +11,23 @@ from typing import Annotated
 
 import typer
 
+from plexsuper.cli.database_archives import export, inject, verify
 from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check
 from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, write_json
 from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
-from plexsuper.clients.database_tool import PARENT
-from plexsuper.clients.lifetime import die_with
+from plexsuper.clients.lifetime import DIE_WITH, die_with
 from plexsuper.database.connection import reading
 from plexsuper.database.diff import diff_databases
 from plexsuper.database.files import locate_pair
 from plexsuper.database.mapping import make_mappings, parse_json, parse_pair
 from plexsuper.database.proof import parse_media_root
 from plexsuper.database.remap import remap_databases
-from plexsuper.database.snapshot import Snapshot, restore_snapshot, take_snapshot, verify_snapshot
+from plexsuper.database.snapshot import (
+    judge_snapshot,
+    restore_snapshot,
+    take_snapshot,
+)
 from plexsuper.database.statistics import read_statistics
 from plexsuper.database.store import list_snapshots
 from plexsuper.errors import DatabaseError, ExitCode, SettingsError
@@ -40,7 +44,7 @@ app = typer.Typer(
 @app.callback()
 def _end_with_the_run() -> None:
     """End with the run that has started this, if one has."""
-    if parent := os.environ.get(PARENT):
+    if parent := os.environ.get(DIE_WITH):
         die_with(int(parent))
 
 
@@ -165,17 +169,22 @@ def restore(
     no_check: NoCheck = False,
     as_json: Json = False,
 ) -> None:
-    """Put a snapshot in place of the databases. Without SNAPSHOT the newest; the replaced ones are kept."""
+    """Put a snapshot in place of the databases. Without SNAPSHOT the newest; the replaced ones are kept.
+
+    The databases that `inject` replaced count as a snapshot.
+    """
     with outcome(as_json=as_json), progress_line() as progress:
-        directory = locate_pair(file).directory
-        chosen = snapshot_dir or next(iter(list_snapshots(directory)), None)
+        pair = locate_pair(file)
+        chosen = snapshot_dir or next(iter(list_snapshots(pair.directory, pair.library.name)), None)
         if chosen is None:
-            raise DatabaseError(f"there is no snapshot of {directory}: name one")
+            raise DatabaseError(f"there is no snapshot of {pair.directory}: name one")
         judge = None if no_check else full_check(progress)
         if dry_run:
-            manifest = verify_snapshot(chosen, check=judge, progress=progress)
-            found = Snapshot(path=chosen, manifest=manifest)
-            emit(found, lambda: iter([f"would restore {chosen} of {manifest.created}"]), as_json=as_json)
+            manifest = judge_snapshot(chosen, pair.library.name, check=judge, progress=progress)
+            if as_json:
+                write_json({"path": str(chosen), "manifest": manifest})
+            else:
+                print_text(f"would restore {chosen}" + (f" of {manifest.created}" if manifest else ""))
             return
         kept = restore_snapshot(chosen, file, check=judge, progress=progress)
         if as_json:
@@ -191,74 +200,11 @@ def diff(
     limit: Annotated[int, typer.Option(help="Differences listed by section and change.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """List what changed from A to B. That is: added, removed, trashed, restored, changed."""
+    """List what changed from A to B. That is: added, removed, trashed, restored, changed, path changed."""
     with outcome(as_json=as_json):
         result = diff_databases(locate_pair(old).library, locate_pair(new).library, limit=limit)
         emit(result, lambda: diff_lines(result), as_json=as_json)
 
 
-@app.command()
-def export(
-    file: File,
-    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="*.tar.zst or *.tar.gz")],
-    bundles: Annotated[bool, typer.Option("--bundles", help="With Metadata and Media.")] = False,
-    no_check: NoCheck = False,
-    as_json: Json = False,
-) -> None:
-    """Write the databases to one verified archive. Plex may be running."""
-    with outcome(as_json=as_json), progress_line() as progress:
-        from plexsuper.database.archive import export_archive  # noqa: PLC0415 - zstd costs start-up time
-        from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
-
-        written = export_archive(file, archive, bundles=bundles, progress=progress)
-        verify_archive(archive, check=None if no_check else full_check(progress), progress=progress)
-        emit(written, lambda: iter([f"{archive}: {written.size} bytes, verified"]), as_json=as_json)
-
-
-@app.command()
-def inject(
-    file: File,
-    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE")],
-    *,
-    bundles: Annotated[bool, typer.Option(help="Also Metadata and Media, where it has them.")] = True,
-    no_check: NoCheck = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Put the library of an archive in place. FILE may be an empty directory; what was there is kept."""
-    with outcome(as_json=as_json), progress_line() as progress:
-        from plexsuper.database.inject import inject_archive, verify_archive  # noqa: PLC0415 - zstd costs start-up time
-
-        judge = None if no_check else full_check(progress)
-        if dry_run:
-            content = verify_archive(archive, check=judge, progress=progress)
-            emit(content, lambda: iter([f"{archive} is good"]), as_json=as_json)
-            return
-        done = inject_archive(archive, file, bundles=bundles, check=judge, progress=progress)
-        emit(
-            done,
-            lambda: iter([f"{archive} is in place; replaced databases: {done.kept or 'none'}"]),
-            as_json=as_json,
-        )
-
-
-@app.command()
-def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive, or the directory of a snapshot.")],
-    no_check: NoCheck = False,
-    as_json: Json = False,
-) -> None:
-    """Prove an archive or a snapshot. It is compared with its checksums, and the databases in it are checked."""
-    with outcome(as_json=as_json), progress_line() as progress:
-        judge = None if no_check else full_check(progress)
-        if file.is_dir():
-            taken = Snapshot(path=file, manifest=verify_snapshot(file, check=judge, progress=progress))
-            emit(taken, lambda: iter([f"{file} is good"]), as_json=as_json)
-            return
-        from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
-
-        content = verify_archive(file, check=judge, progress=progress)
-        emit(content, lambda: iter([f"{file} is good"]), as_json=as_json)
-
-
-app.command()(revive)
+for command in (export, inject, verify, revive):
+    app.command()(command)

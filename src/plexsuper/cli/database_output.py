@@ -17,6 +17,7 @@ from plexsuper.errors import ExitCode, PlexsuperError
 
 _REDRAW = 0.2
 _HEARTBEAT = 30.0
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 @contextmanager
@@ -50,14 +51,16 @@ def write_json(document: Any) -> None:
 
 
 def print_text(line: str) -> None:
-    """Write *line*; what the terminal cannot show is escaped."""
+    """Write *line*; what the terminal cannot show, or would obey, is escaped: names in a library are anybody's."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    shown = line.translate(_CONTROLS)
+    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def say(line: str) -> None:
-    """Write *line* to stderr."""
-    sys.stderr.write(line.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+    """Write *line*, or several of them, to stderr, escaped as `print_text` does."""
+    shown = "\n".join(part.translate(_CONTROLS) for part in line.split("\n"))
+    sys.stderr.write(shown.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
     sys.stderr.flush()
 
 

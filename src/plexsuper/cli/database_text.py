@@ -10,7 +10,7 @@ from plexsuper.database.remap import RemapReport
 from plexsuper.database.statistics import Figures, LibraryStatistics
 
 if TYPE_CHECKING:  # these modules cost start-up time
-    from plexsuper.database.repair import RepairReport
+    from plexsuper.database.repair import RepairReport, TableRepair
     from plexsuper.database.report import CheckReport
 
 
@@ -53,8 +53,12 @@ def remap_lines(report: RemapReport) -> Iterator[str]:
 
 
 def _counts(counts: ChangeCounts) -> str:
-    shown = [f"{getattr(counts, f.name)} {f.name}" for f in fields(counts) if getattr(counts, f.name)]
+    shown = [f"{getattr(counts, f.name)} {_words(f.name)}" for f in fields(counts) if getattr(counts, f.name)]
     return ", ".join(shown) or "none"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def diff_lines(result: LibraryDiff) -> Iterator[str]:
@@ -62,9 +66,9 @@ def diff_lines(result: LibraryDiff) -> Iterator[str]:
     for section in result.sections:
         yield f"section {section.id} {section.title}: items {_counts(section.items)}; files {_counts(section.files)}"
     for entry in result.entries:
-        yield f"{entry.change.value} {entry.kind} {entry.title!r}" + (
-            f" {entry.path!r}" if entry.path else ""
-        )
+        before = f" {entry.was!r} →" if entry.was else ""
+        path = f" {entry.path!r}" if entry.path else ""
+        yield f"{_words(entry.change.value)} {entry.kind} {entry.title!r}{before}{path}"
     yield "no difference" if result.empty else "" if result.complete else "… and more (raise --limit)"
 
 
@@ -78,13 +82,27 @@ def check_lines(reports: Iterable["CheckReport"]) -> Iterator[str]:
         yield from (f"  {note}" for note in report.notes)
 
 
+def _rescued(table: "TableRepair") -> str:
+    whole = f"{table.recovered} rows" if table.before is None else f"{table.recovered} of {table.before} rows"
+    said = [f"{whole} are in it"]
+    if table.rebuilt:
+        empty = ", ".join(table.lost_columns) or "none"
+        said.append(
+            f"{table.rebuilt} of them were made from the indexes; columns that are empty now: {empty}"
+        )
+    if table.lost:
+        said.append(f"{table.lost} rows are lost")
+    if table.lost_pages:
+        said.append(f"the rows of {len(table.lost_pages)} pages are lost, nobody knows how many")
+    return "; ".join(said)
+
+
 def repair_lines(reports: Iterable["RepairReport"]) -> Iterator[str]:
     """Show what a repair did."""
     for report in reports:
         yield f"{report.path}: {'repaired' if report.changed else 'was sound, nothing was done'}"
         yield from (f"  step: {step}" for step in report.steps)
-        for name, table in report.tables.items():
-            yield f"  {name}: {table}"
+        yield from (f"  {name}: {_rescued(table)}" for name, table in report.tables.items())
         yield from (f"  index made anew: {name}" for name in report.indexes)
         yield from (f"  {name}: {state}" for name, state in report.states.items())
         yield from (f"  {note}" for note in report.notes)

@@ -1,79 +1,20 @@
-"""What Plex's answers say: JSON (two generations of it) and XML in one shape, then typed values.
+"""What Plex's answers say, as typed values.
 
-Shapes are those recorded from real servers: XML gives every value as text, JSON gives booleans and numbers but
-a section's `key` as text; an empty list has no child at all; older servers put children into `_children`.
+XML gives every value as text, JSON gives booleans and numbers but a section's `key` as text (recorded from real
+servers): both read the same here, and one odd value hides nothing else.
 """
 
-import json
+import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
-from xml.etree import ElementTree as ET
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from plexsuper.clients.http import Answer
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Activity, Section
-
-
-def document(answer: Answer) -> dict[str, Any]:
-    """Return the root element of *answer* as one dict: attributes by name, children as lists by their tag.
-
-    Raises:
-        ValueError: the body is neither JSON nor XML as Plex writes it.
-    """
-    text = answer.body.decode("utf-8", "surrogateescape").lstrip("\ufeff \r\n\t")
-    if text.startswith("<"):
-        return _element(_parse_xml(text))
-    return unwrap(json.loads(text, strict=False), old=OLD in text)
-
-
-OLD = "_children"
-"""A text with this may be in the form of older servers; all others need not be searched for it value by value."""
-
-
-def unwrap(value: Any, *, old: bool) -> dict[str, Any]:
-    """Take the one wrapper (`MediaContainer`, `ButlerTasks`, `MyPlex`, …) off a parsed JSON answer."""
-    if not isinstance(value, dict):
-        raise ValueError("a Plex answer is a JSON object")  # noqa: TRY004 - one error for every wrong shape
-    if len(value) == 1:
-        (inner,) = value.values()
-        if isinstance(inner, dict):
-            value = inner
-    regrouped: dict[str, Any] = _regroup(value) if old else value
-    return regrouped
-
-
-def _parse_xml(text: str) -> ET.Element:
-    try:
-        return ET.fromstring(text.encode("utf-8", "replace"))  # noqa: S314 - the user's own server; expat limits expansion
-    except ET.ParseError as error:
-        raise ValueError(f"not XML: {error}") from error
-
-
-def _element(element: ET.Element) -> dict[str, Any]:
-    found: dict[str, Any] = dict(element.attrib)
-    for child in element:
-        found.setdefault(f"{child.tag}", []).append(_element(child))
-    return found
-
-
-def _regroup(value: Any) -> Any:
-    """Give older JSON (`_elementType`, `_children`) the keyed lists of today's."""
-    if isinstance(value, list):
-        return [_regroup(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found = {key: _regroup(item) for key, item in value.items() if key not in {"_children", "_elementType"}}
-    for child in value.get("_children") or ():
-        if isinstance(child, dict) and (tag := child.get("_elementType")):
-            found.setdefault(tag, []).append(_regroup(child))
-    return found
-
-
-# --- rows --------------------------------------------------------------------------------------------
 
 
 def _one(value: Any) -> Any:
@@ -83,13 +24,26 @@ def _one(value: Any) -> Any:
     return value
 
 
-def _many(value: Any) -> Any:
+def many(value: Any) -> Any:
+    """Return the children of one name as a list, of which a lone one may be left out."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _number(value: Any) -> Any:
-    """An attribute without a value is there as "" on some rows."""
-    return None if value == "" else value
+def _number(value: Any) -> float | None:
+    """Return a number, also one that is a text; what is none ("" on some rows) is not known, and hides no row."""
+    with suppress(ValueError, TypeError):
+        if math.isfinite(number := float(value)):
+            return number
+    return None
+
+
+def _whole(value: Any) -> int | None:
+    number = value if isinstance(value, int) else _number(value)
+    return None if number is None else int(number)
+
+
+def _flag(value: Any) -> bool:
+    return str(value).strip().lower() not in {"", "0", "0.0", "false", "no", "off", "none"}
 
 
 def _key(value: Any) -> Any:
@@ -97,16 +51,24 @@ def _key(value: Any) -> Any:
     return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
 
 
-Number = Annotated[int | None, BeforeValidator(_number)]
-Flag = Annotated[bool, BeforeValidator(lambda value: value not in {"", None} and value)]
+Number = Annotated[int | None, BeforeValidator(_whole)]
+Share = Annotated[float | None, BeforeValidator(_number)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
 class Row(BaseModel):
-    """One element of an answer; what is not named is ignored, text and numbers stand for each other."""
+    """One element of an answer; what is not named is ignored, text and numbers stand for each other, null is nothing."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, coerce_numbers_to_str=True, extra="ignore", frozen=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and None in raw.values():
+            return {name: value for name, value in raw.items() if value is not None}
+        return raw
 
 
 class _LocationRow(Row):
@@ -124,7 +86,7 @@ class SectionRow(Row):
     language: str = ""
     refreshing: Flag = False
     scanned_at: Number = None
-    locations: Annotated[list[_LocationRow], BeforeValidator(_many)] = Field([], alias="Location")
+    locations: Annotated[list[_LocationRow], BeforeValidator(many)] = Field([], alias="Location")
 
     def section(self) -> Section:
         """Return it as the run knows it; raise `ValueError` for a type we do not know."""
@@ -152,7 +114,7 @@ class ActivityRow(Row):
     type: str = ""
     title: str = ""
     subtitle: str = ""
-    progress: Annotated[float | None, BeforeValidator(_number)] = None
+    progress: Share = None
     cancellable: Flag = False
     context: Annotated[_ContextRow | None, BeforeValidator(_one)] = Field(None, alias="Context")
 
@@ -214,7 +176,7 @@ class Unreadable:
 
 def rows(root: dict[str, Any], tag: str, shape: type[R]) -> Iterator[R | Unreadable]:
     """Give the children *tag* of an answer; one that does not fit must not hide the others."""
-    for raw in _many(root.get(tag)):
+    for raw in many(root.get(tag)):
         try:
             yield shape.model_validate(raw)
         except ValidationError:

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from functools import cache
 
 from plexsuper.terms import ScannerKind
 
@@ -77,18 +77,22 @@ def arguments_of(program: str, argv: Sequence[str]) -> list[str] | None:
 
     It may lie at any path, be started through a program that becomes it, or be only a name (`exec -a`).
     """
-    name = re.compile(rf"(?:.*/)?{re.escape(program)}(?:\s+(?P<tail>-.*))?", re.DOTALL)
     left = list(argv)
     while left:
-        if found := name.fullmatch(left[0]):
+        if found := _runs(program).fullmatch(left[0]):
             return _split(found["tail"]) + left[1:]
         left = _unwrapped(left)
     return None
 
 
+@cache
+def _runs(program: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:.*/)?{re.escape(program)}(?:\s+(?P<tail>-.*))?", re.DOTALL)
+
+
 def _unwrapped(argv: list[str]) -> list[str]:
     """Return the command that *argv*[0] becomes; empty if it becomes none."""
-    name = PurePosixPath(argv[0]).name
+    name = argv[0].rpartition("/")[2]
     if name not in _EXECING and not _INTERPRETER.fullmatch(name):
         return []
     rest = argv[1:]

@@ -1,6 +1,7 @@
 """Plex's own directory on this machine: its preferences file and its logs; read, never written."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -9,7 +10,7 @@ import anyio.to_thread
 
 from plexsuper.errors import ServerAway
 from plexsuper.paths import PlexPaths
-from plexsuper.redact import redact
+from plexsuper.redact import Redactor, redact
 
 _TRIES = 10
 _BETWEEN = 0.1
@@ -45,7 +46,16 @@ async def read_preferences(config_dir: Path) -> dict[str, str]:
     raise ServerAway(problem)
 
 
-def tail(path: Path, lines: int) -> tuple[str, ...]:
+def hider(config_dir: Path) -> Redactor:
+    """Return what hides secrets in the server's words, its own token among them, which nobody may have asked for yet."""
+    try:
+        root = ET.fromstring(PlexPaths.found(config_dir).preferences_xml.read_bytes())  # noqa: S314 - see above
+    except (OSError, ET.ParseError):
+        return Redactor()
+    return Redactor([root.get("PlexOnlineToken", "")])
+
+
+def tail(path: Path, lines: int, *, hide: Callable[[str], str] = redact) -> tuple[str, ...]:
     """Return the last *lines* lines of a log, without secrets; none if it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -61,4 +71,4 @@ def tail(path: Path, lines: int) -> tuple[str, ...]:
     finally:
         os.close(descriptor)
     found = text.splitlines()[1 if start else 0 :]  # the first one may be cut
-    return tuple(redact(line) for line in found[-lines:])
+    return tuple(hide(line) for line in found[-lines:])

@@ -16,11 +16,8 @@ import anyio
 from anyio.abc import Process
 
 from plexsuper.clients.child import clean_environment
+from plexsuper.clients.lifetime import DIE_WITH
 from plexsuper.errors import DatabaseError, ExitCode
-
-PARENT = "PLEXSUPER_DIE_WITH"
-"""In the environment of a tool: the process with which it ends. One that outlived a killed run would stand in the way
-of the next one, which does its work again."""
 
 _SAID = 2000
 _RESULTS = (ExitCode.DONE, ExitCode.DATABASE, ExitCode.LOSS)
@@ -63,7 +60,7 @@ async def _run(argv: Sequence[str]) -> tuple[int, bytes, str]:
     process = await anyio.open_process(
         argv,
         stdin=subprocess.DEVNULL,
-        env=clean_environment() | {PARENT: str(os.getpid())},
+        env=clean_environment() | {DIE_WITH: str(os.getpid())},
         start_new_session=True,
     )
     out, said = bytearray(), bytearray()

@@ -9,9 +9,9 @@ import anyio
 from plexsuper.bus import Publish
 from plexsuper.clients.runtime import Runtime
 from plexsuper.errors import PlexsuperError
-from plexsuper.events import MonitorCrashed, PlexFrozen, PlexThawed
+from plexsuper.events import MonitorCrashed, PlexFoundFrozen, PlexFrozen, PlexThawed
 
-Holder: TypeAlias = Literal["storage", "removals", "view"]
+Holder: TypeAlias = Literal["storage", "removals", "content", "view"]
 """Who wants Plex to stand still; it goes on when nobody does. `view`: its container may not see the storage yet."""
 
 
@@ -26,6 +26,8 @@ class Freezer:
         self._holders: set[Holder] = set()
         self._held: tuple[int, ...] = ()
         self._since = 0.0
+        self._stood = 0.0
+        """For how many seconds before `_since` it stood still already; nobody was there who could have spent them."""
         self._spent = 0.0
         self._owed: list[Callable[[], Awaitable[None]]] = []
 
@@ -65,6 +67,17 @@ class Freezer:
             )
         self._holders.add(holder)
 
+    def take_over(self) -> None:
+        """Hold for storage what a supervisor that died has left frozen, and tell; nothing if there is nothing."""
+        if self._held:
+            return
+        self._held, self._stood = self._runtime.take_over()
+        if self._held:
+            self._since = anyio.current_time()
+            self._holders.add("storage")
+            self._publish(PlexFoundFrozen(processes=len(self._held), stood=self._stood))
+            self._tell()
+
     def thaw(self, holder: Holder, *, needless: bool = False) -> None:
         """Let go on what was frozen, unless somebody else still wants it to stand still."""
         self._holders.discard(holder)
@@ -77,7 +90,8 @@ class Freezer:
         after = anyio.current_time() - self._since
         self._spent += after
         self._runtime.thaw(held)
-        self._publish(PlexThawed(processes=len(held), after=after, needless=needless))
+        self._publish(PlexThawed(processes=len(held), after=self._stood + after, needless=needless))
+        self._stood = 0.0
         self._tell()
 
     def owe(self, call_off: Callable[[], Awaitable[None]]) -> None:

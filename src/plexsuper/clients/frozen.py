@@ -40,15 +40,19 @@ class FrozenRecord:
             with suppress(OSError):
                 self._path.unlink()
 
-    def left(self) -> tuple[int, ...]:
-        """Return the processes that a supervisor which died has left stopped, and that are still the same ones."""
+    def take_over(self) -> tuple[int, ...]:
+        """Return the processes that a supervisor which died has left stopped, and that are still the same ones.
+
+        They are remembered as if we had stopped them.
+        """
         try:
             text = "" if self._path is None else self._path.read_text(encoding="utf-8")
             records = json.loads(text) if text else []
         except (OSError, ValueError):
             return ()
         lives = map(Lifetime.from_record, records if isinstance(records, list) else ())
-        return tuple(life.pid for life in lives if life is not None and life.goes_on)
+        self._lives = {life.pid: life for life in lives if life is not None and life.goes_on}
+        return tuple(self._lives)
 
     @property
     def age(self) -> float:

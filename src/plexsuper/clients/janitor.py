@@ -17,6 +17,7 @@ from typing import Final
 
 from plexsuper.clients.child import Child, clean_environment
 from plexsuper.clients.guard import relax
+from plexsuper.clients.local import STARTED_FOR
 from plexsuper.clients.mount_syscalls import detach
 from plexsuper.clients.mounts import read_mounts
 from plexsuper.clients.process import ProcessTable
@@ -66,14 +67,17 @@ def clean_up(directory: Path) -> None:
 
 
 def _processes_of(directory: Path) -> list[int]:
-    """Return who names *directory* or what is in it as an argument, but this process and zombies."""
+    """Return who names *directory* or what is in it, but this process and zombies.
+
+    It is named as an argument, or by the mark of a server that a run started: a server's own arguments name nothing.
+    """
     table, below = ProcessTable(), f"{directory}/"
-    return [
-        pid
-        for pid in table.pids()
-        if pid != os.getpid()
-        and any(word == str(directory) or word.startswith(below) for word in table.argv(pid))
-    ]
+
+    def names(pid: int) -> bool:
+        words = (*table.argv(pid), table.environ(pid, STARTED_FOR) or "")
+        return any(word == str(directory) or word.startswith(below) for word in words)
+
+    return [pid for pid in table.pids() if pid != os.getpid() and names(pid)]
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ into the database, and this one may not.
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -16,15 +16,14 @@ import aiosqlite
 import anyio
 import anyio.to_thread
 
+from plexsuper.clients.commit_sign import CommitSign
 from plexsuper.database import sampling, statistics
 from plexsuper.database.connection import decode, sqlite_errors
-from plexsuper.database.files import has_wal, os_errors
+from plexsuper.database.files import has_log, in_wal_mode, os_errors
 from plexsuper.database.sampling import Cursor, Delta
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
-from plexsuper.terms import Counts, Section, SectionCounts, Statistics
-
-_WAL_VERSION = b"\x02"  # file format, section 1.3.3: 2 = write-ahead log
+from plexsuper.terms import Section, SectionCounts, Statistics
 
 BUSY = 5.0
 """Seconds that SQLite waits for a lock; readers of a write-ahead log need none but at its recovery."""
@@ -45,6 +44,11 @@ SELECT coalesce(media_analysis_version, 0) > 0, count(*) FROM media_items
 WHERE library_section_id = :section AND deleted_at IS NULL GROUP BY 1
 """
 
+
+# The delta and where it ends, in one look at the library: two would be two turns of the connection's thread.
+_AND_CURSOR = f" UNION ALL SELECT NULL, NULL, last.*, NULL, NULL FROM ({sampling.CURSOR_SQL}) AS last"  # noqa: S608 - a constant of ours
+_DELTA_SQL = sampling.DELTA_SQL + _AND_CURSOR
+_DELTA_SCAN_SQL = sampling.DELTA_SCAN_SQL + _AND_CURSOR
 
 _UNANALYZED_SQL = """
 SELECT p.file FROM media_items m JOIN media_parts p ON p.media_item_id = m.id
@@ -81,18 +85,23 @@ class LibraryDelta:
 class Library:
     """A library database to ask; every method raises `DatabaseError`, and no failed read becomes a 0.
 
-    *still* is its path if it was opened as immutable, that is while Plex was down.
+    *still* is its path if it was opened as immutable, that is while Plex was down; *sign* tells of commits to its file.
     """
 
-    def __init__(self, rows: Rows, *, still: Path | None = None) -> None:
+    def __init__(self, rows: Rows, *, still: Path | None = None, sign: CommitSign | None = None) -> None:
         self._rows = rows
         self._still = still
+        self._sign = sign
         self._indexed: bool | None = None
 
     @property
     def rows(self) -> Rows:
         """Where questions of others can be asked."""
         return self._rows
+
+    def touched(self) -> bool:
+        """Say, without asking it, whether somebody may have committed since the last call (see `CommitSign`)."""
+        return self._sign is None or self._sign.changed()
 
     async def data_version(self) -> int:
         """Return a number that changes when another connection has committed. Costs next to nothing."""
@@ -106,10 +115,11 @@ class Library:
 
     async def changes_since(self, cursor: Cursor) -> tuple[LibraryDelta, Cursor]:
         """Return what happened since *cursor*, and the cursor from which to ask next."""
-        sql = sampling.DELTA_SQL if await self.uses_index() else sampling.DELTA_SCAN_SQL
-        after = await self.cursor()  # first: what is written between the two is given twice, not never
+        sql = _DELTA_SQL if await self.uses_index() else _DELTA_SCAN_SQL
         rows = await self._ask(sql, sampling.delta_parameters(cursor))
-        return LibraryDelta(deltas=sampling.delta_from_rows(rows)), after
+        deltas = [row for row in rows if row[0] is not None]
+        after = sampling.cursor_from_rows(row[2:4] for row in rows if row[0] is None)
+        return LibraryDelta(deltas=sampling.delta_from_rows(deltas)), after
 
     async def uses_index(self) -> bool:
         """Say whether this database answers `changes_since` from an index; else it reads the whole table."""
@@ -191,8 +201,8 @@ def sections_from_rows(rows: Iterable[Any], locations: Iterable[Any]) -> tuple[S
 def as_statistics(counted: statistics.LibraryStatistics) -> Statistics:
     """Return the counts of the database module in the words of events."""
     return Statistics(
-        live=Counts(**asdict(counted.total.live)),
-        trashed=Counts(**asdict(counted.total.trashed)),
+        live=counted.total.live,
+        trashed=counted.total.trashed,
         sections=tuple(_section_counts(section) for section in counted.sections),
     )
 
@@ -202,8 +212,8 @@ def _section_counts(section: statistics.SectionStatistics) -> SectionCounts:
     return SectionCounts(
         section=section.id,
         title=section.title,
-        live=Counts(**asdict(figures.live)),
-        trashed=Counts(**asdict(figures.trashed)),
+        live=figures.live,
+        trashed=figures.trashed,
         media=figures.analysed + figures.unanalysed,
         analyzed=figures.analysed,
     )
@@ -225,7 +235,7 @@ async def open_library(path: Path) -> AsyncIterator[Library]:
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY)
     try:
         connection.text_factory = decode
-        library = Library(connection, still=path if still else None)
+        library = Library(connection, still=path if still else None, sign=CommitSign(path))
         await library.data_version()
         with sqlite_errors(path):
             await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")  # opening reads nothing
@@ -247,12 +257,11 @@ def _is_still(path: Path) -> bool:
 
     The header is read only where there is none: closing a file drops all locks this process has on it.
     """
-    if _index(path).exists() or has_wal(path):
+    if _index(path).exists() or has_log(path):
         return False
     if not path.is_file():
         raise DatabaseError(f"there is no library database {path}: has Plex been started on it?")
-    with path.open("rb") as file:
-        return file.read(20)[18:19] == _WAL_VERSION
+    return in_wal_mode(path)
 
 
 def _index(path: Path) -> Path:

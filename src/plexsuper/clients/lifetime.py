@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
+DIE_WITH = "PLEXSUPER_DIE_WITH"
+"""In the environment of a database tool: the process with which it ends. One that outlived a killed run would stand in
+the way of the next one, which does its work again."""
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BOOT = "/proc/sys/kernel/random/boot_id"
 

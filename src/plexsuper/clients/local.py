@@ -10,16 +10,16 @@ import anyio
 import anyio.to_thread
 
 from plexsuper.clients.child import Child, clean_environment
-from plexsuper.clients.config_dir import read_preferences, tail
+from plexsuper.clients.config_dir import hider, read_preferences, tail
 from plexsuper.clients.frozen import FrozenRecord
+from plexsuper.clients.local_server import SUPPORT_DIR, LocalServer
 from plexsuper.clients.process import ProcessTable, exited
 from plexsuper.clients.signals import not_ours, pidfds, send, signal_all
-from plexsuper.database.files import LIBRARY
 from plexsuper.errors import ServerAway, ServerRefused
-from plexsuper.paths import SERVER, PlexPaths
+from plexsuper.paths import PlexPaths
+from plexsuper.redact import redact
 from plexsuper.terms import Scanner
 
-SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"
 STARTED_FOR = "PLEXSUPER_STARTED_FOR"
 """In the environment of a server that we started: our state directory. It is there from the first moment on, and
 goes with the process, so that whoever comes after our death knows the server for ours."""
@@ -55,21 +55,18 @@ class LocalRuntime:
         self._command = tuple(command)
         self._log = log
         self._table = ProcessTable()
+        self._server = LocalServer(self._table, config_dir)
         self._child: Child | None = None
         self._frozen = False
         self._record = FrozenRecord(frozen)
         self._mark = None if state_dir is None else os.path.abspath(state_dir)  # noqa: PTH100 - asks no disk
-        self._ours: set[int] = set()
-        """The scanners of the last look, so that each is judged only once."""
 
     @property
     def pid(self) -> int | None:
         """See `Runtime.pid`."""
         if self._child is not None and not self._child.poll():
             return self._child.pid
-        judged = {pid: self._serves_ours(pid) for pid in self._table.servers()}
-        unknown = (pid for pid, ours in judged.items() if ours is None)
-        return next((pid for pid, ours in judged.items() if ours), next(unknown, None))
+        return self._server.pid
 
     @property
     def owned(self) -> bool:
@@ -128,9 +125,7 @@ class LocalRuntime:
 
     def scanners(self) -> tuple[Scanner, ...]:
         """See `Runtime.scanners`."""
-        found = self._table.scanners()
-        self._ours = {s.pid for s in found if s.pid in self._ours or self._belongs(s.pid)}
-        return tuple(scanner for scanner in found if scanner.pid in self._ours)
+        return self._server.scanners()
 
     async def exited(self, pid: int) -> None:
         """See `Runtime.exited`."""
@@ -172,16 +167,15 @@ class LocalRuntime:
             send(pid, signal.SIGCONT)
         self._thawed()
 
-    def thaw_left(self) -> tuple[int, float]:
-        """Let go on what a supervisor that died had frozen; return how many processes, and for how long they stood still.
-
-        Only for the one supervisor that there is (see `clients.supervisor_lock`).
-        """
-        left, age = self._record.left(), self._record.age
-        if left:
-            self.end_scanners()  # thawed, they would go on with what they have not found
-        self.thaw(left)
-        return len(left), age
+    def take_over(self) -> tuple[tuple[int, ...], float]:
+        """See `Runtime.take_over`; only for the one supervisor that there is (see `clients.supervisor_lock`)."""
+        left = self._record.take_over()
+        if not left:
+            self._record.clear()
+            return (), 0.0
+        self._frozen = True
+        self.end_scanners()
+        return left, self._record.age
 
     def _thawed(self) -> None:
         self._frozen = False
@@ -194,44 +188,18 @@ class LocalRuntime:
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """See `Runtime.log_tail`: the output of a server that we started, else its log file."""
         started = self._child is not None or self.owned  # its last words count
-        if self._log is not None and started and (found := tail(self._log, lines)):
+        hide = redact if self._config_dir is None else hider(self._config_dir)
+        if self._log is not None and started and (found := tail(self._log, lines, hide=hide)):
             return found
-        return () if self._config_dir is None else tail(PlexPaths.found(self._config_dir).server_log, lines)
+        if self._config_dir is None:
+            return ()
+        return tail(PlexPaths.found(self._config_dir).server_log, lines, hide=hide)
 
     async def preferences_xml(self) -> dict[str, str]:
         """See `Runtime.preferences_xml`."""
         if self._config_dir is None:
             raise ServerAway("Preferences.xml cannot be read: plex.config_dir is not set")
         return await read_preferences(self._config_dir)
-
-    def _belongs(self, scanner: int) -> bool:
-        """Whether a scanner is our server's: by the directory it was given, else by its parents."""
-        if (named := self._names_ours(scanner)) is not None:
-            return named
-        server = self.pid
-        return server is not None and server in set(self._table.ancestors(scanner))
-
-    def _serves_ours(self, pid: int) -> bool | None:
-        """Whether a server is the one of our directory; None if nothing of it tells and somebody has our library open."""
-        if (named := self._names_ours(pid)) is not None:
-            return named
-        opened = {Path(name).parent for name in self._table.open_files(pid) if name.endswith(LIBRARY)}
-        if opened:
-            return not opened.isdisjoint(paths.databases for paths in self._places)
-        return None if any(paths.library_index.exists() for paths in self._places) else False
-
-    def _names_ours(self, pid: int) -> bool | None:
-        """Whether the environment of a process names our directory; a container's server names another one."""
-        if self._config_dir is None:
-            return True
-        if (named := self._table.environ(pid, SUPPORT_DIR)) is None:
-            return None
-        theirs = {os.path.realpath(path) for path in (named, f"{named}/{SERVER}")}
-        return not theirs.isdisjoint(os.path.realpath(paths.root) for paths in self._places)
-
-    @property
-    def _places(self) -> tuple[PlexPaths, ...]:
-        return () if self._config_dir is None else PlexPaths.candidates(self._config_dir)
 
     async def _ended(self, pids: Iterable[int]) -> None:
         for pid in pids:

@@ -1,5 +1,6 @@
 """What a section had before its scan, kept in a file of ours, to be compared with what it has afterwards."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from plexsuper.clients.library import Rows
 from plexsuper.clients.manifest_lost import IS_GONE, PAGE, Lost
 from plexsuper.clients.manifest_watch import ENOUGH, Watch
 from plexsuper.database.connection import sqlite_errors
+from plexsuper.decisions.sampling import places
 from plexsuper.decisions.verification import Vanished
 from plexsuper.errors import StateError
 
@@ -43,6 +45,11 @@ _LATEST = """
 SELECT max((SELECT coalesce(max(deleted_at), 0) FROM library.media_parts),
            (SELECT coalesce(max(deleted_at), 0) FROM library.media_items),
            (SELECT coalesce(max(deleted_at), 0) FROM library.metadata_items))
+"""
+_ENDS = "SELECT min(id), max(id) FROM part WHERE section = ?"
+_AT = """
+SELECT p.file FROM json_each(?1) AS place JOIN part AS p ON p.section = ?2 AND p.id = (
+  SELECT id FROM part WHERE section = ?2 AND id >= place.value AND NOT gone AND file <> '' ORDER BY id LIMIT 1)
 """
 _SLACK = 300
 """Seconds by which the server's clock may be set back without a new mark being taken for an old one."""
@@ -125,6 +132,17 @@ class Manifest:
         async with self._open(None) as rows:
             known = await _known(rows, section)
         return None if known is None else Recorded(known["parts"], known["size"], already=True)
+
+    async def sample(self, section: int, count: int) -> tuple[str, ...]:
+        """Return at most *count* files that *section* had when it was written down, from everywhere; none if it was not."""
+        async with self._open(None) as rows:
+            ((low, high),) = await rows.execute_fetchall(_ENDS, (section,))
+            if low is None:
+                return ()
+            given = json.dumps(places(low, high, count, section))
+            return tuple(
+                dict.fromkeys(file for (file,) in await rows.execute_fetchall(_AT, (given, section)))
+            )
 
     async def forget(self, section: int) -> None:
         """Forget *section*; the room is used for the next one."""

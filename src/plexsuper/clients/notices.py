@@ -3,16 +3,17 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from plexsuper.clients.answers import OLD, ActivityRow, Number, Row, unwrap
+from plexsuper.clients.answers import ActivityRow, Number, Row, many
+from plexsuper.clients.documents import OLD, shallow, unwrap
 from plexsuper.terms import Activity
 
 LIBRARY = "com.plexapp.plugins.library"
 
-CREATED, FINISHED, DELETED = 0, 5, 9
+UNKNOWN, CREATED, FINISHED, DELETED = -1, 0, 5, 9
 """The values of a timeline entry's `state` that mean something to a run (others are steps on the way)."""
 
 
@@ -66,7 +67,7 @@ class _TimelineRow(Row):
     identifier: str = ""
     section: Number = Field(None, alias="sectionID")
     item: Number = Field(None, alias="itemID")
-    state: Annotated[int, BeforeValidator(lambda value: -1 if value in {"", None} else value)] = -1
+    state: Number = None
     metadata_state: str | None = None
     queue_size: Number = None
 
@@ -85,7 +86,8 @@ def parse_frame(text: str) -> tuple[Notice, ...]:
     Raises:
         ValueError: the frame is not of that shape.
     """
-    container = unwrap(json.loads(text, strict=False), old=OLD in text)
+    with shallow():
+        container = unwrap(json.loads(text, strict=False), old=OLD in text)
     kind = container.get("type")
     if not isinstance(kind, str):
         raise ValueError("a notification without a type")  # noqa: TRY004 - one error for every wrong shape
@@ -93,7 +95,9 @@ def parse_frame(text: str) -> tuple[Notice, ...]:
 
 
 def _notices(kind: str, container: dict[str, Any]) -> Iterator[Notice]:
-    elements = [item for value in container.values() if isinstance(value, list) for item in value]
+    elements = [
+        item for value in container.values() if isinstance(value, list | dict) for item in many(value)
+    ]
     if not elements:
         yield OtherNotice(kind=kind)
     for element in elements:
@@ -122,7 +126,7 @@ def _item(element: Any) -> Notice:
     return ItemNotice(
         section=row.section,
         item=row.item,
-        state=row.state,
+        state=UNKNOWN if row.state is None else row.state,
         metadata_state=row.metadata_state,
         queue_size=row.queue_size,
     )

@@ -11,9 +11,9 @@ from plexsuper.clients.answers import (
     SessionRow,
     SettingRow,
     Unreadable,
-    document,
     rows,
 )
+from plexsuper.clients.documents import document
 from plexsuper.clients.http import Answer, NoAnswer, SocketRefused, Transport
 from plexsuper.clients.notices import Notice, parse_frame
 from plexsuper.clients.plex_values import (
@@ -33,6 +33,8 @@ from plexsuper.terms import Activity, Section, SectionDefinition
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+
+_PASSING = {408, 429, 500, 502, 504}
 
 SOCKETS = ("/:/websockets/notifications", "/:/websocket/notifications")
 """The path every working client uses, then the one of the published specification."""
@@ -145,10 +147,11 @@ class Plex:
         params = [("force", "1")] if force else []
         if path is not None:
             params.append(("path", path))
-        answer = await self._ask.ask("GET", where, params, deadline=WRITE)
-        if answer.status == 405:  # every client uses GET, the specification documents POST
-            answer = await self._ask.ask("POST", where, params, deadline=WRITE)
-        self._ask.check("GET", where, answer)
+        for method in ("GET", "POST"):  # every client uses GET, the specification documents POST
+            answer = await self._ask.ask(method, where, params, deadline=WRITE)
+            if answer.status not in {404, 405, 501}:
+                break
+        self._ask.check(method, where, answer)
 
     async def cancel_scan(self, section: int) -> None:
         """Ask Plex to stop scanning; whether it stops at once must be watched."""
@@ -210,9 +213,9 @@ class Plex:
     # --- settings and maintenance ---------------------------------------------------------------------
 
     async def preferences(self) -> dict[str, Preference]:
-        """Return all settings by id. Those of a Plex Pass are absent on a server without one."""
+        """Return all settings by id, which are never none. Those of a Plex Pass are absent on a server without one."""
         root = await self._ask.read("/:/prefs")
-        return {
+        found = {
             row.id: Preference(
                 id=row.id,
                 value=normalise(row.value, row.type),
@@ -223,6 +226,9 @@ class Plex:
             for row in rows(root, "Setting", SettingRow)
             if not isinstance(row, Unreadable)
         }
+        if not found:  # believed, it would mean that nothing has to be silenced or put back
+            raise ServerAway("GET /:/prefs: Plex lists no settings at all; it always has some")
+        return found
 
     async def set_preferences(self, values: Mapping[str, str]) -> None:
         """Set settings by id. Read them back: a server may take an unknown id without any effect."""
@@ -266,12 +272,13 @@ class Plex:
 
 
 def _state_of(answer: Answer) -> NotUp:
+    """Tell what a server that answers other than 200 is about; a proxy in front of it has words of its own."""
     text = answer.body.decode("utf-8", "replace").lower()
     if "migration" in text:
         return "migration"
-    if "maintenance" in text:
-        return "maintenance"
-    return "starting" if still_starting(answer) else "error"
+    if still_starting(answer) or answer.status in _PASSING:
+        return "starting"
+    return "maintenance" if "maintenance" in text or answer.status == 503 else "error"
 
 
 def _flag(value: Any) -> bool:

@@ -90,6 +90,24 @@ class ContentProbe:
             f"{self.path} cannot be probed: the helper process ends at once; look at its memory limit"
         )
 
+    async def readable(self, root: str, names: Sequence[str], deadline: float) -> Proof | Failure:
+        """Say whether the beginning of at least one of *names* below the directory *root* can be read."""
+        for _ in range(2):
+            if (helper := self._ready()) is None:
+                return self._still_stuck()
+            question = helper.ask("look", path=root, samples=list(names))
+            if (answer := await self._answer(question, deadline)) is not None:
+                if read := answer["read"]:
+                    detail = f"{read} of {len(names)} files read"
+                    return Proof(entries=answer["entries"], latency=question.latency, detail=detail)
+                missing = Failure(reason="wrong_content", detail=f"none of {', '.join(names)} is there")
+                return _failure(answer["errors"]) if answer["errors"] else missing
+            if helper.usable:
+                return self._late(helper, question)
+        raise StorageError(
+            f"{root} cannot be probed: the helper process ends at once; look at its memory limit"
+        )
+
     async def aclose(self) -> None:
         """End the helper; one that is stuck is left behind, killed."""
         for helper in (self._helper, self._stuck):
@@ -144,7 +162,8 @@ class ContentProbe:
             return Failure(reason="wrong_content", detail=detail)
         self._mount = mount
         kind = "unknown" if mount is None else mount.kind
-        return Proof(entries=entries, latency=latency, detail=f"{kind}, {entries} entries, {read} files read")
+        seen = f"{kind}, {_number(entries, 'entry', 'entries')}, {_number(read, 'file', 'files')} read"
+        return Proof(entries=entries, latency=latency, detail=seen)
 
     def _unmounted(self, answer: dict[str, Any], mount: Mount | None) -> Failure | None:
         """An unmounted storage leaves a directory behind that looks healthy and is not it."""
@@ -179,3 +198,7 @@ def _failure(errors: Sequence[tuple[str, int, str]]) -> Failure:
     if number in _DENIED:
         what += "; a FUSE mount of another user needs allow_other"
     return Failure(reason="unreadable", detail=what)
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -47,13 +47,16 @@ class Strangers:
         self._now = 0.0
 
     def unknown(self, pids: Sequence[int], now: float) -> list[int]:
-        """Return those of all *pids* that must be looked at, at time *now*."""
+        """Return those of all *pids* that must be looked at, at time *now*, in order."""
         self._now = now
-        self._known = {pid: self._known.get(pid, now) for pid in pids}
+        here = set(pids)
+        for gone in self._known.keys() - here:
+            del self._known[gone]
+        self._known |= dict.fromkeys(here - self._known.keys(), now)
         if now >= self._forget_at:
             self._strangers, self._forget_at = set(), now + _TRUST
-        self._strangers &= self._known.keys()
-        return [pid for pid in pids if pid not in self._strangers]
+        self._strangers &= here
+        return sorted(here - self._strangers)
 
     def add(self, pid: int) -> None:
         """Note that *pid* is none of those that are looked for."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from plexsuper.clients.answers import document
+from plexsuper.clients.documents import document
 from plexsuper.clients.excerpt import excerpt
 from plexsuper.clients.http import Answer, Transport
 from plexsuper.errors import ServerAway, ServerRefused
@@ -12,9 +12,9 @@ from plexsuper.errors import ServerAway, ServerRefused
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-READ = 10.0
-WRITE = 30.0
-"""Deadlines in seconds; Plex answers writes late while its database is busy."""
+LOOK = 10.0
+READ = WRITE = 30.0
+"""Deadlines in seconds; Plex answers late, and writes more so, while its database is busy; who it is it says at once."""
 
 _STILL_STARTING = "still starting up"
 
@@ -28,14 +28,20 @@ class Questions:
         self.token: SecretStr | None = None
 
     async def read(self, path: str) -> dict[str, Any]:
-        """Return the root element of what `GET` *path* answers."""
-        answer = await self.ask("GET", path)
+        """Return the root element of what `GET` *path* answers.
+
+        Something else than an answer of Plex is no refusal: a proxy's page comes and goes, and Plex itself was there
+        before we asked for anything.
+        """
+        answer = await self.ask("GET", path, deadline=READ)
         self.check("GET", path, answer)
         try:
             return document(answer)
         except ValueError as error:
-            message = f"GET {path}: not an answer of Plex, check the URL: {self.shown(answer)}"
-            raise ServerRefused(message) from error
+            message = (
+                f"GET {path}: not an answer of Plex, check the URL: {self.shown(answer) or 'it is empty'}"
+            )
+            raise ServerAway(message) from error
 
     async def write(self, method: str, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
         """Ask for a deed and return the answer to it, which is a success."""
@@ -44,7 +50,7 @@ class Questions:
         return answer
 
     async def ask(
-        self, method: str, path: str, params: Sequence[tuple[str, str]] = (), *, deadline: float = READ
+        self, method: str, path: str, params: Sequence[tuple[str, str]] = (), *, deadline: float = LOOK
     ) -> Answer:
         """Return the answer, whatever its status; raise `ServerAway` if there is none within *deadline* s."""
         return await self._transport.request(

@@ -43,6 +43,13 @@ class Runtime(Protocol):
         """Stop every process of the server where it is; return them for `thaw`."""
         ...
 
+    def take_over(self) -> tuple[tuple[int, ...], float]:
+        """Take over what a supervisor that died has left frozen, for `thaw`; return it and for how long it has stood still.
+
+        Its scanners are ended: thawed, they would go on with what they have not found. It stays frozen.
+        """
+        ...
+
     def thaw(self, pids: Sequence[int]) -> None:
         """Let frozen processes go on."""
         ...

@@ -211,5 +211,5 @@ class Storage:
             latency=proof.latency,
             seconds=anyio.current_time() - began,
             adopted=generation.adopted,
-            detail=f"generation {generation.number}, {how}, {self.rclone}: {proof.detail}",
+            detail=f"{proof.detail}; {self.rclone}, generation {generation.number}, {how}",
         )

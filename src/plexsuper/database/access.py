@@ -1,56 +1,45 @@
-"""Opens a stopped Plex's database with stock SQLite so that neither the file nor its neighbours ever change.
+"""Where SQLite may read a database so that neither the file nor its neighbours ever change, and whether it may be read at all.
 
-Three things are refused or avoided on purpose. A database that a running Plex has open is refused, because a reader
-of the bare file would see a torn state. No connection is ever read-write: a `-wal` or `-shm` created by another user
-locks Plex out of its own library. And a database that has a `-wal` is read in a private directory, where SQLite may
-put the `-shm` file that it needs for reading.
+Three things are refused or avoided on purpose. A database that a running Plex has open is refused where its bare file
+is read, because that would show a torn state. No connection for reading is ever read-write: a `-wal` or `-shm` created by
+another user locks Plex out of its own library. And a database that has a `-wal` is read in a private directory, where
+SQLite may put the `-shm` file that it needs for reading.
 """
 
 import contextlib
 import fcntl
 import os
 import shutil
-import sqlite3
 import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
+from plexsuper.database.files import has_hot_journal
 from plexsuper.database.private import private_directory
 from plexsuper.database.wal import Wal, wal_path
 from plexsuper.errors import DatabaseError
-
-SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading a damaged database raises: `sqlite3` fails to decode SQLite's message when it quotes damaged text."""
-
-_NOT_DAMAGE = (
-    "interrupted",
-    "out of memory",
-    "disk I/O error",
-    "database or disk is full",
-    "database is locked",
-)
 
 _FLOCK = struct.Struct("@hhqqi0q")
 _LOCK_BYTES = (0x40000000, 512)
 """Where SQLite takes its locks; a connection in WAL mode holds one of them for as long as it is open."""
 
-_BUILT_IN = {"BINARY", "NOCASE", "RTRIM"}
-
-
-def is_built_in(collation: str) -> bool:
-    """Whether stock SQLite knows how *collation* sorts."""
-    return collation.upper() in _BUILT_IN
-
-
-def decode_text(raw: bytes) -> str:
-    """Turn a database's text into `str`; bytes that are not UTF-8 become surrogate escapes."""
-    return raw.decode("utf-8", "surrogateescape")
-
 
 def refuse_if_open(path: Path) -> None:
-    """Make sure that no other process has the database at *path* open.
+    """Make sure that the file at *path* is the database: nobody has it open, nobody left it in the middle of a change.
+
+    Raises:
+        DatabaseError: one has.
+    """
+    refuse_hot_journal(path)
+    refuse_if_locked(path)
+
+
+def refuse_if_locked(path: Path) -> None:
+    """Make sure that no other process has the database at *path* open, by SQLite's own locks.
+
+    They are seen from a container, too, where the process itself is not. Never ask about a file that this process has open
+    through SQLite: closing any descriptor of a file drops every POSIX lock the process has on it (fcntl(2)).
 
     Raises:
         DatabaseError: one has.
@@ -67,25 +56,18 @@ def refuse_if_open(path: Path) -> None:
         raise DatabaseError(f"{path} is open in {holder}; stop Plex (and every other user of the file) first")
 
 
-def explain(error: Exception) -> str:
-    """The message of one of `SQLITE_ERRORS`, readable in any case.
-
-    Raises:
-        DatabaseError: the error is not about the database's content (no memory, no space, a failing disk, an interrupt).
-    """
-    if isinstance(error, UnicodeDecodeError):
-        return error.object.decode("utf-8", "replace")
-    said = str(error)
-    if said.startswith(_NOT_DAMAGE):
+def refuse_hot_journal(path: Path) -> None:
+    """Raise `DatabaseError` when the file at *path* is in the middle of a change that its journal takes back."""
+    if has_hot_journal(path):
         raise DatabaseError(
-            f"the work was not finished: {said}; this says nothing about the database, try again"
-        ) from error
-    return said
+            f"{path} was left in the middle of a change (a program was killed), which {path.name}-journal takes back: never"
+            " remove that file. Start Plex on it once, or take a snapshot of it, which is of before the change, and restore that"
+        )
 
 
 def immutable_uri(path: Path) -> str:
     """The URI of a database that has no log and that nobody changes: SQLite needs no file beside it."""
-    return f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    return f"{path.absolute().as_uri()}?mode=ro&immutable=1"
 
 
 @contextlib.contextmanager
@@ -102,7 +84,7 @@ def readable_uri(path: Path, wal: Wal | None) -> Iterator[str]:
         twin = private / path.name
         _link_or_copy(path, twin)
         shutil.copyfile(wal_path(path), wal_path(twin))
-        yield f"file:{quote(str(twin))}?mode=ro"
+        yield f"{twin.absolute().as_uri()}?mode=ro"
 
 
 @contextlib.contextmanager
@@ -127,20 +109,3 @@ def _link_or_copy(path: Path, twin: Path) -> None:
             f" read: {size >> 20} MiB are needed there, {free >> 20} MiB are free; set TMPDIR to a larger file system"
         )
     shutil.copyfile(path, twin)
-
-
-def connect(
-    uri: str, collations: frozenset[str] = frozenset(), *, cache_kib: int = 8192
-) -> sqlite3.Connection:
-    """Open *uri* read-only with stand-ins for *collations*, which order nothing: never trust an order by them."""
-    conn = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    conn.text_factory = decode_text
-    conn.execute(f"PRAGMA cache_size={-cache_kib}")
-    conn.execute("PRAGMA mmap_size=0")
-    for name in collations:
-        conn.create_collation(name, _first_is_greater)
-    return conn
-
-
-def _first_is_greater(_left: str, _right: str) -> int:
-    return 1

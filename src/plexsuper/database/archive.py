@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,13 @@ from plexsuper.database.files import (
     LIBRARY,
     DatabasePair,
     check_header,
-    find_holders,
-    has_wal,
+    has_log,
     locate_pair,
     os_errors,
+    renamed,
     sync_file,
 )
+from plexsuper.database.holders import at_work
 from plexsuper.database.manifest import (
     FORMAT,
     VERSION,
@@ -63,15 +65,17 @@ def export_archive(
     frozen: bool = False,
     level: int = LEVEL,
     threads: int | None = None,
+    verify: Callable[[Path], object] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Archive:
     """Write the databases at *databases* to *archive* (`*.tar.zst` or `*.tar.gz`), with *bundles* also Metadata and Media.
 
     A running Plex is copied first (see `copy_pair`, also for *frozen*); of a stopped one the files are read where they
-    are. *archive* appears complete, or stays as it was. Call `verify_archive` before you call it done.
+    are. *archive* appears complete, or stays as it was. *verify* (`verify_archive`) judges the finished file before it gets
+    that name, so that a good older archive is never replaced by a bad one.
 
     Raises:
-        DatabaseError: not a database, no space, not writable, or changed meanwhile.
+        DatabaseError: not a database, no space, not writable, changed meanwhile, or refused by *verify*.
         SettingsError: *archive* has another suffix.
     """
     zstd = is_zstd(archive)
@@ -79,9 +83,14 @@ def export_archive(
     trees = [path for path in _bundle_directories(pair, wanted=bundles) if path.is_dir()]
     draft = archive.with_name(f".{archive.name}.partial")
     try:
-        with _consistent(pair, frozen=frozen, progress=progress) as (source, method):
-            with reading(source.library) as conn:
-                statistics = read_statistics(conn)
+        with (
+            _consistent(pair, frozen=frozen, progress=progress) as (source, method),
+            reading(
+                source.library
+            ) as conn,  # opened before the file is read here, or it would look like one in use
+            ThreadPoolExecutor(1) as beside,
+        ):
+            statistics = beside.submit(read_statistics, conn)
             with compressing(draft, zstd=zstd, level=level, threads=threads) as stream:
                 manifest = _write(
                     stream,
@@ -91,6 +100,9 @@ def export_archive(
                     statistics=statistics,
                     progress=progress,
                 )
+        if verify is not None:
+            with renamed(draft, archive, outcome="; this archive was not written"):
+                verify(draft)
         with os_errors(f"cannot write {archive}"):
             draft.replace(archive)
             sync_file(archive.parent)
@@ -104,7 +116,7 @@ def _consistent(
     pair: DatabasePair, *, frozen: bool, progress: ProgressCallback | None
 ) -> Iterator[tuple[DatabasePair, str]]:
     """Give databases that nobody changes during the block, and how: the originals, or a copy."""
-    if any(has_wal(path) or find_holders(path) for path in pair.files):
+    if any(has_log(path) or at_work(path) for path in pair.files):
         with workshop(pair.directory) as shop, shop.stage() as stage:
             method = copy_pair(pair, stage, frozen=frozen, progress=progress)
             yield locate_pair(stage / pair.library.name), method.value
@@ -113,7 +125,7 @@ def _consistent(
         check_header(path)
     before = [_stamp(path) for path in pair.files]
     yield pair, "direct"
-    if before != [_stamp(path) for path in pair.files] or any(map(has_wal, pair.files)):
+    if before != [_stamp(path) for path in pair.files] or any(map(has_log, pair.files)):
         raise DatabaseError(f"{pair.library} was changed while it was exported: did Plex start? Export again")
 
 
@@ -123,9 +135,10 @@ def _write(
     trees: list[Path],
     *,
     origin: tuple[str, str],
-    statistics: LibraryStatistics,
+    statistics: Future[LibraryStatistics],
     progress: ProgressCallback | None,
 ) -> Manifest:
+    """Write the members; the statistics are counted meanwhile, because only the manifest, which is last, needs them."""
     total = _measure(pair, trees)
     with tarfile.TarFile(
         fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", copybufsize=COPY_BYTES
@@ -140,7 +153,12 @@ def _write(
         records = tuple(_write_tree(writer, tree) for tree in trees)
         reason, method = origin
         manifest = Manifest(
-            created=now(), reason=reason, method=method, files=files, trees=records, statistics=statistics
+            created=now(),
+            reason=reason,
+            method=method,
+            files=files,
+            trees=records,
+            statistics=statistics.result(),
         )
         writer.add_text(MANIFEST, manifest_to_json(manifest))
     return manifest

@@ -5,21 +5,22 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from plexsuper.database.archive import BUNDLES, DECLARATION
 from plexsuper.database.compression import damage_errors
 from plexsuper.database.files import BLOBS, DATABASES, LIBRARY, os_errors
-from plexsuper.database.manifest import FileRecord, Manifest, TreeRecord, manifest_from_json
+from plexsuper.database.manifest import NOT_SENSIBLE, FileRecord, Manifest, TreeRecord, manifest_from_json
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics
 from plexsuper.database.store import MANIFEST
 from plexsuper.database.tar_writer import tree_line
-from plexsuper.database.unpack import Budget, Member, read_blocks, read_members, write_member
+from plexsuper.database.unpack import BUFFER, Budget, Member, read_blocks, read_members, write_member
 from plexsuper.errors import DatabaseError
 
-_RESERVE = 64 << 20
+_RESERVE = 128 << 20
 _MOST_FILES = 20_000_000
 _MOST_TEXT = 64 << 20
 
@@ -50,21 +51,22 @@ class ArchiveReader:
     """One pass over an archive: sums everything, and unpacks into *stage* what is wanted."""
 
     def __init__(self, stage: Path | None, *, bundles: bool, progress: ProgressCallback | None) -> None:
-        free = shutil.disk_usage(stage).free - _RESERVE if stage else 1 << 62
-        self._budget = Budget(size=free, files=_MOST_FILES)
+        self._free = shutil.disk_usage(stage).free if stage else 1 << 62
+        self._budget = Budget(size=max(self._free - _RESERVE, 0) + _MOST_TEXT, files=_MOST_FILES)
         self._stage = stage
         self._bundles = bundles
         self._progress = progress
         self._files: dict[str, FileRecord] = {}
         self._trees: dict[str, _Tree] = {}
         self._links = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed by read(); a library may have a million links
+        self._beside = ThreadPoolExecutor(1)
         self._manifest: Manifest | None = None
         self._ours = False
         self._total = self._done = 0
 
     def read(self, archive: Path) -> ArchiveContent:
         """Read *archive* to its last byte; raise `DatabaseError` when anything in it is not as it declares."""
-        with os_errors(f"cannot unpack {archive}"), self._links, damage_errors(archive):
+        with os_errors(f"cannot unpack {archive}"), self._links, self._beside, damage_errors(archive):
             for member in read_members(archive, self._budget):
                 self._take(member, archive)
             self._make_links()
@@ -91,6 +93,8 @@ class ArchiveReader:
         elif name == MANIFEST and member.content and self._ours:
             self._manifest = manifest_from_json(member.content.read(_MOST_TEXT), f"the manifest of {archive}")
         elif (database := _database(member)) is not None:
+            if database in self._files:
+                raise DatabaseError(f"{archive} holds {database} twice: do not trust it")
             target = self._stage / database if self._stage else None
             size, sha256 = self._consume(member, target)
             self._files[database] = FileRecord(name=f"{DATABASES}/{database}", size=size, sha256=sha256)
@@ -101,13 +105,13 @@ class ArchiveReader:
         try:
             raw = json.loads(text)
             size, files = int(raw["bytes"]), int(raw["files"])
-        except (ValueError, KeyError, TypeError) as error:
+        except NOT_SENSIBLE as error:
             raise DatabaseError(
                 f"{archive} declares nothing sensible ({error!r}): do not trust it"
             ) from error
-        if size > self._budget.size:
+        if size > self._free - min(_RESERVE, size // 10):
             raise DatabaseError(
-                f"no space to unpack {archive}: {size} bytes needed, {self._budget.size} free"
+                f"no space to unpack {archive}: {size} bytes needed, {self._free} free; free some space"
             )
         self._ours, self._total = True, size
         self._budget.size, self._budget.files = size + _MOST_TEXT, files + 1
@@ -133,12 +137,21 @@ class ArchiveReader:
         digest = hashlib.sha256()
         size = 0
         blocks = read_blocks(member.content) if target is None else write_member(member, target)
+        summing: Future[None] | None = None
         for block in blocks:
-            digest.update(block)
+            if summing is not None:
+                summing.result()
+            summing = None
+            if len(block) < BUFFER:
+                digest.update(block)
+            else:  # while it is summed, the next one is unpacked
+                summing = self._beside.submit(digest.update, block)
             size += len(block)
             self._done += len(block)
             if self._progress is not None:
                 self._progress(Progress("unpack", self._done, self._total, "bytes"))
+        if summing is not None:
+            summing.result()
         return size, digest.hexdigest()
 
     def _compare(self, archive: Path) -> None:
@@ -160,7 +173,7 @@ class ArchiveReader:
 def _database(member: Member) -> str | None:
     """Return the name under which a database (or its log) is unpacked; Plex's dated copies are left out."""
     name = member.path.name
-    known = {LIBRARY, BLOBS, f"{LIBRARY}-wal", f"{BLOBS}-wal"}
+    known = {f"{database}{log}" for database in (LIBRARY, BLOBS) for log in ("", "-wal", "-journal")}
     beside = member.path.parent.name in {"", DATABASES.name} or len(member.path.parts) == 1
     return name if name in known and member.content is not None and beside else None
 

@@ -6,18 +6,26 @@ from typing import Literal
 
 
 class Change(Enum):
-    """What happened to an item or a file. *Trashed* and *restored*: Plex marked it as gone, or took the mark back."""
+    """What happened to an item or a file.
+
+    *Trashed* and *restored*: Plex marked it as gone, or took the mark back. *Path changed*: the same entry, with all that Plex
+    knows of the file, has another path, as after a remap.
+    """
 
     ADDED = "added"
     REMOVED = "removed"
     TRASHED = "trashed"
     RESTORED = "restored"
     CHANGED = "changed"
+    PATH_CHANGED = "path_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One difference. *title* says which item it is ("Show · Season · Episode"); *path* is the file's (None: an item)."""
+    """One difference. *title* says which item it is ("Show · Season · Episode"); *path* is the file's (None: an item).
+
+    *was* is the path before, of a file whose path changed.
+    """
 
     change: Change
     what: Literal["item", "file"]
@@ -26,6 +34,7 @@ class Entry:
     id: int
     title: str
     path: str | None
+    was: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,7 @@ class ChangeCounts:
     trashed: int = 0
     restored: int = 0
     changed: int = 0
+    path_changed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,17 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from plexsuper.database.access import SQLITE_ERRORS, connect, explain, readable_uri, refuse_if_open
+from plexsuper.database.access import readable_uri, refuse_if_open
+from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
 from plexsuper.database.crew import Crew
-from plexsuper.database.custom_index import compare_with_table
 from plexsuper.database.diagnosis import name_the_damaged
 from plexsuper.database.file_checks import judge_file, notes_on_file
 from plexsuper.database.format import Malformed
-from plexsuper.database.jobs import Verdict, full_jobs, quick_jobs, relation_of
+from plexsuper.database.jobs import Plan, Verdict, full_plan, look_up, quick_jobs
+from plexsuper.database.orphans import relation_of
 from plexsuper.database.ownership import Ownership, judge_ownership
 from plexsuper.database.pages import PageSource
+from plexsuper.database.passes import compare_in_passes
 from plexsuper.database.plex_tool import check_with_plex_sqlite
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.report import CheckReport, Finding, Unjudged
@@ -82,6 +84,7 @@ class _Examination:
     rows: dict[str, int | None] = field(default_factory=dict)
     orphans: dict[str, int] = field(default_factory=dict)
     unjudged: list[Unjudged] = field(default_factory=list)
+    _pages_proved: bool = False
 
     def report(self) -> CheckReport:
         source = self.source
@@ -128,18 +131,43 @@ class _Examination:
             self._ask_plex(uri, schema)
 
     def _judge_trees(self, uri: str, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
-        own = self._claim_pages(schema) if self.full and self.earlier else None
+        if not self.full:
+            self._work_through(uri, conn, schema, Plan(quick_jobs(schema), []))
+            return None
+        own = self._claim_pages(schema) if self.earlier else None
         known = self._known(schema, own)
-        jobs = full_jobs(conn, schema, known) if self.full else quick_jobs(schema)
-        if self.source.size < _SMALL:
-            own = self._own_work(conn, schema, known, own)
-            self._take(job(conn) for job in jobs)
-            return own
-        with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
-            crew.start(jobs)
-            own = self._own_work(conn, schema, known, own)
-            self._take(crew.results(lambda done: self.tell(Progress("check", done, len(jobs), "tables"))))
+        plan = full_plan(conn, self.source, schema, known if own else None)
+        self._work_through(uri, conn, schema, plan)
+        if own is None and (self.complaints or not self._pages_proved):
+            own = self._claim_pages(schema)
         return own
+
+    def _work_through(self, uri: str, conn: sqlite3.Connection, schema: Schema, plan: Plan) -> None:
+        total = len(plan.jobs)
+
+        def done(count: int) -> None:
+            self.tell(Progress("check", count, total, "tables"))
+
+        if self.source.size < _SMALL:
+            self._read_in_passes(conn, plan)
+            self._take(job(conn) for job in plan.jobs)
+            done(total)
+            return
+        with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
+            crew.start(plan.jobs)
+            self._read_in_passes(conn, plan)
+            self._take(crew.results(done))
+
+    def _read_in_passes(self, conn: sqlite3.Connection, plan: Plan) -> None:
+        for table, indexes in plan.passes:
+            try:
+                findings, doubtful = compare_in_passes(
+                    conn, table, indexes, self._tick("compare", "entries", None)
+                )
+                self.findings += findings
+                self._take([look_up(conn, table=table, indexes=doubtful)] if doubtful else [])
+            except SQLITE_ERRORS as error:
+                self.complaints.append(Complaint(table.name, (explain(error),)))
 
     def _known(self, schema: Schema, own: Ownership | None) -> frozenset[str]:
         """The tables whose verdict is known from the earlier check; what it counted there is taken over."""
@@ -153,38 +181,21 @@ class _Examination:
         return known
 
     def _claim_pages(self, schema: Schema) -> Ownership:
-        own = judge_ownership(Survey(self.source, self._tick()), schema)
+        own = judge_ownership(
+            Survey(self.source, self._tick("survey", "pages", self.source.page_count)), schema
+        )
         self.findings += own.findings
         self.findings += own.count_findings(schema)
         return own
 
-    def _own_work(
-        self, conn: sqlite3.Connection, schema: Schema, known: frozenset[str], own: Ownership | None
-    ) -> Ownership | None:
-        """What only our own page reader can do: who owns each page, and the indexes in an order only Plex knows."""
-        if not self.full:
-            return None
-        own = own or self._claim_pages(schema)
-        for table in schema.tables.values():
-            if table.name in known:
-                continue
-            for index in table.indexes:
-                if not index.custom_collation or not index.plain or index.partial:
-                    continue
-                try:
-                    self.findings += compare_with_table(self.source, conn, table, index)
-                except SQLITE_ERRORS as error:
-                    self.complaints.append(Complaint(table.name, (explain(error),)))
-        return own
-
-    def _tick(self) -> Callable[[int], None]:
-        total = self.source.page_count
-        return lambda done: self.tell(Progress("survey", done, total, "pages"))
+    def _tick(self, step: str, unit: str, total: int | None) -> Callable[[int], None]:
+        return lambda done: self.tell(Progress(step, done, total, unit))
 
     def _take(self, verdicts: Iterable[Verdict]) -> None:
         for verdict in verdicts:
             self.findings += verdict.findings
             self.rows |= verdict.rows
+            self._pages_proved |= verdict.pages_proved
             self.orphans |= verdict.orphans
             if verdict.complaint:
                 self.complaints.append(verdict.complaint)

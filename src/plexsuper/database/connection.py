@@ -1,14 +1,40 @@
-"""Open a library database with stock SQLite so that nothing of it changes and every failure is a `DatabaseError`."""
+"""Every connection to a library database: opened without side effects, its text decoded, its errors explained."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from plexsuper.database.access import readable_uri
-from plexsuper.database.files import find_holders, os_errors
+from plexsuper.database.access import readable_uri, refuse_hot_journal
+from plexsuper.database.files import check_header, os_errors
+from plexsuper.database.holders import at_work
 from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
+
+SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged database raises: `sqlite3` fails to decode SQLite's message when it quotes damaged text."""
+
+_CACHE_KIB = 2000
+"""SQLite's own default: whoever reads a table once, in order, needs no more."""
+
+_NOT_DAMAGE = (
+    "interrupted",
+    "out of memory",
+    "disk I/O error",
+    "database or disk is full",
+    "database is locked",
+)
+
+_MEANINGS = {
+    "no such table": "not a Plex library database, or of a version too old for this",
+    "no such column": "the schema of this Plex version is too old for this: start a current Plex on it once",
+    "file is not a database": "not an SQLite database, or encrypted",
+    "malformed": "the database is damaged: run `plexsuper db repair` on it",
+    "unable to open": "the file, or the log beside it, cannot be opened with these rights",
+    "locked": "another process is writing to it: stop Plex first",
+    "disk is full": "no space is left; the original is as before",
+    "readonly": "the file or its directory is read-only; the original is as before",
+}
 
 
 @contextmanager
@@ -25,27 +51,39 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     with ExitStack() as stack:
         with os_errors(f"cannot read {path}"):
             before = _stamps(path)
-            still = not find_holders(path)
+            still = not at_work(path)
             uri = f"{path.resolve().as_uri()}?mode=ro"
             if still:
+                check_header(path)
+                refuse_hot_journal(path)
                 uri = stack.enter_context(readable_uri(path, read_wal(wal_path(path))))
-        with sqlite_errors(path), closing(open_uri(uri)) as conn:
+        with sqlite_errors(path), closing(connect(uri, cache_kib=_CACHE_KIB)) as conn:
             yield conn
     with os_errors(f"cannot read {path}"):
         if still and _stamps(path) != before:
             raise DatabaseError(f"{path} was changed while it was read: is Plex starting? Ask again")
 
 
-def connect(path: Path, query: str) -> sqlite3.Connection:
-    """Open *path* with the URI parameters *query*, in autocommit mode; raise `sqlite3.Error`."""
-    return open_uri(f"{path.resolve().as_uri()}?{query}")
+def connect_file(path: Path, query: str) -> sqlite3.Connection:
+    """Open *path* with the URI parameters *query* (see `connect`)."""
+    return connect(f"{path.resolve().as_uri()}?{query}", cache_kib=_CACHE_KIB)
 
 
-def open_uri(uri: str) -> sqlite3.Connection:
-    """Open *uri* in autocommit mode; raise `sqlite3.Error`."""
-    conn = sqlite3.connect(uri, uri=True, isolation_level=None)
+def connect(
+    uri: str, collations: frozenset[str] = frozenset(), *, cache_kib: int = 8192
+) -> sqlite3.Connection:
+    """Open *uri* in autocommit mode, with stand-ins for *collations*, which order nothing: never trust an order by them.
+
+    Raises:
+        sqlite3.Error: it cannot be opened, or its schema cannot be read (or `UnicodeDecodeError`, see `SQLITE_ERRORS`).
+    """
+    conn = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     conn.text_factory = decode
     try:
+        conn.execute(f"PRAGMA cache_size={-cache_kib}")
+        conn.execute("PRAGMA mmap_size=0")
+        for name in collations:
+            conn.create_collation(name, _first_is_greater)
         conn.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opening alone reads nothing
     except BaseException:
         conn.close()
@@ -65,44 +103,53 @@ def encode(value: str) -> bytes:
 
 @contextmanager
 def sqlite_errors(what: object) -> Iterator[None]:
-    """Turn an error of SQLite in the block into a `DatabaseError` about *what*."""
+    """Turn an error of SQLite in the block into a `DatabaseError` about *what*, which says what to do."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise DatabaseError(f"{what}: {explain(error)}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        text = _words(error)
+        meaning = next((meaning for sign, meaning in _MEANINGS.items() if sign in text), None)
+        advice = f"{meaning} ({text})" if meaning else f"{text}; run `plexsuper db check` on it"
+        raise DatabaseError(f"{what}: {advice}") from error
 
 
-def explain(error: sqlite3.Error) -> str:
-    """Say what SQLite's *error* means for a library database and what to do."""
-    text = str(error)
-    for sign, meaning in _MEANINGS.items():
-        if sign in text:
-            return f"{meaning} ({text})"
-    return f"{text}; run `plexsuper db check` on it"
+def explain(error: Exception) -> str:
+    """The message of one of `SQLITE_ERRORS` as a judgement of the database, readable in any case.
+
+    Raises:
+        DatabaseError: the error is not about the database's content (no memory, no space, a failing disk, an interrupt).
+    """
+    said = _words(error)
+    if said.startswith(_NOT_DAMAGE):
+        raise DatabaseError(
+            f"the work was not finished: {said}; this says nothing about the database, try again"
+        ) from error
+    return said
 
 
-_MEANINGS = {
-    "no such table": "not a Plex library database, or of a version too old for this",
-    "no such column": "the schema of this Plex version is too old for this: start a current Plex on it once",
-    "file is not a database": "not an SQLite database, or encrypted",
-    "malformed": "the database is damaged: run `plexsuper db repair` on it",
-    "unable to open": "the file, or the log beside it, cannot be opened with these rights",
-    "locked": "another process is writing to it: stop Plex first",
-    "disk is full": "no space is left; the original is as before",
-    "readonly": "the file or its directory is read-only; the original is as before",
-}
-
-
-def require_columns(conn: sqlite3.Connection, needed: Mapping[str, Sequence[str]]) -> None:
-    """Raise `DatabaseError` unless every table of *needed* exists with those columns."""
+def require_columns(
+    conn: sqlite3.Connection, needed: Mapping[str, Sequence[str]], what: object = "the database"
+) -> None:
+    """Raise `DatabaseError` about *what* unless every table of *needed* exists with those columns."""
     for table, columns in needed.items():
         present = {row[0] for row in conn.execute("SELECT name FROM pragma_table_info(?)", (table,))}
         missing = [c for c in columns if c not in present]
         if missing:
-            what = f"no table {table}" if not present else f"no column {', '.join(missing)} in {table}"
+            lack = f"no table {table}" if not present else f"no column {', '.join(missing)} in {table}"
             raise DatabaseError(
-                f"{what}: not a Plex library database, or of a Plex too old for this; start a current Plex on it once"
+                f"{what} has {lack}: not a Plex library database, or of a Plex too old for this; start a current Plex on it"
+                " once"
             )
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode("utf-8", "replace")
+    return str(error)
+
+
+def _first_is_greater(_left: str, _right: str) -> int:
+    return 1
 
 
 def _stamps(path: Path) -> list[tuple[int, int, int]]:

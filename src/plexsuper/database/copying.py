@@ -6,18 +6,18 @@ import sqlite3
 from enum import Enum
 from pathlib import Path
 
-from plexsuper.database.connection import connect, sqlite_errors
+from plexsuper.database.connection import connect_file, sqlite_errors
 from plexsuper.database.files import (
     DatabasePair,
     check_header,
     clone_file,
     copy_ownership,
-    find_holders,
     os_errors,
     require_space,
     sidecars,
     sync_file,
 )
+from plexsuper.database.holders import at_work, find_holders
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.errors import DatabaseError
 
@@ -48,9 +48,10 @@ def copy_pair(
     """
     size = sum(p.stat().st_size for path in pair.files for p in (path, *sidecars(path)))
     require_space(into, size, f"a copy of {pair.library}")
-    holders = {holder.pid for path in pair.files for holder in find_holders(path)}
+    live = any(at_work(path) for path in pair.files)
+    ours = os.getpid() in {holder.pid for path in pair.files for holder in find_holders(path)}
     with os_errors(f"cannot copy {pair.library} into {into}"):
-        if holders and (not frozen or os.getpid() in holders):
+        if live and (not frozen or ours):
             method = _back_up(pair, into, progress)
         else:
             method = _copy_still(pair, into, frozen=frozen, progress=progress)
@@ -66,7 +67,7 @@ def _back_up(pair: DatabasePair, into: Path, progress: ProgressCallback | None) 
         sources = []
         for path in pair.files:
             stack.enter_context(sqlite_errors(path))
-            source = stack.enter_context(contextlib.closing(connect(path, "mode=ro")))
+            source = stack.enter_context(contextlib.closing(connect_file(path, "mode=ro")))
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the read lock, on both
             sources.append((path, source))
@@ -104,7 +105,7 @@ def _copy_still(
             if method is not CopyMethod.REFLINK or not clone_file(source, target):
                 method = CopyMethod.COPY
                 _send(source, target, progress)
-    if _stamps(pair) != before or (not frozen and any(find_holders(path) for path in pair.files)):
+    if _stamps(pair) != before or (not frozen and any(at_work(path) for path in pair.files)):
         raise DatabaseError(
             f"{pair.library} was opened or changed while it was copied: stop Plex, or ask again"
         )
@@ -119,7 +120,7 @@ def fold_log(path: Path) -> None:
         for empty in sidecars(path):
             empty.unlink()
         return
-    with sqlite_errors(path), contextlib.closing(connect(path, "mode=rw")) as conn:
+    with sqlite_errors(path), contextlib.closing(connect_file(path, "mode=rw")) as conn:
         busy = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     if busy or sidecars(path):
         raise DatabaseError(

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from typing import Generic, Self, TypeVar
 
-from plexsuper.database.access import connect
+from plexsuper.database.connection import connect
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]

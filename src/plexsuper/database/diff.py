@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from plexsuper.database.changes import Change, ChangeCounts, Entry, LibraryDiff, SectionDiff
-from plexsuper.database.connection import decode, encode, reading, require_columns
+from plexsuper.database.connection import decode, reading, require_columns
+from plexsuper.database.moved import Key, Twins, key_of
 from plexsuper.kinds import SONIC_MARK, MetadataType
-
-Key: TypeAlias = tuple[int, bytes]
-"""A path in the order in which SQLite gives them: (0, text) before (1, BLOB)."""
 
 _LISTED = 1000
 _FETCH = 500
@@ -43,27 +41,27 @@ _NEEDED = {
         "changed_at",
     ),
     "media_items": ("id", "library_section_id", "metadata_item_id"),
-    "media_parts": ("id", "media_item_id", "file", "size", "deleted_at"),
+    "media_parts": ("id", "media_item_id", "file", "size", "created_at", "deleted_at"),
 }
 
 _ITEMS_SQL = f"""
-SELECT id, id, coalesce(library_section_id, 0), coalesce(metadata_type, 0), deleted_at IS NOT NULL,
+SELECT id, id, CAST(coalesce(library_section_id, 0) AS INTEGER), CAST(coalesce(metadata_type, 0) AS INTEGER), deleted_at IS NOT NULL,
        title, guid, parent_id, "index", year, coalesce(instr(extra_data, '{SONIC_MARK}'), 0) > 0, changed_at
 FROM metadata_items ORDER BY id
 """  # noqa: S608 - a constant of ours
 
 # A file with several parts (a double episode) is one file: live as long as one of them is.
 _FILES_SQL = """
-SELECT p.file, coalesce(i.metadata_item_id, 0), coalesce(i.library_section_id, 0), -1, p.deleted_at IS NOT NULL, p.size
+SELECT p.file, coalesce(i.metadata_item_id, 0), CAST(coalesce(i.library_section_id, 0) AS INTEGER), -1, p.deleted_at IS NOT NULL, p.size
 FROM media_parts p LEFT JOIN media_items i ON i.id = p.media_item_id
-WHERE p.file IS NOT NULL ORDER BY p.file
+WHERE p.file {which} ORDER BY p.file
 """
 
 _TITLE_SQL = """
 WITH RECURSIVE up(title, parent_id, depth) AS (
     SELECT title, parent_id, 0 FROM metadata_items WHERE id = :id
     UNION ALL SELECT m.title, m.parent_id, depth + 1 FROM up JOIN metadata_items m ON m.id = up.parent_id WHERE depth < 8
-) SELECT coalesce(title, '') FROM up ORDER BY depth DESC
+) SELECT coalesce(CAST(title AS TEXT), '') FROM up ORDER BY depth DESC
 """
 
 
@@ -78,7 +76,14 @@ class _Collector:
     counts: dict[tuple[int, str, Change], int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
 
-    def add(self, what: Literal["item", "file"], change: Change, row: _Row, path: str | None) -> None:
+    def add(
+        self,
+        what: Literal["item", "file"],
+        change: Change,
+        row: _Row,
+        path: str | None,
+        was: str | None = None,
+    ) -> None:
         key = row.section, what, change
         self.counts[key] = self.counts.get(key, 0) + 1
         listed = self.counts[key] <= self.limit
@@ -94,6 +99,7 @@ class _Collector:
             id=row.id,
             title=title,
             path=path,
+            was=was,
         )
         if listed:
             self.entries.append(entry)
@@ -106,7 +112,8 @@ def diff_databases(
 ) -> LibraryDiff:
     """Compare the library database files *old* and *new*; memory does not grow with them.
 
-    Items are the same when their id is, files when their path is. *limit* bounds what is listed for each section
+    Items are the same when their id is, files when their path is; a file that is found again by its id under another path
+    has changed its path. *limit* bounds what is listed for each section
     and change; *on_entry* gets every difference, unbounded, in the order of ids and paths.
 
     Raises:
@@ -114,14 +121,13 @@ def diff_databases(
     """
     with ExitStack() as stack:
         one, two = (stack.enter_context(reading(path)) for path in (old, new))
-        for conn in (one, two):
-            require_columns(conn, _NEEDED)
+        for path, conn in ((old, one), (new, two)):
+            require_columns(conn, _NEEDED, path)
             conn.execute("BEGIN")
         collector = _Collector(one, two, limit, on_entry)
         for _, before, after in merge(_items(one), _items(two)):
             _compare(collector, "item", before, after, None)
-        for key, before, after in merge(_files(one), _files(two)):
-            _compare(collector, "file", before, after, decode(key[1]))
+        _compare_files(collector)
         names = {**_names(one), **_names(two)}
     return _summary(collector, names)
 
@@ -145,6 +151,19 @@ def merge(
             one, two = next(left, None), next(right, None)
 
 
+def _compare_files(collector: _Collector) -> None:
+    forth, back = Twins(collector.old, collector.new), Twins(collector.new, collector.old)
+    for key, before, after in merge(_files(collector.old), _files(collector.new)):
+        if after is None and (now := forth.elsewhere(key)) is not None:
+            moved = _file(collector.new, now)
+            collector.add("file", Change.PATH_CHANGED, moved, decode(now[1]), decode(key[1]))
+            _compare(collector, "file", before, moved, decode(now[1]))
+        elif before is None and back.elsewhere(key) is not None:
+            continue  # told under its old path
+        else:
+            _compare(collector, "file", before, after, decode(key[1]))
+
+
 def _compare(
     collector: _Collector, what: Literal["item", "file"], old: _Row | None, new: _Row | None, path: str | None
 ) -> None:
@@ -165,10 +184,17 @@ def _items(conn: sqlite3.Connection) -> Iterator[tuple[int, _Row]]:
 
 
 def _files(conn: sqlite3.Connection) -> Iterator[tuple[Key, _Row]]:
-    for path, group in groupby(_rows(conn, _FILES_SQL), key=itemgetter(0)):
-        key = (1, path) if isinstance(path, bytes) else (0, encode(path))
-        parts = [_row(rest) for _, *rest in group]
-        yield key, min(parts, key=lambda row: (row.trashed, row.id))
+    for path, group in groupby(_rows(conn, _FILES_SQL.format(which="IS NOT NULL")), key=itemgetter(0)):
+        yield key_of(path), _of_parts(group)
+
+
+def _file(conn: sqlite3.Connection, key: Key) -> _Row:
+    which = "= ?" if key[0] else "= CAST(? AS TEXT)"
+    return _of_parts(conn.execute(_FILES_SQL.format(which=which), (key[1],)))
+
+
+def _of_parts(rows: Iterable[tuple[Any, ...]]) -> _Row:
+    return min((_row(rest) for _, *rest in rows), key=lambda row: (row.trashed, row.id))
 
 
 def _row(values: list[Any]) -> _Row:
@@ -182,7 +208,7 @@ def _rows(conn: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _names(conn: sqlite3.Connection) -> dict[int, str]:
-    return dict(conn.execute("SELECT id, name FROM library_sections").fetchall())
+    return dict(conn.execute("SELECT id, coalesce(CAST(name AS TEXT), '') FROM library_sections").fetchall())
 
 
 def _kind(number: int) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plexsuper.errors import DatabaseError
+from plexsuper.paths import PlexPaths
 
 LIBRARY = "com.plexapp.plugins.library.db"
 BLOBS = "com.plexapp.plugins.library.blobs.db"
@@ -17,11 +18,12 @@ SIDECARS = ("-wal", "-shm", "-journal")
 """What SQLite puts beside an open database; a stale one beside a new file destroys it."""
 
 DATABASES = Path("Plug-in Support/Databases")
-CONFIG_DATABASES = Path("Library/Application Support/Plex Media Server") / DATABASES
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\0"
+_WAL_VERSION = b"\x02"  # file format, section 1.3.3
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # section 3; zeroed when the transaction has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +44,37 @@ class DatabasePair:
         return (self.library,) if self.blobs is None else (self.library, self.blobs)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A process that has a database open."""
-
-    pid: int
-    command: str
-
-
 def locate_pair(path: Path) -> DatabasePair:
     """Return the databases meant by *path*: the library file, its directory, or Plex's config directory.
 
+    Where they are symbolic links, the files themselves are returned: beside them is where SQLite keeps its logs.
+
     Raises:
-        DatabaseError: there is no library database there.
+        DatabaseError: there is no library database there, or the links lead to different directories.
     """
     library = path
     if path.is_dir():
-        candidates = [path / LIBRARY, path / DATABASES / LIBRARY, path / CONFIG_DATABASES / LIBRARY]
+        places = (PlexPaths(path), *PlexPaths.candidates(path))
+        candidates = [path / LIBRARY, *(place.library_db for place in places)]
         library = next((c for c in candidates if c.is_file()), candidates[0])
     if not library.is_file():
         raise DatabaseError(
             f"no library database at {library}: give the path of {LIBRARY} or of its directory"
         )
-    stem = library.name.removesuffix(".db")
-    blobs = library.with_name(f"{stem}.blobs.db")
+    blobs = _blobs_of(library)
+    if library.is_symlink() or blobs.is_symlink():
+        files = library.resolve(), blobs.resolve() if blobs.is_file() else _blobs_of(library.resolve())
+        if files[1] != _blobs_of(files[0]):
+            raise DatabaseError(
+                f"{library} is {files[0]}, and its blobs database is {files[1]}: put both into one directory, with the names"
+                " Plex gives them"
+            )
+        library, blobs = files
     return DatabasePair(library, blobs if blobs.is_file() and blobs != library else None)
+
+
+def _blobs_of(library: Path) -> Path:
+    return library.with_name(f"{library.name.removesuffix('.db')}.blobs.db")
 
 
 def check_header(path: Path) -> int:
@@ -93,44 +101,37 @@ def check_header(path: Path) -> int:
         raise DatabaseError(f"{path} is damaged: its header gives no valid page size; run the repair")
     pages = int.from_bytes(header[28:32], "big")
     counted = header[24:28] == header[92:96]  # else the page count is stale (file format, section 1.3.8)
-    if counted and size < pages * page_size and not has_wal(path):
+    if counted and size < pages * page_size and not has_log(path):
         raise DatabaseError(
             f"{path} is truncated: {size} bytes instead of {pages * page_size}; run the repair or take a backup"
         )
     return page_size
 
 
-def has_wal(path: Path) -> bool:
-    """Say whether *path* has a write-ahead log with content, which then is a part of the database."""
+def has_log(path: Path) -> bool:
+    """Say whether *path* has a log which is a part of it: a write-ahead log with content, or a hot journal."""
     with suppress(FileNotFoundError):
-        return path.with_name(path.name + "-wal").stat().st_size > 0
+        if path.with_name(f"{path.name}-wal").stat().st_size > 0:
+            return True
+    return has_hot_journal(path)
+
+
+def has_hot_journal(path: Path) -> bool:
+    """Say whether beside *path* is the journal of a transaction that did not end: SQLite takes it back when it opens it."""
+    with suppress(FileNotFoundError), path.with_name(f"{path.name}-journal").open("rb") as journal:
+        return journal.read(len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC
     return False
+
+
+def in_wal_mode(path: Path) -> bool:
+    """Say whether the database at *path* has its log in a `-wal` file (see `check_header` for when not to ask)."""
+    with path.open("rb") as file:
+        return file.read(20)[18:19] == _WAL_VERSION
 
 
 def sidecars(path: Path) -> list[Path]:
     """Return the files SQLite keeps beside *path* which exist."""
     return [s for s in (path.with_name(path.name + end) for end in SIDECARS) if s.exists()]
-
-
-def find_holders(path: Path) -> list[Holder]:
-    """Return the processes that have the database at *path*, or its log, open (this process included).
-
-    Linux only: descriptors from `/proc/*/fd`, and, for processes whose descriptors we may not see, the locks
-    in `/proc/locks`. Processes of another machine or of a virtual machine cannot be seen.
-    """
-    wanted = {(s.st_dev, s.st_ino) for s in (p.stat() for p in (path, *sidecars(path)))}
-    names = {path.name, *(path.name + end for end in SIDECARS)}
-    pids = {pid for pid in _pids() if _has_open(pid, names, wanted)} | _lockers(wanted)
-    return [Holder(pid, _command(pid)) for pid in sorted(pids)]
-
-
-def require_closed(pair: DatabasePair) -> None:
-    """Raise `DatabaseError` when any process has a database of *pair* open."""
-    for path in pair.files:
-        for holder in find_holders(path):
-            raise DatabaseError(
-                f"{path} is in use by process {holder.pid} ({holder.command}): stop it (Plex) first; nothing was changed"
-            )
 
 
 def require_space(directory: Path, needed: int, purpose: str) -> None:
@@ -155,10 +156,20 @@ def os_errors(what: str) -> Iterator[None]:
             errno.EROFS: "the filesystem is read-only; remount it or work on a copy",
             errno.EACCES: "run as the owner of the files",
             errno.EPERM: "run as the owner of the files",
-        }.get(error.errno or 0, "see the system's message")
-        raise DatabaseError(
-            f"{what}: {error.strerror or error} ({remedy}); the databases are as before"
-        ) from error
+            errno.ENOENT: "give a path that exists",
+            errno.EIO: "the disk fails; copy what can be read to another one",
+        }.get(error.errno or 0)
+        said = f"{error.strerror or error} ({remedy})" if remedy else error.strerror or error
+        raise DatabaseError(f"{what}: {said}; the databases are as before") from error
+
+
+@contextmanager
+def renamed(private: Path, known: object, *, outcome: str = "") -> Iterator[None]:
+    """Let a `DatabaseError` of the block say *known* where it names the *private* copy, and end with *outcome*."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise DatabaseError(str(error).replace(str(private), str(known)) + outcome) from error
 
 
 def clone_file(source: Path, target: Path) -> bool:
@@ -197,44 +208,3 @@ def replace_durably(source: Path, target: Path) -> None:
     sync_file(source)
     source.replace(target)
     sync_file(target.parent)
-
-
-def _pids() -> Iterator[int]:
-    proc = Path("/proc")
-    return (
-        (int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()) if proc.is_dir() else iter(())
-    )
-
-
-def _has_open(pid: int, names: set[str], wanted: set[tuple[int, int]]) -> bool:
-    """Compare by name before stat: a stat of a descriptor on a dead FUSE mount never returns."""
-    with suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                name = descriptor.readlink().name.removesuffix(" (deleted)")
-                if name in names and _identity(descriptor) in wanted:
-                    return True
-    return False
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _lockers(wanted: set[tuple[int, int]]) -> set[int]:
-    """Read `/proc/locks`: `1: POSIX ADVISORY READ 4711 fd:00:1234 1073741826 1073742335`."""
-    found = set()
-    with suppress(OSError):
-        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-            fields = line.replace(" ->", "").split()
-            major, minor, inode = fields[5].split(":")
-            if (os.makedev(int(major, 16), int(minor, 16)), int(inode)) in wanted:
-                found.add(int(fields[4]))
-    return found
-
-
-def _command(pid: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    return "unknown"

@@ -9,22 +9,23 @@ from pathlib import Path
 from plexsuper.database.archive_reader import ArchiveContent, ArchiveReader
 from plexsuper.database.connection import reading
 from plexsuper.database.copying import fold_log
+from plexsuper.database.destination import destination
 from plexsuper.database.files import (
     BLOBS,
-    CONFIG_DATABASES,
     DATABASES,
     LIBRARY,
     DatabasePair,
     check_header,
     locate_pair,
     os_errors,
-    require_closed,
+    renamed,
     sync_file,
 )
+from plexsuper.database.holders import require_closed
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.snapshot import Check
 from plexsuper.database.statistics import read_statistics
-from plexsuper.database.store import workshop
+from plexsuper.database.store import BEFORE_INJECT, workshop
 from plexsuper.database.swap import exchange, swap_in
 from plexsuper.errors import DatabaseError
 
@@ -65,15 +66,15 @@ def inject_archive(
     check: Check | None = None,
     progress: ProgressCallback | None = None,
 ) -> Injection:
-    """Put the library of *archive* in the place of the one at *databases* (its file or directory; it may be empty).
+    """Put the library of *archive* in the place of the one at *databases*, or where it belongs (see `find_destination`).
 
     Everything is unpacked and verified beside it first, then swapped in; what was there is kept. Plex must be stopped.
 
     Raises:
         DatabaseError: see `verify_archive`; or in use, or no space. The databases are as before.
     """
-    directory, names = _target(databases)
-    with workshop(directory) as shop, shop.stage() as stage:
+    with destination(databases) as place, workshop(place.directory) as shop, shop.stage() as stage:
+        directory, names = place.directory, (place.library, place.blobs)
         if (directory / names[0]).exists():
             require_closed(locate_pair(directory / names[0]))
         content = _unpack(archive, stage, check, bundles=bundles, progress=progress)
@@ -82,7 +83,7 @@ def inject_archive(
                 f"{archive} has no blobs database, and {directory / names[1]} belongs to another library: move it away"
                 " first (Plex makes a new one); nothing was changed"
             )
-        keep = shop.new_name("before-inject")
+        keep = shop.new_name(BEFORE_INJECT)
         staged = {
             name: stage / old
             for old, name in zip((LIBRARY, BLOBS), names, strict=True)
@@ -97,36 +98,24 @@ def inject_archive(
     return Injection(content=content, kept=keep if keep.exists() else None)
 
 
-def _target(databases: Path) -> tuple[Path, tuple[str, str]]:
-    try:
-        pair = locate_pair(databases)
-    except DatabaseError:
-        given = databases.parent if databases.suffix == ".db" else databases
-        places = (given / CONFIG_DATABASES, given / DATABASES, given)
-        directory = next((place for place in places if place.is_dir()), given)
-        if not directory.is_dir():
-            raise DatabaseError(
-                f"{directory} is not a directory: create it with the owner Plex runs as"
-            ) from None
-        return directory, (LIBRARY, BLOBS)
-    return pair.directory, (pair.library.name, f"{pair.library.stem}.blobs.db")
-
-
 def _unpack(
     archive: Path, stage: Path, check: Check | None, *, bundles: bool, progress: ProgressCallback | None
 ) -> ArchiveContent:
     content = ArchiveReader(stage, bundles=bundles, progress=progress).read(archive)
-    pair = DatabasePair(stage / LIBRARY, stage / BLOBS if BLOBS in content.databases else None)
-    for path in pair.files:
-        fold_log(path)
-        check_header(path)
-    with reading(pair.library) as conn:
-        statistics = read_statistics(conn)
-    if content.manifest and content.manifest.statistics != statistics:
-        raise DatabaseError(f"{archive} holds another library than its manifest describes: do not trust it")
-    for path in pair.files:
-        if check is not None:
-            check(path)
+    with renamed(stage, f"{archive}:"):
+        pair = DatabasePair(stage / LIBRARY, stage / BLOBS if BLOBS in content.databases else None)
+        for path in pair.files:
+            fold_log(path)
+            check_header(path)
+        with reading(pair.library) as conn:
+            statistics = read_statistics(conn)
+        if content.manifest and content.manifest.statistics != statistics:
+            raise DatabaseError(
+                f"{archive} holds another library than its manifest describes: do not trust it"
+            )
+        for path in pair.files:
+            if check is not None:
+                check(path)
     return ArchiveContent(
         manifest=content.manifest, statistics=statistics, databases=content.databases, trees=content.trees
     )

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from plexsuper.database.access import SQLITE_ERRORS, explain
+from plexsuper.database.common_keys import CommonKey, guess_common_keys, proved_indexes
+from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.crew import Job
+from plexsuper.database.orphans import Relation, count_orphans, relations
+from plexsuper.database.page_tally import each_page_has_one_owner
+from plexsuper.database.pages import PageSource
+from plexsuper.database.passes import fit_for_passes
 from plexsuper.database.report import Finding
 from plexsuper.database.schema import Index, Schema, Table
 from plexsuper.database.table_checks import (
@@ -28,54 +33,56 @@ from plexsuper.database.table_checks import (
 _INDEXES_PER_JOB = 3
 _SCHEMA_TABLE = "sqlite_master"
 
-_PARENTS = (
-    ("media_items", "metadata_item_id", "metadata_items"),
-    ("media_parts", "media_item_id", "media_items"),
-    ("media_streams", "media_part_id", "media_parts"),
-    ("metadata_items", "parent_id", "metadata_items"),
-    ("taggings", "metadata_item_id", "metadata_items"),
-    ("taggings", "tag_id", "tags"),
-)
-"""Child table, its column, parent table: the relations that hold a library together."""
+_STRUCTURE, _LIST, _LOOK_UP, _DISTINCT, _PARENT, _PAGE = 12, 1, 4, 3, 1, 40
+"""What a row (or a page) costs in each kind of job, by measurement, in tenths of a microsecond: for an even end."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What one job found; *rows* and *orphans* hold what it counted."""
+    """What one job found; *rows* and *orphans* hold what it counted, *pages_proved* is true when each page has one owner."""
 
     findings: list[Finding] = field(default_factory=list)
     complaint: Complaint | None = None
     rows: dict[str, int | None] = field(default_factory=dict)
     orphans: dict[str, int] = field(default_factory=dict)
+    pages_proved: bool = False
 
 
-def full_jobs(
-    conn: sqlite3.Connection, schema: Schema, known: frozenset[str] = frozenset()
-) -> list[Job[Verdict]]:
-    """Everything that SQLite can judge of *schema*, the biggest pieces first, without the tables *known* to be sound."""
-    jobs: list[tuple[int, Job[Verdict]]] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
+_Estimated = tuple[int, Job[Verdict]]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a full check does: *jobs* that keep SQLite busy, the longest first, and *passes* that keep Python busy.
+
+    Two threads that both do the latter would only wait for each other.
+    """
+
+    jobs: list[Job[Verdict]]
+    passes: list[tuple[Table, list[Index]]]
+
+
+def full_plan(
+    conn: sqlite3.Connection, source: PageSource, schema: Schema, known: frozenset[str] | None
+) -> Plan:
+    """Everything that can be judged of *schema* without the tables *known* to be sound; `None`: judge the pages, too."""
+    jobs: list[_Estimated] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
+    if known is None:
+        jobs.append((source.page_count * _PAGE, partial(_tally, source=source, schema=schema)))
+    known = known or frozenset()
+    passes = []
     for table in schema.tables.values():
-        if table.name in known:
-            continue
-        size = _last_row(conn, table) * (len(table.indexes) + 1)
-        jobs.append((size, partial(_judge_table, table=table)))
-        if needs_lookups(table):
-            jobs += [(size, job) for job in _lookup_jobs(table)]
-    for child, column, parent in _PARENTS:
-        if {child, parent} <= schema.tables.keys() and not {child, parent} <= known:
-            jobs.append((0, partial(_count_orphans, child=child, column=column, parent=parent)))
+        if table.name not in known:
+            last = _last_row(conn, table)
+            by_pass = [index for index in table.indexes if _read_in_order(conn, table, index, last)]
+            passes += [(table, by_pass)] if by_pass else []
+            jobs += _table_jobs(conn, table, last, {index.name for index in by_pass})
+    for relation in relations(schema):
+        if not {relation.child, relation.parent} <= known:
+            size = _last_row(conn, schema.tables[relation.child]) * _PARENT
+            jobs.append((size, partial(_count_orphans, relation=relation)))
     jobs += [(0, partial(_judge_rtree, name=item.name)) for item in schema.virtual if item.module == "rtree"]
-    return [job for _, job in sorted(jobs, key=lambda entry: -entry[0])]
-
-
-def relation_of(orphans: str) -> frozenset[str]:
-    """The two tables of the relation that a check's report calls *orphans*."""
-    return frozenset(
-        table
-        for child, column, parent in _PARENTS
-        if f"{child}.{column}" == orphans
-        for table in (child, parent)
-    )
+    return Plan([job for _, job in sorted(jobs, key=lambda entry: -entry[0])], passes)
 
 
 def quick_jobs(schema: Schema) -> list[Job[Verdict]]:
@@ -93,12 +100,30 @@ def _last_row(conn: sqlite3.Connection, table: Table) -> int:
     return int(last or 0)
 
 
-def _lookup_jobs(table: Table) -> Iterator[Job[Verdict]]:
+def _read_in_order(conn: sqlite3.Connection, table: Table, index: Index, last: int) -> bool:
+    if not index.plain or index.partial or table.without_rowid:
+        return False
+    return bool(index.custom_collation) or (needs_lookups(table) and fit_for_passes(conn, table, index, last))
+
+
+def _table_jobs(conn: sqlite3.Connection, table: Table, last: int, done: set[str]) -> Iterator[_Estimated]:
+    if not needs_lookups(table):
+        yield last * (_STRUCTURE + _LOOK_UP * len(table.indexes)), partial(_judge_table, table=table)
+        return
+    yield last * _STRUCTURE, partial(_judge_table, table=table)
+    indexes = [index for index in table.indexes if comparable(index) and index.name not in done]
+    keys = guess_common_keys(conn, table, indexes, last)
+    if keys:
+        yield last * _LIST * (len(keys) + 2), partial(_compare_lists, table=table, keys=keys)
+        listed = {key.index.name for key in keys}
+        indexes = [index for index in indexes if index.name not in listed]
     # A few indexes at a time fit the page cache; all of them at once would push each other out
-    indexes = [index for index in table.indexes if comparable(index)]
     for first in range(0, len(indexes), _INDEXES_PER_JOB):
-        yield partial(_look_up, table=table, indexes=indexes[first : first + _INDEXES_PER_JOB])
-    yield partial(_judge_unique, table=table)
+        some = indexes[first : first + _INDEXES_PER_JOB]
+        yield last * _LOOK_UP * len(some), partial(look_up, table=table, indexes=some)
+    special = [index for index in table.indexes if comparable(index) and (index.unique or index.partial)]
+    if special:
+        yield last * _DISTINCT * len(special), partial(_judge_special, table=table, indexes=special)
 
 
 def _judge_table(conn: sqlite3.Connection, *, table: Table) -> Verdict:
@@ -110,7 +135,7 @@ def _judge_table(conn: sqlite3.Connection, *, table: Table) -> Verdict:
     verdict.rows[table.name] = None
     try:
         verdict.rows[table.name] = count_rows(conn, table)
-        if lines:
+        if lines and not needs_lookups(table):
             verdict.findings += _which_indexes(conn, table, {finding.object for finding in verdict.findings})
     except SQLITE_ERRORS as error:
         if not lines:
@@ -120,31 +145,46 @@ def _judge_table(conn: sqlite3.Connection, *, table: Table) -> Verdict:
 
 def _which_indexes(conn: sqlite3.Connection, table: Table, named: set[str]) -> Iterator[Finding]:
     """SQLite stops after a hundred complaints; look at the indexes it may not have come to."""
-    for index in table.indexes:
-        if index.name in named or not comparable(index):
-            continue
+    return _each_alone(conn, table, [i for i in table.indexes if i.name not in named and comparable(i)])
+
+
+def _each_alone(conn: sqlite3.Connection, table: Table, indexes: list[Index]) -> Iterator[Finding]:
+    for index in indexes:
         try:
             yield from rows_not_found(conn, table, [index])
         except SQLITE_ERRORS as error:
             yield Finding(index.name, "index", "index", f"cannot be searched: {explain(error)}")
 
 
-def _look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:
-    verdict = Verdict()
+def look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:
+    """Look each row of *table* up in each of *indexes*."""
     try:
-        verdict.findings = list(rows_not_found(conn, table, indexes))
+        return Verdict(list(rows_not_found(conn, table, indexes)))
     except SQLITE_ERRORS as error:
-        verdict.complaint = Complaint(table.name, (explain(error),))
-    return verdict
+        complaint = Complaint(table.name, (explain(error),))
+    return Verdict(list(_each_alone(conn, table, indexes)), complaint)
 
 
-def _judge_unique(conn: sqlite3.Connection, *, table: Table) -> Verdict:
+def _compare_lists(conn: sqlite3.Connection, *, table: Table, keys: list[CommonKey]) -> Verdict:
+    try:
+        proved = {index.name for index in proved_indexes(conn, table, keys)}
+    except SQLITE_ERRORS:  # looking the rows up will say which index it is
+        proved = set()
+    indexes = [key.index for key in keys if key.index.name not in proved]
+    return look_up(conn, table=table, indexes=indexes) if indexes else Verdict()
+
+
+def _tally(conn: sqlite3.Connection, *, source: PageSource, schema: Schema) -> Verdict:
+    return Verdict(pages_proved=each_page_has_one_owner(source, conn, schema))
+
+
+def _judge_special(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:
     verdict = Verdict()
     try:
-        for index in table.indexes:
-            if index.unique and comparable(index):
+        for index in indexes:
+            if index.unique:
                 verdict.findings += duplicates(conn, table, index)
-            if index.partial and comparable(index):
+            if index.partial:
                 verdict.findings += compare_partial_count(conn, table, index)
     except SQLITE_ERRORS as error:
         verdict.complaint = Complaint(table.name, (explain(error),))
@@ -161,16 +201,11 @@ def _compare_counts(conn: sqlite3.Connection, *, table: Table) -> Verdict:
     return verdict
 
 
-def _count_orphans(conn: sqlite3.Connection, *, child: str, column: str, parent: str) -> Verdict:
-    query = (
-        f"SELECT count(*) FROM {quoted(child)} AS c WHERE c.{quoted(column)} IS NOT NULL"
-        f" AND NOT EXISTS (SELECT 1 FROM {quoted(parent)} AS p WHERE p.id = c.{quoted(column)})"
-    )
+def _count_orphans(conn: sqlite3.Connection, *, relation: Relation) -> Verdict:
     try:
-        (count,) = conn.execute(query).fetchone()
+        return Verdict(orphans={relation.name: count_orphans(conn, relation)})
     except SQLITE_ERRORS:  # said by the jobs of the two tables; no count is no count, never 0
         return Verdict()
-    return Verdict(orphans={f"{child}.{column}": count})
 
 
 def _judge_rtree(conn: sqlite3.Connection, *, name: str) -> Verdict:

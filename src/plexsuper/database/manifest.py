@@ -10,11 +10,15 @@ from typing import Any
 
 from plexsuper.database.files import os_errors
 from plexsuper.database.progress import Progress, ProgressCallback
-from plexsuper.database.statistics import Figures, Kinds, LibraryStatistics, SectionStatistics
+from plexsuper.database.statistics import Figures, LibraryStatistics, SectionStatistics
 from plexsuper.errors import DatabaseError
+from plexsuper.terms import Counts
 
 FORMAT = "plexsuper-library"
 VERSION = 1
+NOT_SENSIBLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What taking a JSON document apart raises that anybody may have written."""
+
 _CHUNK = 1 << 20
 
 
@@ -93,7 +97,7 @@ def manifest_from_json(text: bytes, source: object) -> Manifest:
                 for t in raw["trees"]
             ),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except NOT_SENSIBLE as error:
         raise DatabaseError(f"{source} is not a manifest of plexsuper: {error!r}") from error
 
 
@@ -145,4 +149,4 @@ def _statistics(raw: Mapping[str, Any] | None) -> LibraryStatistics | None:
 
 
 def _figures(raw: Mapping[str, Any]) -> Figures:
-    return Figures(**{**raw, "live": Kinds(**raw["live"]), "trashed": Kinds(**raw["trashed"])})
+    return Figures(**{**raw, "live": Counts(**raw["live"]), "trashed": Counts(**raw["trashed"])})

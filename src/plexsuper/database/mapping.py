@@ -169,7 +169,7 @@ def parse_json(text: str | bytes) -> list[tuple[str, str]]:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"path mappings: not a JSON document: {error}") from error
     if isinstance(document, dict) and "mappings" in document:
         document = document["mappings"]

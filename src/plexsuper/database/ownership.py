@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from plexsuper.database.freelist import FREE, LOCK, POINTER_MAP, Complain
 from plexsuper.database.report import Damage, Finding, Kind
 from plexsuper.database.schema import Schema
-from plexsuper.database.survey import FIRST_TREE, FREE, LOCK, POINTER_MAP, Complain, Survey
+from plexsuper.database.survey import FIRST_TREE, Survey
 
 _MOST = 20
 SCHEMA_TREE = "sqlite_schema"

@@ -70,6 +70,12 @@ class PageSource:
         """The page that is never used because SQLite takes its locks there."""
         return LOCK_BYTE // self.page_size + 1
 
+    @property
+    def whole(self) -> bool:
+        """Whether each page is there to its last byte; SQLite itself reads zeroes where the file ends too early."""
+        in_file = self.size // self.page_size
+        return all(number in self._newer for number in range(in_file + 1, self.page_count + 1))
+
     def page(self, number: int) -> bytes:
         """Return the whole page *number*.
 

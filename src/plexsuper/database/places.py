@@ -14,6 +14,8 @@ from plexsuper.errors import DatabaseError
 _TEXT = re.compile("char|text|clob|string", re.IGNORECASE)
 _EVENT = re.compile(r"\bUPDATE\b\s*(?:OF\s+(?P<columns>.*?))?\s+ON\b", re.IGNORECASE | re.DOTALL)
 _FETCH = 500
+_AT_ONCE = 100
+"""Columns that one statement looks at: SQLite bounds the depth of an expression (1000)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,11 +68,20 @@ def find_values(
 
     One scan of the table for all columns; only values that begin like a path or a `file://` URL come to Python.
     """
-    if not columns:
-        return
+    for first in range(0, len(columns), _AT_ONCE):
+        yield from _find(conn, mappings, table, columns[first : first + _AT_ONCE])
+
+
+def _find(
+    conn: sqlite3.Connection, mappings: MappingSet, table: str, columns: tuple[str, ...]
+) -> Iterator[tuple[Place, int, bytes]]:
     names = [quoted(c) for c in columns]
-    starts = _starts(mappings)
-    tests = [f"({n} >= {kind} AND {n} < {end})" for n in names for kind, end in starts]
+    # The column's own order may be one that only Plex knows
+    tests = [
+        f"({name} COLLATE BINARY >= {kind} AND {name} COLLATE BINARY < {end})"
+        for name in names
+        for kind, end in _starts(mappings)
+    ]
     cursor = conn.execute(
         f"SELECT rowid, {', '.join(names)} FROM {quoted(table)} NOT INDEXED WHERE {' OR '.join(tests)}"
     )

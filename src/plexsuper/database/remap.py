@@ -5,17 +5,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsuper.database.connection import connect, reading, sqlite_errors
+from plexsuper.database.connection import connect_file, reading, sqlite_errors
 from plexsuper.database.copying import copy_pair
 from plexsuper.database.files import (
     DatabasePair,
     check_header,
-    has_wal,
+    has_log,
     locate_pair,
     os_errors,
-    require_closed,
     sync_file,
 )
+from plexsuper.database.holders import require_closed
 from plexsuper.database.mapping import MappingSet
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.proof import LookUp, MediaRoot, SectionProof, count_hits, look_up_in_child
@@ -107,7 +107,7 @@ def _examine(
     progress: ProgressCallback | None,
 ) -> tuple[RemapPlan, bool, tuple[SectionProof, ...]]:
     with reading(pair.library) as conn:
-        plan = plan_remap(conn, mappings, progress=progress)
+        plan = plan_remap(conn, mappings, called=pair.library, progress=progress)
         already = not mappings.settles and ran_already(conn, pair.library, mappings)
         proofs = _prove(conn, mappings, root, look_up, already=already) if root else ()
     return plan, already, proofs
@@ -166,7 +166,7 @@ def _carry_out(
 
 def _rewrite(draft: Path, plan: RemapPlan, progress: ProgressCallback | None) -> None:
     """Change the private copy: it needs no journal, because a failure throws it away."""
-    with closing(connect(draft, "mode=rw")) as conn:
+    with closing(connect_file(draft, "mode=rw")) as conn:
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
         conn.execute("PRAGMA cache_size=-65536")
@@ -182,7 +182,7 @@ def _rewrite(draft: Path, plan: RemapPlan, progress: ProgressCallback | None) ->
 
 def _keep_old(shop: Workshop, pair: DatabasePair, stage: Path, progress: ProgressCallback | None) -> Path:
     """Make the old library, which is about to be replaced, a finished snapshot without copying it again."""
-    if has_wal(pair.library):
+    if has_log(pair.library):
         return snapshot_in(shop, pair, reason="before-remap", progress=progress).path
     snapshot = shop.new_name("before-remap")
     with shop.stage() as draft, os_errors(f"cannot write the snapshot {snapshot}"):

@@ -77,20 +77,21 @@ def plan_remap(
     mappings: MappingSet,
     *,
     samples: int = 5,
+    called: object = "the database",
     progress: ProgressCallback | None = None,
 ) -> RemapPlan:
     """Find every value that *mappings* change, on a connection from `reading` (nothing is written).
 
-    Reads every table with text columns once: a path forgotten anywhere is a broken library.
+    An error names the database as it is *called*. Reads every table with text columns once: a path forgotten anywhere is a broken library.
 
     Raises:
         DatabaseError: not a Plex library database.
         sqlite3.Error: it cannot be read.
     """
-    require_columns(conn, _NEEDED)
+    require_columns(conn, _NEEDED, called)
     if conn.execute("PRAGMA encoding").fetchone()[0] != "UTF-8":
         raise DatabaseError(
-            "the database is not stored as UTF-8, as Plex makes it: its paths cannot be changed"
+            f"{called} is not stored as UTF-8, as Plex makes it: its paths cannot be changed; restore a copy that Plex made"
         )
     sql = file_sql(mappings)
     file_rows = conn.execute(

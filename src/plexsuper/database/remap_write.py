@@ -5,7 +5,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from plexsuper.database.connection import encode
 from plexsuper.database.mapping import MappingSet
@@ -56,9 +56,10 @@ def _change_files(
     conn: sqlite3.Connection, plan: RemapPlan, progress: ProgressCallback | None, *, rebuild: bool
 ) -> None:
     sql = file_sql(plan.mappings)
+    triggers = suspended_triggers(conn, FILES) if plan.file_rows else {}
     if progress is not None:
         progress(Progress("change file paths", 0, plan.file_rows, "rows"))
-    with _without_indexes(conn, FILES) if rebuild else _resting(conn, {}):
+    with _resting(conn, triggers), _without_indexes(conn, FILES) if rebuild else nullcontext():
         update = f"UPDATE media_parts SET file = {sql.value} WHERE {sql.condition}"
         changed = conn.execute(update, sql.parameters).rowcount
     _require_equal(FILES, changed, plan.file_rows)

@@ -4,7 +4,7 @@ import re
 import sqlite3
 from dataclasses import dataclass, field
 
-from plexsuper.database.access import is_built_in
+_BUILT_IN = {"BINARY", "NOCASE", "RTRIM"}
 
 _MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
 
@@ -76,7 +76,7 @@ class Index:
     @property
     def custom_collation(self) -> str | None:
         """The collation in it that stock SQLite does not know, if there is one."""
-        return next((term.collation for term in self.terms if not is_built_in(term.collation)), None)
+        return next((term.collation for term in self.terms if not _is_built_in(term.collation)), None)
 
     @property
     def plain(self) -> bool:
@@ -192,6 +192,11 @@ def where_clause(sql: str) -> str:
         if not depth and word.upper() == "WHERE":
             return sql[token.end() :]
     return ""
+
+
+def _is_built_in(collation: str) -> bool:
+    """Whether stock SQLite knows how *collation* sorts."""
+    return collation.upper() in _BUILT_IN
 
 
 def _lacks_rowid(sql: str | None) -> bool:

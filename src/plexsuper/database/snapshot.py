@@ -11,9 +11,10 @@ from plexsuper.database.files import (
     check_header,
     locate_pair,
     os_errors,
-    require_closed,
+    renamed,
     sync_file,
 )
+from plexsuper.database.holders import require_closed
 from plexsuper.database.manifest import (
     Manifest,
     manifest_to_json,
@@ -76,7 +77,7 @@ def snapshot_in(
         raise DatabaseError(f"{target} exists already: name a new directory for the snapshot")
     with shop.stage() as stage:
         draft = stage if into is None else target.with_name(f".{target.name}.partial")
-        with os_errors(f"cannot write the snapshot {target}"):
+        with os_errors(f"cannot write the snapshot {target}"), renamed(draft, pair.directory):
             _clear(draft)
             draft.mkdir(exist_ok=True, mode=0o755)
             method = copy_pair(pair, draft, frozen=frozen, progress=progress)
@@ -120,6 +121,23 @@ def verify_snapshot(
         if check is not None:
             check(snapshot / record.name)
     return manifest
+
+
+def judge_snapshot(
+    snapshot: Path, library: str, *, check: Check | None = None, progress: ProgressCallback | None = None
+) -> Manifest | None:
+    """Do what `verify_snapshot` does; databases that were only kept, *library* first, are as good as *check* says.
+
+    Raises:
+        DatabaseError: see `verify_snapshot`.
+    """
+    if (snapshot / MANIFEST).exists():
+        return verify_snapshot(snapshot, check=check, progress=progress)
+    for path in locate_pair(snapshot / library).files:
+        check_header(path)
+        if check is not None:
+            check(path)
+    return None
 
 
 def restore_snapshot(

@@ -4,40 +4,19 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import TypeVar
 
-from plexsuper.database.connection import sqlite_errors
 from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
+from plexsuper.terms import Counts
 
 Row = tuple[int | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Kinds:
-    """How many items of each kind; a kind that the library has not is 0, never missing."""
-
-    artists: int = 0
-    albums: int = 0
-    tracks: int = 0
-    sonic: int = 0
-    """Those of the tracks that have been sonically analysed."""
-    movies: int = 0
-    shows: int = 0
-    seasons: int = 0
-    episodes: int = 0
-    photos: int = 0
-    photo_albums: int = 0
-
-    def __add__(self, other: "Kinds") -> "Kinds":
-        return _sum(self, other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The figures of one section or of the whole library. *Trashed* = marked by Plex as gone (`deleted_at`)."""
 
-    live: Kinds = field(default_factory=Kinds)
-    trashed: Kinds = field(default_factory=Kinds)
+    live: Counts = field(default_factory=Counts)
+    trashed: Counts = field(default_factory=Counts)
     live_parts: int = 0
     trashed_parts: int = 0
     analysed: int = 0
@@ -46,7 +25,7 @@ class Figures:
     """The other live media items."""
 
     def __add__(self, other: "Figures") -> "Figures":
-        return _sum(self, other)
+        return Figures(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +46,7 @@ class LibraryStatistics:
     sections: tuple[SectionStatistics, ...]
 
 
-SECTIONS_SQL = "SELECT id, name, section_type FROM library_sections ORDER BY id"
+SECTIONS_SQL = "SELECT id, coalesce(CAST(name AS TEXT), ''), section_type FROM library_sections ORDER BY id"
 
 # Rows of section NULL, -1 or -2 (extras, placeholders) belong to no section and are never counted.
 ITEMS_SQL = f"""
@@ -99,24 +78,23 @@ FIELDS = {
     MetadataType.PHOTO: "photos",
     MetadataType.PHOTO_ALBUM: "photo_albums",
 }
-"""The field of `Kinds` that counts a metadata type; the other types (extras, playlists …) are not counted."""
+"""The field of `Counts` that counts a metadata type; the other types (extras, playlists …) are not counted."""
 
 
 def read_statistics(conn: sqlite3.Connection) -> LibraryStatistics:
     """Count everything in one read transaction (in the caller's, if there is one); nothing is written.
 
     Raises:
-        DatabaseError: any of the reads failed; a figure that could not be read is never given as 0.
+        sqlite3.Error: any of the reads failed; a figure that could not be read is never given as 0.
     """
-    with sqlite_errors("the library statistics cannot be read"):
-        own = not conn.in_transaction
+    own = not conn.in_transaction
+    if own:
+        conn.execute("BEGIN")
+    try:
+        answers = [conn.execute(s).fetchall() for s in (SECTIONS_SQL, ITEMS_SQL, PARTS_SQL, ANALYSED_SQL)]
+    finally:
         if own:
-            conn.execute("BEGIN")
-        try:
-            answers = [conn.execute(s).fetchall() for s in (SECTIONS_SQL, ITEMS_SQL, PARTS_SQL, ANALYSED_SQL)]
-        finally:
-            if own:
-                conn.execute("ROLLBACK")
+            conn.execute("ROLLBACK")
     return statistics_from_rows(*answers)
 
 
@@ -129,8 +107,8 @@ def statistics_from_rows(
     """Put the answers to `SECTIONS_SQL`, `ITEMS_SQL`, `PARTS_SQL` and `ANALYSED_SQL` together."""
     figures: defaultdict[int | None, Figures] = defaultdict(Figures)
     for section, kind, trashed, count, sonic in items:
-        kinds = _kinds(kind, count or 0, sonic or 0)
-        figures[section] += Figures(trashed=kinds) if trashed else Figures(live=kinds)
+        counts = _counts(kind, count or 0, sonic or 0)
+        figures[section] += Figures(trashed=counts) if trashed else Figures(live=counts)
     for section, trashed, count in parts:
         figures[section] += Figures(trashed_parts=count or 0) if trashed else Figures(live_parts=count or 0)
     for section, done, count in analysed:
@@ -150,13 +128,6 @@ def section_type(number: int | None) -> str:
         return f"unknown ({number})"
 
 
-def _kinds(kind: int | None, count: int, sonic: int) -> Kinds:
+def _counts(kind: int | None, count: int, sonic: int) -> Counts:
     name = FIELDS.get(MetadataType(kind)) if kind in set(MetadataType) else None
-    return Kinds(**{name: count, "sonic": sonic}) if name else Kinds()
-
-
-_Counted = TypeVar("_Counted", Kinds, Figures)
-
-
-def _sum(one: _Counted, two: _Counted) -> _Counted:
-    return type(one)(**{f.name: getattr(one, f.name) + getattr(two, f.name) for f in fields(one)})
+    return Counts(**{name: count, "sonic": sonic}) if name else Counts()

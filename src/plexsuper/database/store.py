@@ -9,14 +9,18 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plexsuper.database.files import os_errors
+from plexsuper.database.files import LIBRARY, os_errors, renamed
 from plexsuper.database.swap import finish_swap
 from plexsuper.errors import DatabaseError
 
 MANIFEST = "manifest.json"
 """In every finished snapshot and archive; what has none was not finished or not made by us."""
 
+BEFORE_INJECT = "before-inject"
+"""The reason in the name of databases whose place an archive took; they have no manifest, because they may be damaged."""
+
 _STAGE = ".stage-"
+_LOCK = ".lock"
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def workshop(databases_dir: Path) -> Iterator["Workshop"]:
     home = snapshots_home(databases_dir)
     with os_errors(f"cannot write beside {databases_dir}"):
         home.mkdir(exist_ok=True)
-        descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         with os_errors(f"cannot lock {home}"):
             _lock(descriptor, databases_dir)
@@ -51,11 +55,15 @@ class Workshop:
 
     @contextmanager
     def stage(self) -> Iterator[Path]:
-        """Give an empty directory on the filesystem of the databases; it is gone afterwards, come what may."""
+        """Give an empty directory on the filesystem of the databases; it is gone afterwards, come what may.
+
+        A `DatabaseError` about a copy in it names the databases instead.
+        """
         with os_errors(f"cannot write in {self.home}"):
             directory = Path(tempfile.mkdtemp(prefix=_STAGE, dir=self.home))
         try:
-            yield directory
+            with renamed(directory, self.databases_dir):
+                yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -82,16 +90,33 @@ def snapshots_home(databases_dir: Path) -> Path:
     return directory.with_name(f"{directory.name}.snapshots")
 
 
-def list_snapshots(databases_dir: Path) -> list[Path]:
-    """Return the finished snapshots of *databases_dir*, the newest first."""
+def discard_home(databases_dir: Path) -> None:
+    """Remove the home of the snapshots of *databases_dir* if there is nothing in it."""
     home = snapshots_home(databases_dir)
-    found = [p.parent for p in home.glob(f"*/{MANIFEST}")] if home.is_dir() else []
+    if home.is_dir() and {path.name for path in home.iterdir()} <= {_LOCK}:
+        shutil.rmtree(home)
+
+
+def list_snapshots(databases_dir: Path, library: str = LIBRARY) -> list[Path]:
+    """Return what a deed on *library* in *databases_dir* can be undone with, the newest first.
+
+    That is every finished snapshot, and the databases that were kept when an archive took their place. Those that a
+    restore replaced are left out: undoing twice would bring back what was undone.
+    """
+    home = snapshots_home(databases_dir)
+    found = [path.parent for path in home.glob(f"*/{library}") if _restorable(path.parent)]
     return sorted(found, key=lambda p: p.name, reverse=True)
+
+
+def _restorable(directory: Path) -> bool:
+    if directory.name.startswith("."):
+        return False
+    return (directory / MANIFEST).is_file() or directory.name.endswith(f"-{BEFORE_INJECT}")
 
 
 def _drop_shared(databases_dir: Path, home: Path) -> None:
     """Remove a snapshot that shares a file with the live databases: its deed was interrupted, Plex may write there."""
-    live = {_identity(path) for path in databases_dir.iterdir()}
+    live = {_identity(path) for path in databases_dir.iterdir() if path.exists()}
     for snapshot in list(home.iterdir()):
         if any(_identity(path) in live for path in snapshot.glob("*.db")):
             shutil.rmtree(snapshot)

@@ -12,27 +12,21 @@ from operator import sub
 
 from plexsuper.database.btree_page import parse_cell, pointers
 from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind, max_local, min_local
+from plexsuper.database.freelist import FREE, Complain, claim_free_pages, special_pages
 from plexsuper.database.pages import PageSource
 
 UNUSED = 0
-FREE = 1
-LOCK = 2
-POINTER_MAP = 3
 FIRST_TREE = 4
 
 _LINK = struct.Struct(">I")
-_TRUNK = struct.Struct(">II")
 _COUNT = struct.Struct(">H")
 _BROKEN = 255
 _TABLE_KINDS = (PageKind.TABLE_INTERIOR, PageKind.TABLE_LEAF)
 _INDEX_KINDS = (PageKind.INDEX_INTERIOR, PageKind.INDEX_LEAF)
 
-Complain = Callable[[int, str], None]
-"""Takes a page number and what is wrong with it."""
-
 
 class Survey:
-    """Page ownership of one database; `owner[page]` is one of the constants above or a tree's number."""
+    """Page ownership of one database; `owner[page]` is `UNUSED`, one of the owners of `freelist`, or a tree's number."""
 
     def __init__(self, source: PageSource, tick: Callable[[int], None] | None = None) -> None:
         """Read every page of *source* in file order; *tick* is told the number of pages read so far."""
@@ -100,13 +94,8 @@ class Survey:
                     self._has_chain[number] = 1
 
     def _claim_special_pages(self) -> None:
-        source = self._source
-        if source.lock_page <= source.page_count:
-            self.owner[source.lock_page] = LOCK
-        if source.header.largest_root:
-            step = self._usable // 5 + 1
-            for number in range(2, source.page_count + 1, step):
-                self.owner[number + (number == source.lock_page)] = POINTER_MAP
+        for number, owner in special_pages(self._source):
+            self.owner[number] = owner
 
     def claim_tree(self, tree: int, root: int, complain: Complain, *, table: bool) -> int:
         """Claim every page of the tree at *root* for the number *tree*; return how many rows or entries it has.
@@ -155,25 +144,7 @@ class Survey:
 
     def claim_freelist(self, complain: Complain) -> None:
         """Claim the free pages; complain where the list is broken or its length is not what the header says."""
-        header = self._source.header
-        trunk, count = header.first_trunk, 0
-        capacity = self._usable // 4 - 2
-        while trunk and self._claim(trunk, FREE, complain):
-            count += 1
-            try:
-                data = self._source.page(trunk)
-            except Malformed as error:
-                complain(trunk, str(error))
-                break
-            following, leaves = _TRUNK.unpack_from(data)
-            if leaves > capacity:
-                complain(trunk, f"free page list: page {trunk} claims {leaves} entries, {capacity} fit")
-                break
-            for number in struct.unpack_from(f">{leaves}I", data, 8):
-                count += self._claim(number, FREE, complain)
-            trunk = following
-        if count != header.free_pages:
-            complain(1, f"free page list: {count} pages found, the header says {header.free_pages}")
+        claim_free_pages(self._source, lambda number: self._claim(number, FREE, complain), complain)
 
     def unused(self) -> list[int]:
         """The pages that nothing refers to."""

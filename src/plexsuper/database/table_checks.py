@@ -1,9 +1,8 @@
 """Judges one ordinary table and its indexes with stock SQLite, including tables that it cannot judge by itself.
 
-`PRAGMA integrity_check('table')` works on a Plex schema where the check of the whole file fails. Where an index has a
-collation that only Plex knows, that pragma would compare by a stand-in and drown in false lines; then `quick_check`
-judges the structure, and every other index is compared by looking each row up in it, which is what
-integrity_check does.
+`PRAGMA quick_check('table')` works on a Plex schema where the check of the whole file fails; it judges the structure. Each
+index is compared by looking each row up in it, which is what integrity_check does; but integrity_check
+would compare by a stand-in where only Plex knows the collation, and drown in false lines.
 """
 
 # ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
@@ -13,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plexsuper.database.access import SQLITE_ERRORS, explain
+from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.report import Finding
 from plexsuper.database.schema import Index, Table
 
@@ -41,8 +40,10 @@ def quoted(name: str) -> str:
 
 
 def needs_lookups(table: Table) -> bool:
-    """Whether integrity_check would need a collation that only Plex has."""
-    return any(index.custom_collation for index in table.indexes)
+    """Whether the indexes of *table* are compared here and not by integrity_check."""
+    return any(index.custom_collation for index in table.indexes) or (
+        bool(table.indexes) and not table.without_rowid and all(index.plain for index in table.indexes)
+    )
 
 
 def ask_sqlite(conn: sqlite3.Connection, table: Table) -> list[str]:

@@ -89,9 +89,11 @@ def read_blocks(content: IO[bytes]) -> Iterator[bytes]:
 
 
 class _Bounded(tarfile.TarInfo):
-    """A header whose extensions (long names, PAX records) must be small: tarfile reads each of them into memory."""
+    """A header with a possible size; its extensions (long names, PAX records) must be small, they are read into memory."""
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        if self.size < 0:  # tarfile would go back to the same header for ever
+            raise DatabaseError(f"the archive has a member of {self.size} bytes: do not trust it")
         if self.type in _LONG_HEADERS and self.size > _LONGEST_HEADER:
             raise DatabaseError(f"the archive has a header of {self.size} bytes: do not trust it")
         return super()._proc_member(tar)  # type: ignore[misc] # the only hook before the read; not in the stubs

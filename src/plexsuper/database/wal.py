@@ -1,10 +1,13 @@
 """What a `-wal` file holds: the committed pages that a reader must see, and whether commits in it were damaged."""
 
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from plexsuper.errors import DatabaseError
 
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")
@@ -42,13 +45,22 @@ def shm_path(database: Path) -> Path:
 
 
 def read_wal(path: Path) -> Wal | None:
-    """Read the write-ahead log at *path*; `None` when there is none or it is empty."""
+    """Read the write-ahead log at *path*; `None` when there is none or it is empty.
+
+    Raises:
+        DatabaseError: it is something else than a file.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        size = os.fstat(fd).st_size
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise DatabaseError(
+                f"{path} is not a file, so the database beside it cannot be used: move it away"
+            )
+        size = status.st_size
         if size == 0:
             return None
         return _read(fd, size, path)

@@ -5,6 +5,7 @@ The words are those of `plexinc/pms-docker` and `linuxserver/plex`, recorded fro
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -55,6 +56,12 @@ class Fatal:
 
     fault: PlexFault
     detail: str
+
+
+def database_damage(lines: Iterable[str]) -> str:
+    """Return what the last words of a server that ended tell of its database, empty if nothing."""
+    damaged = next((line.strip() for line in lines if _DAMAGED.search(line)), None)
+    return "" if damaged is None else _DATABASE_DAMAGED.format(damaged)
 
 
 @dataclass(slots=True)
@@ -113,8 +120,8 @@ _CLAIM_FAILED: Final = (
     "a new one from plex.tv/claim, or go on unclaimed by leaving PLEX_CLAIM out"
 )
 _DATABASE_DAMAGED: Final = (
-    "the library database is damaged, and the server cannot start with it: {}. Stop plexsuper, repair or restore the "
-    "database (plexsuper database check), and start again"
+    "the library database is damaged, and the server cannot start with it: {}. Repair it (`plexsuper db repair`), or put "
+    "a copy of it in its place, and start again"
 )
 OUT_OF_MEMORY: Final = (
     "the container ran out of memory and the kernel killed a process of it: give it more (plex.docker.memory), or set "

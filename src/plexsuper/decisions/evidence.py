@@ -7,7 +7,8 @@ Pure and timeless; `settle.py` adds the times. What counts (recorded from real s
 * scanner processes of the awaited kind and section; other kinds are somebody else's work (lesson L22);
 * items that Plex announced and has not finished;
 * rows of this section that moved in the library database. A write that moved no row of ours proves little:
-  an idle server writes its own statistics every few seconds.
+  an idle server writes its own statistics every few seconds;
+* files that a scan has added or marked as missing: its traces, which tell that it ran, but not that it is over.
 """
 
 from dataclasses import asdict
@@ -100,6 +101,7 @@ class Picture:
         self._finished = 0
         self._agentless = False
         self.seen = False
+        self.traced = False
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -232,9 +234,11 @@ class Picture:
         before, self._counts = self._counts, fact
         if before is None or before == fact:
             return False
+        walked = self._phase is Phase.SCAN and (fact.media, fact.trashed) != (before.media, before.trashed)
         analyzed = self._phase is Phase.ANALYZE and fact.analyzed != before.analyzed
         sonic = self._phase is Phase.SONIC and fact.sonic != before.sonic
         self.seen = self.seen or analyzed or sonic
+        self.traced = self.traced or walked
         return True
 
 

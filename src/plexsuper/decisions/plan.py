@@ -20,13 +20,13 @@ from dataclasses import dataclass, field, replace
 
 from plexsuper import events as e
 from plexsuper.decisions.course import Agenda, Course
+from plexsuper.decisions.ending import PLANNED, Ending, failed, interrupted, through
+from plexsuper.decisions.footing import Footing
 from plexsuper.decisions.orders import (
     CancelDeed,
     CloseSection,
     Conclude,
-    Freeze,
     Order,
-    Recover,
     RunPhase,
     RunStage,
     SkipPhase,
@@ -36,14 +36,11 @@ from plexsuper.decisions.orders import (
 from plexsuper.decisions.stages import (
     ASK_PLEX,
     BEFORE_CHANGES,
-    CALM,
     CLEAN_UP,
     FORWARD,
     MONITORS,
     SERVER_STAGES,
     SONIC_NEEDS,
-    VERDICTS,
-    Ending,
 )
 from plexsuper.errors import ExitCode
 from plexsuper.terms import (
@@ -55,7 +52,6 @@ from plexsuper.terms import (
     SectionRef,
     SectionReport,
     Stage,
-    Verdict,
 )
 
 
@@ -76,12 +72,12 @@ class Plan:
     course: Course | None = None
     reports: tuple[SectionReport, ...] = ()
     interrupted: int | None = None
-    storage: bool = True
-    frozen: bool = False
+    footing: Footing = field(default_factory=Footing)
     plex_pass: bool = True
     server_losses: int = 0
     unsaved: bool = False
     removals: RemovalCounts = field(default_factory=RemovalCounts)
+    unaccounted: tuple[SectionRef, ...] = ()
     ending: Ending | None = None
     over: bool = False
 
@@ -91,38 +87,21 @@ class Plan:
 
     def after(self, fact: e.Event) -> "Step":
         """Return the plan after *fact* and the orders that follow from it."""
-        plan, reflex = self._learn(fact)._reflex(fact, trusted=self.storage)
+        plan, reflex = self._learn(fact)._stand(fact)
         if plan.over or (plan == self and not reflex):
             return plan, ()
         plan, orders = plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
         return plan, (*reflex, *orders)
 
-    def _reflex(self, fact: e.Event, *, trusted: bool) -> "Step":
+    def _stand(self, fact: e.Event) -> "Step":
         """What is done before anything is thought about: freeze, recover a mount of our own, thaw."""
-        match fact:
-            case e.MountSuspected() if (
-                fact.reason not in CALM and isinstance(self.deed, Phase) and not self.ending
-            ):
-                return self._freeze(fact.detail, end_scan=False)
-            case e.MountLost() if self.ending is None:
-                recover = (Recover(fact.reason),) if self.agenda.own_mount else ()
-                at_work = isinstance(self.deed, Phase) or self.deed in ASK_PLEX
-                freeze = at_work and (trusted or not self.frozen)
-                plan, orders = self._freeze(fact.detail, end_scan=True) if freeze else (self, ())
-                return plan, (*orders, *recover)
-            case e.MountRestored() if self.frozen:
-                return replace(self, frozen=False), (Thaw(needless=trusted),)
-            case _:
-                return self, ()
-
-    def _freeze(self, reason: str, *, end_scan: bool) -> "Step":
-        if not self.agenda.guard:
-            return self, ()
-        return replace(self, frozen=True), (Freeze(reason, end_scan),)
+        ending = self.ending is not None
+        footing, orders = self.footing.after(fact, agenda=self.agenda, deed=self.deed, ending=ending)
+        return replace(self, footing=footing), orders
 
     # --- what a fact changes -------------------------------------------------------------------------
 
-    def _learn(self, fact: e.Event) -> "Plan":  # noqa: C901, PLR0912 - one flat table of facts
+    def _learn(self, fact: e.Event) -> "Plan":  # noqa: C901 - one flat table of facts
         match fact:
             case e.StageFinished():
                 return self._stage_ended(fact)
@@ -133,18 +112,16 @@ class Plan:
                 return replace(self, waiting=tuple(s for s in fact.sections if s.id not in through))
             case e.TokenFound():
                 return replace(self, plex_pass=fact.plex_pass)
+            case e.PlexFoundFrozen():
+                return replace(self, begun=self.begun | {Stage.SERVER})  # it is not left standing still
             case e.MountLost():
-                return self._storage_lost()
-            case e.MountRestored():
-                return replace(self, storage=True)
-            case e.MountAbandoned():
-                return self._end(ExitCode.STORAGE, fact.detail)
-            case e.FreezeSpent():
+                return replace(self, course=self._disturbed("storage"))
+            case e.MountAbandoned() | e.FreezeSpent():
                 return self._end(ExitCode.STORAGE, fact.detail)
             case e.GuardConfirmed():
                 return replace(self, course=self._disturbed("trust in the storage"))
             case e.LibraryVerified(section=None):
-                return replace(self, removals=fact.counts)
+                return replace(self, removals=fact.counts, unaccounted=fact.unaccounted)
             case e.PlexLost():
                 return self._server_lost(fact.detail)
             case e.RunInterrupted():
@@ -155,19 +132,12 @@ class Plan:
     def _end(self, code: ExitCode, detail: str) -> "Plan":
         if self.ending is not None and not self.ending.good:
             return self
-        verdict = VERDICTS.get(code, Verdict.INTERNAL)
-        return replace(self, ending=Ending(verdict=verdict, exit_code=code, detail=detail))
+        return replace(self, ending=failed(code, detail))
 
     def _interrupted(self, signal: str) -> "Plan":
         if self.ending is not None and Stage.STATISTICS in self.done:
             return self  # everything is done already; only the clean-up is left
-        interrupted = Ending(
-            verdict=Verdict.INTERRUPTED, exit_code=ExitCode.INTERRUPTED, detail=f"ended by {signal}"
-        )
-        return replace(self, ending=self.ending or interrupted)
-
-    def _storage_lost(self) -> "Plan":
-        return replace(self, storage=False, course=self._disturbed("storage"))
+        return replace(self, ending=self.ending or interrupted(signal))
 
     def _disturbed(self, lost: str) -> Course | None:
         in_phase = self.course is not None and isinstance(self.deed, Phase)
@@ -220,11 +190,11 @@ class Plan:
         reason = ""
         if self.ending is not None:
             reason = self.ending.detail or self.ending.verdict.value
-        elif isinstance(self.deed, Phase) and not self.storage:
+        elif isinstance(self.deed, Phase) and not self.footing.storage:
             reason = "storage was lost"
         elif (isinstance(self.deed, Phase) or self.deed in ASK_PLEX) and Stage.SERVER not in self.done:
             reason = "Plex was lost"
-        elif self.deed in ASK_PLEX and self.frozen:
+        elif self.deed in ASK_PLEX and self.footing.frozen:
             reason = "storage was lost"
         elif isinstance(self.deed, Phase) and self.course is not None and self.course.disturbed:
             reason = f"{self.course.disturbed} was lost"
@@ -243,13 +213,13 @@ class Plan:
         if self.ending is not None:
             return self._clean_up(self.ending)
         if self.agenda.dry_run and self.done.issuperset(BEFORE_CHANGES):
-            return self._clean_up(Ending(verdict=Verdict.PLANNED, exit_code=ExitCode.DONE))
+            return self._clean_up(PLANNED)
         if self.course is not None and self.course.restart_wanted:
             return self._order_stage(Stage.STOP)
         stage = next((stage for stage in FORWARD if stage not in self.done), None)
         if stage is None:
-            return self._clean_up(self._good_ending())
-        if not self.storage and stage is not Stage.STATISTICS:
+            return self._clean_up(through(self.reports))
+        if not self.footing.storage and stage is not Stage.STATISTICS:
             return self, ()  # MountRestored or MountAbandoned comes next
         return self._drive_sections() if stage is Stage.SECTIONS else self._order_stage(stage)
 
@@ -283,41 +253,23 @@ class Plan:
         plan, orders = replace(self, begun=begun, waiting=self.waiting[1:], course=course)._drive_sections()
         return plan, (TurnTo(ref, course.phases), *orders)
 
-    def _good_ending(self) -> Ending:
-        aside = [r.section.title for r in self.reports if r.outcome is not Outcome.DONE]
-        if aside:
-            detail = f"set aside: {', '.join(aside)}"
-            return Ending(verdict=Verdict.SET_ASIDE, exit_code=ExitCode.SET_ASIDE, detail=detail)
-        return Ending(verdict=Verdict.DONE, exit_code=ExitCode.DONE)
-
     def _clean_up(self, ending: Ending) -> "Step":
         plan = replace(self, ending=ending)
         if plan.course is not None:
             return replace(plan, course=plan.course.close(Outcome.CANCELLED))._proceed()
-        for stage, undoes in CLEAN_UP.items():
-            if undoes in plan.begun and stage not in plan.done and plan._wanted(stage, ending):
-                thaw = (
-                    (Thaw(proved=False),) if plan.frozen else ()
-                )  # Plex has to answer once more; its scanners are ended
-                plan, orders = replace(plan, frozen=False)._order_stage(stage)
-                return plan, (*thaw, *orders)
-        if plan.removals.lost:
-            detail = (
-                f"entries of the library are lost although their files are in storage: {plan.removals.lost}"
-            )
-            detail = f"{ending.detail}; {detail}" if ending.detail else detail
-            ending = Ending(verdict=Verdict.LOSS, exit_code=ExitCode.LOSS, detail=detail)
+        stage = ending.next_stage(self.agenda, plan.begun, plan.done, in_doubt=self._in_doubt)
+        if stage is not None:
+            # Plex has to answer once more, or to end; its scanners are ended
+            thaw = (Thaw(proved=False),) if plan.footing.frozen else ()
+            plan, orders = replace(plan, footing=replace(plan.footing, frozen=False))._order_stage(stage)
+            return plan, (*thaw, *orders)
+        ending = ending.with_removals(plan.removals, plan.unaccounted)
         conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
         return replace(plan, ending=ending, over=True), (conclude,)
 
-    def _wanted(self, stage: Stage, ending: Ending) -> bool:
-        match stage:
-            case Stage.REVIVE:
-                return self.agenda.can_undo and not self.removals.clean
-            case Stage.EXPORT:
-                return self.agenda.export and ending.good
-            case _:
-                return True
+    @property
+    def _in_doubt(self) -> bool:
+        return bool(self.unaccounted) or not self.removals.clean
 
 
 Step = tuple[Plan, tuple[Order, ...]]

@@ -14,7 +14,16 @@ from typing import Any, Final
 from plexsuper import events as e
 from plexsuper.terms import Outcome, SectionRef, SectionReport, Stage, Verdict
 
-MENDABLE: Final = frozenset({Verdict.INTERRUPTED, Verdict.STORAGE, Verdict.SERVER, Verdict.INTERNAL})
+MENDABLE: Final = frozenset(
+    {
+        Verdict.INTERRUPTED,
+        Verdict.SETTINGS,
+        Verdict.PREFLIGHT,
+        Verdict.STORAGE,
+        Verdict.SERVER,
+        Verdict.INTERNAL,
+    }
+)
 """Verdicts of runs that may go on; what ended them says nothing about the library."""
 
 _SAME: Final = (

@@ -10,6 +10,8 @@ from plexsuper.terms import Section
 def choose(sections: Sequence[Section], wanted: Sequence[str]) -> tuple[Section, ...]:
     """Return the *wanted* sections (titles or ids) in their order, or all of them by id if none is named.
 
+    Plex may have several sections of one title: then all of them are wanted.
+
     Raises:
         SettingsError: a wanted section does not exist; with the nearest title.
     """
@@ -19,11 +21,10 @@ def choose(sections: Sequence[Section], wanted: Sequence[str]) -> tuple[Section,
     unknown: list[str] = []
     titles = [section.title for section in sections]
     for name in wanted:
-        found = named(name, sections) or _numbered(name, sections)
-        if found is None:
+        found = [section for section in sections if section.title == name] or _numbered(name, sections)
+        if not found:
             unknown.append(f"There is no section {name!r} on this server; {nearest(name, titles)}")
-        elif found not in chosen:
-            chosen.append(found)
+        chosen += [section for section in found if section not in chosen]
     if unknown:
         raise SettingsError("\n".join(unknown))
     return tuple(chosen)
@@ -40,5 +41,5 @@ def nearest(wanted: str, names: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
 
 
-def _numbered(name: str, sections: Sequence[Section]) -> Section | None:
-    return next((section for section in sections if str(section.id) == name), None)
+def _numbered(name: str, sections: Sequence[Section]) -> list[Section]:
+    return [section for section in sections if str(section.id) == name]

@@ -90,7 +90,9 @@ class Settler:
 
     @property
     def window(self) -> float:
-        """The quiet time that settles this phase, as far as it is known now."""
+        """The quiet time that settles this phase, as far as it is known now; the longest if nothing will tell its end."""
+        if self._only_traced:
+            return self._patience.quiet_max
         return min(max(self._patience.quiet, 1.5 * self._longest_gap), self._patience.quiet_max)
 
     @property
@@ -112,6 +114,14 @@ class Settler:
                 since = self._asked_at - self._patience.quiet  # the scan before it ended with that much quiet
         return since + self._patience.follow_up
 
+    @property
+    def _seen(self) -> bool:
+        return self._picture.seen or self._picture.traced
+
+    @property
+    def _only_traced(self) -> bool:
+        return self._picture.traced and not self._picture.seen
+
     def overdue(self, at: float) -> bool:
         """Whether the phase is past its budget at time *at*."""
         return at - self._asked_at >= self._patience.budget
@@ -131,7 +141,7 @@ class Settler:
         started = not busy_before and (self._busy(at) or move is Move.ROWS)
         if started and seen_before:
             self._longest_gap = max(self._longest_gap, at - self._quiet_since)
-        if started or busy_before:
+        if started or busy_before or (self._only_traced and move is Move.PROGRESS):
             self._quiet_since = at
 
     def judge(self, at: float) -> Judgement:
@@ -141,7 +151,7 @@ class Settler:
             return Capped(after=age)
         if self._busy(at):
             return self._judge_busy(at)
-        if self._picture.seen or self._picture.complete:
+        if self._seen or self._picture.complete:
             return self._judge_quiet(at)
         since = at - max(self._asked_at, self._moved_at)
         if since >= self._patience.unseen:
@@ -165,7 +175,7 @@ class Settler:
         written = at - max(self._written_at, self._quiet_since)
         calm = quiet >= self.window and (written >= self.window or quiet >= self._patience.quiet_max)
         if calm and at >= self._not_before:
-            return Settled(waited=quiet, seen=self._picture.seen)
+            return Settled(waited=quiet, seen=self._seen)
         by_window = max(self._quiet_since, self._written_at) + self.window
         until = max(min(by_window, self._quiet_since + self._patience.quiet_max), self._not_before)
         return Waiting(until=max(until, at + _SOON))

@@ -1,14 +1,11 @@
-"""The stages of a run in their order, what each needs, the facts that can change a plan, and how a run can end.
+"""The stages of a run in their order, what each needs, and the facts that can change a plan.
 
 Pure tables; `plan.py` goes by them.
 """
 
-from dataclasses import dataclass
-
 from plexsuper import events as e
 from plexsuper.decisions.orders import Monitor, Unwatch, Watch
-from plexsuper.errors import ExitCode
-from plexsuper.terms import Stage, Verdict
+from plexsuper.terms import Stage
 
 FORWARD = (
     Stage.PREFLIGHT,
@@ -42,14 +39,6 @@ MONITORS = {
 }
 """Monitors live exactly as long as the stages that need them (lesson L45)."""
 
-VERDICTS = {
-    ExitCode.USAGE: Verdict.SETTINGS,
-    ExitCode.PREFLIGHT: Verdict.PREFLIGHT,
-    ExitCode.STORAGE: Verdict.STORAGE,
-    ExitCode.DATABASE: Verdict.DATABASE,
-    ExitCode.SERVER: Verdict.SERVER,
-}
-
 CALM: frozenset[e.MountFault] = frozenset({"hung", "slow", "network_reset", "cache_full"})
 """Suspicions that need no freezing: reads are late, or fail one by one; nothing looks as if it were gone."""
 
@@ -66,23 +55,10 @@ DECISIVE: tuple[type[e.Event], ...] = (
     e.MountRestored,
     e.MountAbandoned,
     e.FreezeSpent,
+    e.PlexFoundFrozen,
     e.GuardConfirmed,
     e.LibraryVerified,
     e.PlexLost,
     e.RunInterrupted,
 )
 """The facts that can change a plan; nobody needs to be woken for any other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """Why the run goes no further."""
-
-    verdict: Verdict
-    exit_code: ExitCode
-    detail: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Whether a later fault may replace this ending."""
-        return self.exit_code in (ExitCode.DONE, ExitCode.SET_ASIDE)

@@ -19,7 +19,7 @@ from plexsuper.events.library import LibraryEvent, LibraryJudged, PreflightFindi
 from plexsuper.events.run import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
 from plexsuper.events.run import RunEvent, RunFinished, StageFinished
 from plexsuper.events.sections import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
-from plexsuper.events.sections import SectionEvent, SectionFinished, SectionPhaseFinished
+from plexsuper.events.sections import SectionEvent, SectionFilesLeft, SectionFinished, SectionPhaseFinished
 from plexsuper.events.server import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
 from plexsuper.events.server import PrefsRestored, ServerEvent
 from plexsuper.events.storage import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
@@ -58,6 +58,8 @@ def level_of(event: Event) -> Level:  # noqa: C901, PLR0912 - one flat table of 
         case SectionPhaseFinished(report=report) if report.outcome in _FAULTS:
             return "warning"
         case WarmFinished(failed=failed, left=left) if failed or left:
+            return "warning"
+        case SectionFilesLeft(left=left) if left:
             return "warning"
         case StatsCollected(reliable=False) | LibraryJudged(healthy=False):
             return "warning"

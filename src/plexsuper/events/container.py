@@ -43,7 +43,10 @@ class ContainerStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerAdopted:
-    """A container of ours that matches the settings was running already; `thawed` processes were still frozen."""
+    """A container of ours that matches the settings was running already.
+
+    `thawed` of its processes had been left frozen by a run that died; they go on when storage is proved.
+    """
 
     level: ClassVar[Level] = "info"
     name: str

@@ -110,7 +110,8 @@ class LibraryRevived:
 class LibraryVerified:
     """Every entry that a section (the run, if None) lost since before its scan was looked up in storage.
 
-    `removals` are the first of them by name; the whole list is in the file `report`.
+    `removals` are the first of them by name; the whole list is in the file `report`. `unaccounted` are sections of the run of
+    which nobody can tell what they have lost: they count as being in doubt.
     """
 
     level: ClassVar[Level] = "info"
@@ -118,6 +119,7 @@ class LibraryVerified:
     counts: RemovalCounts
     removals: tuple[Removal, ...] = ()
     report: str = ""
+    unaccounted: tuple[SectionRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from plexsuper.events.level import Level
-from plexsuper.terms import Phase, PhaseReport, Section, SectionRef, SectionReport
+from plexsuper.terms import FileLeft, LeftReason, Phase, PhaseReport, Section, SectionRef, SectionReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,22 @@ class SectionPhaseFinished:
     report: PhaseReport
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionFilesLeft:
+    """An analysis ended and *left* of the section's *total* files (tracks, in a sonic one) are not analysed.
+
+    `reasons` counts the first few thousand of them by why that is; `files` names the first.
+    """
+
+    level: ClassVar[Level] = "debug"
+    section: SectionRef
+    phase: Phase
+    left: int
+    total: int
+    reasons: dict[LeftReason, int]
+    files: tuple[FileLeft, ...]
+
+
 SectionEvent: TypeAlias = (
     SectionCreated
     | SectionsChosen
@@ -108,4 +124,5 @@ SectionEvent: TypeAlias = (
     | SectionPhaseOverdue
     | SectionPhaseStalled
     | SectionPhaseFinished
+    | SectionFilesLeft
 )

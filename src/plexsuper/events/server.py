@@ -75,6 +75,15 @@ class PlexFrozen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlexFoundFrozen:
+    """A run that died had left Plex frozen, `stood` seconds ago; it goes on when storage is proved, without its scanners."""
+
+    level: ClassVar[Level] = "warning"
+    processes: int
+    stood: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlexThawed:
     """The processes of Plex that had been frozen go on; `after` seconds. `needless`: nothing had been wrong."""
 
@@ -137,6 +146,24 @@ class PrefsQuieted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrefsChanged:
+    """Plex told that some setting of it was changed, by us or by somebody else."""
+
+    level: ClassVar[Level] = "debug"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefsQuietedAgain:
+    """Somebody changed in the middle of the run what must be silent while it lasts: it is silent again.
+
+    `before` of each change is what he wants; that is what the end of the run puts back.
+    """
+
+    level: ClassVar[Level] = "warning"
+    changed: tuple[PrefChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrefsRestored:
     """Plex's preferences are as they were; `kept` had been changed by somebody else and were left alone.
 
@@ -158,6 +185,7 @@ ServerEvent: TypeAlias = (
     | PlexLost
     | PlexFaultSeen
     | PlexFrozen
+    | PlexFoundFrozen
     | PlexThawed
     | PlexStopped
     | TokenWaiting
@@ -165,5 +193,7 @@ ServerEvent: TypeAlias = (
     | NotificationsConnected
     | NotificationsLost
     | PrefsQuieted
+    | PrefsChanged
+    | PrefsQuietedAgain
     | PrefsRestored
 )

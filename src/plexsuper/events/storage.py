@@ -83,6 +83,22 @@ class MountSlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountMeasured:
+    """How long the media storage took to answer since the last such fact, at most two a minute; seconds.
+
+    `latency` is the mean of `looks` looks at its content, `worst` the longest of them. `backend` is the mean of the
+    questions that were put to the remote itself, past every cache; None of a mount that is not ours.
+    """
+
+    level: ClassVar[Level] = "debug"
+    path: str
+    latency: float
+    worst: float
+    looks: int
+    backend: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MountRecovering:
     """Something is done to bring the media storage back; `generation` is the mount's number, first 1."""
 
@@ -140,6 +156,7 @@ StorageEvent: TypeAlias = (
     | MountRestored
     | MountAbandoned
     | MountSlow
+    | MountMeasured
     | MountRecovering
     | ConnectionsLimited
     | WarmProgressed

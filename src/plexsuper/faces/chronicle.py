@@ -7,7 +7,8 @@ envelope as plain JSON values, `since(0)` everything. Every time is in seconds s
     seq, at     the number and the time of the last envelope in it; `since(seq)` is what came later
     run         id, started (ISO 8601, UTC), profile, versions {name: version},
                 stall_after, warnings (how many warnings and errors), steps [of a dry run], interrupted (a signal's name or None),
-                verdict, words (the verdict in words), exit_code, detail, duration (all None before the end)
+                verdict, words (the verdict in words), exit_code, detail, duration (all None before the end),
+                gaps [[start, end, what ended the process]] between two processes that drove the run, away (all of them)
     now         stage, stage_name, does (what the stage does), stage_since; section {id, title}, place (1 is the first),
                 places, section_since; phase, phase_name, phase_since, attempt;
                 progress {at, done, total, percent, rate (units a second), eta} or None; open [what Plex says it does];
@@ -22,14 +23,16 @@ envelope as plain JSON values, `since(0)` everything. Every time is in seconds s
     container   name, limit (bytes or None), cpus and memory [[time, mean, maximum]], cpu_now, memory_now; or None
     incidents   {before (how many are forgotten), list [{start, end, thing, said, deeds [[time, text]]}]}
     removals    {sections: [{id, title, counts {fate: number}, removals [{title, file, fate}], report}], run: the same or None}
-    failures    {more, list [{section, path, reason}]}: files whose beginning could not be read, by name
+    failures    {more, list [{section, path, reason}], left [{section, phase, name, left, total, reasons [[words, number]]}]}:
+                files that are not analysed, or whose beginning could not be read, by name; and what each analysis has left
     statistics  {before, after: {reliable, live {kind: number}, trashed {kind: number},
                 sections [{id, title, live, trashed, media, analyzed}]} or None}
     events      [{seq, t, type, level, text, section (title or None), minor}], the last 500, oldest first; minor ones are
                 those of level debug and those that only tell progress
 """
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
 
 from plexsuper import events as e
 from plexsuper.faces.diary import Diary
@@ -46,6 +49,10 @@ from plexsuper.stream import Envelope
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+
+_GAPS: Final = 50
+"""Interruptions that are kept, the last ones."""
 
 
 class Chronicle:
@@ -68,7 +75,7 @@ class Chronicle:
 
     @property
     def id(self) -> str:
-        """What tells this story from every other: a run that is resumed is another one; empty before the first envelope."""
+        """What tells this story from every other; empty before the first envelope."""
         return f"{self._run.id}@{self._run.started}" if self._run.id else ""
 
     def see(self, envelope: Envelope) -> None:
@@ -129,6 +136,8 @@ class _Run:
         self._steps: tuple[str, ...] = ()
         self._interrupted: str | None = None
         self._warnings = 0
+        self._gaps: deque[tuple[float, float, str]] = deque(maxlen=_GAPS)
+        self._away = 0.0
 
     @property
     def started(self) -> str | None:
@@ -147,8 +156,12 @@ class _Run:
         warned = envelope.now.warnings != self._warnings
         self._warnings = envelope.now.warnings
         match envelope.event:
-            case e.RunStarted():
-                self._begin = envelope.event
+            case e.RunStarted():  # perhaps not the first one: then the run goes on
+                self._begin, self._end, self._interrupted = envelope.event, None, None
+            case e.RunResumed(gap=gap, ended_by=why):
+                gap = min(gap, self.at)
+                self._gaps.append((self.at - gap, self.at, why))
+                self._away += gap
             case e.RunPlanned():
                 self._steps = envelope.event.steps
             case e.RunInterrupted():
@@ -174,7 +187,9 @@ class _Run:
             "words": None if end is None else VERDICTS[end.verdict],
             "exit_code": None if end is None else end.exit_code,
             "detail": None if end is None else plain(end.detail),
-            "duration": None if end is None else short(end.duration),
+            "duration": None if end is None else short(self.at if self._gaps else end.duration),
+            "gaps": [[short(start), short(end), plain(why)] for start, end, why in self._gaps],
+            "away": short(self._away),
         }
 
 

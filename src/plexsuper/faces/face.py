@@ -4,12 +4,13 @@ import locale
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from plexsuper.bus import Subscription
-from plexsuper.faces.console import Screen, show_console
 from plexsuper.faces.jsonl import show_jsonl
-from plexsuper.faces.text import show_text
+from plexsuper.faces.vocabulary import RUN
 from plexsuper.faces.writer import LineWriter
 from plexsuper.stream import Envelope
 
@@ -52,13 +53,15 @@ class PlainLines:
     """Plain lines for people who read a log, and a summary at the end."""
 
     def __init__(self, fd: int, places: Mapping[str, str] | None = None) -> None:
+        from plexsuper.faces.text import show_text  # noqa: PLC0415 - rich: JSON lines need no memory for it
+
         self._writer = LineWriter(fd)
-        self._places = places
+        encoding = locale.getpreferredencoding(do_setlocale=False)
+        self._show = partial(show_text, places=places, encoding=encoding)
 
     async def show(self, envelopes: Subscription[Envelope]) -> None:
         """Show *envelopes* until they are closed, and return when the last one is out."""
-        encoding = locale.getpreferredencoding(do_setlocale=False)
-        await show_text(envelopes, self._writer, places=self._places, encoding=encoding)
+        await self._show(envelopes, self._writer)
 
     def dropped(self) -> int:
         """Return how many lines nobody took."""
@@ -73,12 +76,14 @@ class LiveView:
     """A live view on a terminal, and a summary at the end."""
 
     def __init__(self, fd: int, places: Mapping[str, str] | None = None) -> None:
+        from plexsuper.faces.console import Screen, show_console  # noqa: PLC0415 - rich: JSON lines need no memory for it
+
         self._screen = Screen(fd, encoding=locale.getpreferredencoding(do_setlocale=False))
-        self._places = places
+        self._show = partial(show_console, places=places)
 
     async def show(self, envelopes: Subscription[Envelope]) -> None:
         """Show *envelopes* until they are closed, and return when the last one is out."""
-        await show_console(envelopes, self._screen, places=self._places)
+        await self._show(envelopes, self._screen)
 
     def dropped(self) -> int:
         """Return how many frames the terminal did not take."""
@@ -89,8 +94,14 @@ class LiveView:
         return self._screen.paused()
 
 
+def left_by_a_run(state_dir: Path) -> dict[str, str]:
+    """Return the places of what a run leaves below *state_dir*, for `open_face`."""
+    directory = state_dir / "runs" / RUN
+    return {"report": str(directory / "report.html"), "kept": f"{directory} (plexsuper runs show)"}
+
+
 def open_face(wanted: Format, *, fd: int = 1, places: Mapping[str, str] | None = None) -> Face:
-    """Return the face for *wanted*; `auto` looks at what *fd* is. *places* says where the files of the run are."""
+    """Return the face for *wanted*; `auto` looks at what *fd* is. *places* says where the files of the run are, with `RUN` for its id."""
     terminal = os.isatty(fd)
     if wanted == "jsonl" or (wanted == "auto" and not terminal):
         return JsonLines(fd)

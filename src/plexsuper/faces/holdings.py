@@ -1,12 +1,13 @@
 """What a chronicle keeps of the library itself: what was removed, what could not be read, what there was before and after."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final
 
 from plexsuper import events as e
+from plexsuper.faces.vocabulary import LEFT, PHASES
 from plexsuper.faces.words import plain
-from plexsuper.terms import Statistics
+from plexsuper.terms import Phase, Statistics
 
 _NAMES: Final = 200
 """Removals and failures that are kept by name; the whole lists are in the files of the run."""
@@ -34,33 +35,57 @@ class Removals:
         return {"sections": list(self._sections.values()), "run": self._run}
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    section: str
-    path: str
-    reason: str
-
-
 class Failures:
-    """Files whose beginning could not be read before their analysis, each once with the last reason."""
+    """Files that Plex has not analysed, and those whose beginning could not be read before: each once, with every reason."""
 
     def __init__(self) -> None:
-        self._failed: dict[str, _Failure] = {}
+        self._unread: dict[int, e.WarmFinished] = {}
+        self._left: dict[tuple[int, Phase], e.SectionFilesLeft] = {}
 
     def see(self, event: e.Event) -> bool:
         """Take *event*; return whether anything changed."""
-        if not isinstance(event, e.WarmFinished):
-            return False
-        title = plain(event.section.title)
-        failed = {f.path: _Failure(title, plain(f.path), plain(f.reason)) for f in event.failed}
-        others = {path: failure for path, failure in self._failed.items() if failure.section != title}
-        self._failed = {**others, **failed}
+        match event:
+            case e.WarmFinished():
+                self._unread[event.section.id] = event
+            case e.SectionFilesLeft():
+                self._left[event.section.id, event.phase] = event
+            case _:
+                return False
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """Return the first of them, and how many more there are."""
-        shown = [asdict(failure) for failure in islice(self._failed.values(), _NAMES)]
-        return {"more": len(self._failed) - len(shown), "list": shown}
+        """Return what each analysis has left, the first files by name, and how many more there are."""
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for left in self._left.values():
+            for file in left.files:
+                reasons.setdefault((left.section.title, file.path), []).append(LEFT[file.reason])
+        for warm in self._unread.values():
+            for failure in warm.failed:
+                reasons.setdefault((warm.section.title, failure.path), []).append(
+                    f"not readable: {failure.reason}"
+                )
+        shown = islice(reasons.items(), _NAMES)
+        rows = [
+            {"section": plain(title), "path": plain(path), "reason": plain("; ".join(dict.fromkeys(why)))}
+            for (title, path), why in shown
+        ]
+        unnamed = sum(left.left - len(left.files) for left in self._left.values())
+        return {
+            "more": len(reasons) - len(rows) + unnamed,
+            "list": rows,
+            "left": [_left_behind(left) for left in self._left.values() if left.left],
+        }
+
+
+def _left_behind(event: e.SectionFilesLeft) -> dict[str, Any]:
+    return {
+        "section": plain(event.section.title),
+        "phase": event.phase,
+        "name": PHASES[event.phase],
+        "left": event.left,
+        "total": event.total,
+        "reasons": [[LEFT[reason], files] for reason, files in event.reasons.items()],
+    }
 
 
 class Holdings:

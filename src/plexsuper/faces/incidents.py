@@ -46,6 +46,11 @@ class Incidents:
 
     def see(self, event: e.Event, t: float) -> bool:
         """Take *event*, which happened at *t*; return whether anything changed."""
+        if isinstance(event, e.RunStarted):
+            return self._forget(t)
+        if isinstance(event, e.RunResumed):
+            self._add(_Incident(max(0.0, t - event.gap), "plexsuper", sentence(event), end=t))
+            return True
         begins, ends = _begins(event), _ends(event)
         if begins is not None:
             self._begin(begins, event, t)
@@ -66,12 +71,23 @@ class Incidents:
             self._open[thing].deeds.append((t, sentence(event)))
             return
         incident = _Incident(t, thing, sentence(event))
-        self.before += len(self._list) == self._list.maxlen
-        self._list.append(incident)
+        self._add(incident)
         if isinstance(event, _MOMENTS):
             incident.end = t
         else:
             self._open[thing] = incident
+
+    def _add(self, incident: _Incident) -> None:
+        self.before += len(self._list) == self._list.maxlen
+        self._list.append(incident)
+
+    def _forget(self, t: float) -> bool:
+        """Take what was open when the process before this one ended as over: this one looks at everything anew."""
+        changed = bool(self._open)
+        for incident in self._open.values():
+            incident.end = t
+        self._open.clear()
+        return changed
 
 
 _MOMENTS = (

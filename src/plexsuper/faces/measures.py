@@ -101,6 +101,7 @@ class StorageHealth:
         self.spans: Spans[str] = Spans(("unknown", "healthy", "suspected", "lost"))
         self.frozen: Spans[str] = Spans(("frozen",))
         self._latency = Series()
+        self._last = 0.0
 
     @property
     def frozen_since(self) -> float | None:
@@ -109,15 +110,16 @@ class StorageHealth:
 
     def see(self, event: e.Event, t: float) -> bool:
         """Take *event*, which happened at *t*; return whether anything changed."""
+        before, self._last = self._last, t
         match event:
-            case e.RunStarted():
-                self.spans.enter(t, "unknown")
+            case e.RunStarted():  # since the process before this one ended, nobody has looked
+                self.spans.enter(before if self.spans.spans else t, "unknown")
             case e.MountReady():
                 self.spans.enter(t, "healthy")
                 self._latency.add(t, event.latency)
             case e.MountRestored():
                 self.spans.enter(t, "healthy")
-            case e.MountSlow():
+            case e.MountSlow() | e.MountMeasured():
                 self._latency.add(t, event.latency)
             case e.MountSuspected():
                 self.spans.enter(t, "suspected")
@@ -125,7 +127,7 @@ class StorageHealth:
                 self.spans.enter(t, "lost")
             case e.PlexFrozen():
                 self.frozen.enter(t, "frozen")
-            case e.PlexThawed() | e.PlexStopped() | e.PlexStarted() | e.ContainerStarted():
+            case e.PlexThawed() | e.PlexStopped() | e.PlexStarted() | e.PlexReady() | e.ContainerStarted():
                 self.frozen.leave(t)  # what was ended while it stood still is never said to go on
             case e.RunFinished():
                 self.spans.leave(t)

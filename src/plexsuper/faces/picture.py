@@ -36,6 +36,9 @@ class Line:
     ts: datetime
     level: e.Level
     text: str
+    detail: str = ""
+    """What the event gives as the reason for the end of a stage: the end of the run may give the same one."""
+
     passing: bool = False  # the next one like it takes its place
 
 
@@ -64,6 +67,7 @@ class Picture:
         self.recent: deque[Line] = deque(maxlen=keep)
         self.warned = 0
         self.warnings: deque[Line] = deque(maxlen=keep)
+        self.findings = 0
 
     @property
     def types(self) -> frozenset[str]:
@@ -84,7 +88,14 @@ class Picture:
         if envelope.level == "debug" or isinstance(envelope.event, _SHOWN):
             return
         passing = isinstance(envelope.event, _PASSING)
-        line = Line(ts=envelope.ts, level=envelope.level, text=sentence(envelope.event), passing=passing)
+        detail = envelope.event.detail if isinstance(envelope.event, e.StageFinished) else ""
+        line = Line(
+            ts=envelope.ts,
+            level=envelope.level,
+            text=sentence(envelope.event),
+            detail=detail,
+            passing=passing,
+        )
         if passing and self.recent and self.recent[-1].passing:
             self.recent.pop()
         self.recent.append(line)
@@ -98,6 +109,8 @@ class Picture:
                 self.stage_since = at
             case e.StageFinished():
                 self.stages[event.stage] = event.outcome
+            case e.PreflightFinding(severity="error"):
+                self.findings += 1
             case e.SectionsChosen():
                 self.planned = event.sections
             case e.SectionStarted():

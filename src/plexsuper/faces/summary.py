@@ -11,11 +11,11 @@ from rich.text import Text
 from plexsuper import events as e
 from plexsuper.faces import marks
 from plexsuper.faces.blocks import ended, paragraph
-from plexsuper.faces.guard_words import fates
 from plexsuper.faces.numbers import change, count, duration
 from plexsuper.faces.picture import Picture
-from plexsuper.faces.vocabulary import SHORT, VERDICTS
+from plexsuper.faces.vocabulary import RUN, SHORT, VERDICTS
 from plexsuper.faces.words import plain
+from plexsuper.faces.words.guard import fates
 from plexsuper.terms import Counts, Outcome, Phase, RemovalCounts, SectionReport, Verdict
 
 NARROW = 64
@@ -32,27 +32,35 @@ _KINDS = {
 }
 
 
-def summary(picture: Picture, places: Mapping[str, str] | None = None, *, width: int = 80) -> RenderableType:
-    """Return the summary of the run in *picture* for *width* columns; *places* says where its files are."""
+def summary(
+    picture: Picture, places: Mapping[str, str] | None = None, *, width: int = 80, told: bool = False
+) -> RenderableType:
+    """Return the summary of the run in *picture* for *width* columns; *places* says where its files are.
+
+    *told*: what was in the way of the run stands in the lines above and is not repeated.
+    """
     parts: list[RenderableType] = [_verdict(picture)]
     if picture.now.verdict is Verdict.PLANNED:
         parts += [Text(), Text("A run would", "bold"), *_plan(picture.steps, width - 2)]
     reports = picture.finished.sections if picture.finished else picture.now.reports
     if reports:
         parts += [Text(), *map(ended, reports)] if width < NARROW else [Text(), _sections(reports)]
-    parts += _attention(picture, () if width < NARROW else reports, width - 2)
+    if told and picture.findings:
+        parts.append(Text("Nothing was started. What is in the way is told above."))
+    else:
+        parts += _attention(picture, () if width < NARROW else reports, width - 2)
     parts += _library(picture)
     parts += _guard(picture)
     if places:
-        parts += [Text(), _places(places)]
+        parts += [Text(), _places(places, picture.run)]
     return Padding(Group(*parts), (1, 1))
 
 
 def as_text(picture: Picture, places: Mapping[str, str] | None = None, *, width: int = 80) -> str:
-    """Return the summary as plain text, for a log."""
+    """Return the summary as plain text, for the end of a log."""
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
     with console.capture() as capture:
-        console.print(summary(picture, places, width=width))
+        console.print(summary(picture, places, width=width, told=True))
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
@@ -64,9 +72,11 @@ def _verdict(picture: Picture) -> Text:
     text = Text.assemble((f"{mark.symbol} {VERDICTS[end.verdict]}", f"bold {mark.style}"))
     text.append(f" after {duration(end.duration)}", "bold")
     text.append(f" · exit code {end.exit_code}", "dim")
-    if picture.now.warnings:
+    if picture.now.warnings and not picture.findings:
         text.append(f" · {count(picture.now.warnings)} warnings and errors", "yellow")
-    if end.detail:
+    if (
+        end.detail and not picture.findings
+    ):  # else each thing that is in the way is named on a line of its own
         text.append(f"\n{plain(end.detail)}")
     return text
 
@@ -116,11 +126,15 @@ def _attention(picture: Picture, reports: tuple[SectionReport, ...], width: int)
             mark = marks.OUTCOMES[report.outcome]
             title = (f"{mark.symbol} {plain(report.section.title)}: ", mark.style)
             yield Text.assemble(title, plain(report.reason))
-    last = list(picture.warnings)[-WARNINGS:]
+    detail = "" if picture.finished is None else picture.finished.detail
+    fresh = [line for line in picture.warnings if not detail or line.detail != detail]
+    warnings = list({line.text: line for line in reversed(fresh)}.values())[::-1]  # what was said twice: once
+    last = warnings[-WARNINGS:]
     if last:
-        more = picture.warned - len(last)
+        more = picture.warned - len(picture.warnings) + len(warnings) - len(last)
+        head = "in the way of a run" if picture.findings else "warnings"
         yield Text()
-        yield Text(f"last warnings ({count(more)} more before)" if more > 0 else "warnings", "dim")
+        yield Text(f"last {head} ({count(more)} more before)" if more > 0 else head, "dim")
     for line in last:
         mark = marks.LEVELS[line.level]
         stamp = (f"[{line.ts.astimezone(picture.zone):%H:%M:%S}] ", "dim")
@@ -191,10 +205,10 @@ def _number(statistics: e.StatsCollected | None, kind: str) -> int:
     return 0 if statistics is None else int(getattr(statistics.statistics.live, kind))
 
 
-def _places(places: Mapping[str, str]) -> Table:
+def _places(places: Mapping[str, str], run: str) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, place in places.items():
-        table.add_row(Text(plain(name), "dim"), Text(plain(place), overflow="fold"))
+        table.add_row(Text(plain(name), "dim"), Text(plain(place.replace(RUN, run)), overflow="fold"))
     return table
 
 

@@ -1,6 +1,7 @@
 """Plain lines for a log that people read: what is worth knowing, with the time, without colour."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import TypeAlias
 
@@ -12,6 +13,7 @@ from plexsuper.faces.summary import as_text
 from plexsuper.faces.words import sentence, standing
 from plexsuper.faces.writer import LineWriter
 from plexsuper.stream import Envelope
+from plexsuper.terms import Outcome, Stage
 
 EVERY = 30.0
 """Seconds between two lines about the progress of one phase, or two lines about a run without news."""
@@ -26,6 +28,7 @@ class Log:
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
         self._last: datetime | None = None
+        self._detail = ""
         self._progress: tuple[object, datetime] | None = None
 
     def line(self, envelope: Envelope) -> str | None:
@@ -40,6 +43,14 @@ class Log:
     def _said(self, envelope: Envelope) -> str | None:
         event = envelope.event
         match event:
+            case e.StageFinished(stage=Stage.PREFLIGHT, outcome=Outcome.FAILED):
+                self._detail = event.detail
+                return sentence(replace(event, detail=""))  # each finding has its own line
+            case e.StageFinished(outcome=Outcome.FAILED):
+                self._detail = event.detail
+                return sentence(event)
+            case e.RunFinished() if event.detail == self._detail:
+                return sentence(replace(event, detail=""))
             case e.RunHeartbeat() if self._silent(envelope):
                 return standing(envelope.now)
             case e.SectionPhaseProgressed() | e.WarmProgressed() | e.ImagePullProgressed() if not self._due(

@@ -1,7 +1,7 @@
 """The words for the named values of a run: one table for each, the same in every face."""
 
 from plexsuper.events import MountFault
-from plexsuper.terms import Outcome, Phase, Stage, Verdict
+from plexsuper.terms import LeftReason, Outcome, Phase, Stage, Verdict
 
 PHASES: dict[Phase, str] = {
     Phase.SCAN: "scan",
@@ -52,6 +52,16 @@ VERDICTS: dict[Verdict, str] = {
     Verdict.INTERNAL: "internal error",
     Verdict.PLANNED: "planned, nothing was changed",
 }
+
+LEFT: dict[LeftReason, str] = {
+    "gone": "not in storage",
+    "empty": "an empty file",
+    "failed": "Plex failed on it",
+    "unopened": "Plex never opened it",
+    "unmarked": "Plex opened it, but does not count it as analysed",
+    "unknown": "nothing tells why",
+}
+"""Why Plex has not analysed a file."""
 
 SERVER: dict[str, str] = {
     "unknown": "not started",
@@ -115,3 +125,6 @@ SHORT: dict[Phase, str] = {
     Phase.REFRESH: "refresh",
     Phase.SONIC: "sonic",
 }
+
+RUN = "{run}"
+"""Stands for the id of the run in the places where its files are: who opens a face does not know it yet."""

@@ -4,7 +4,7 @@
 `history` reads the runs of a state directory, also damaged ones and those that are being written.
 """
 
-from plexsuper.journal.history import RunRecord, find_unfinished, last_run, read, read_on, runs
+from plexsuper.journal.history import RunRecord, find_unfinished, last_line, last_run, read, read_on, runs
 from plexsuper.journal.keeper import Journal, open_journal
 from plexsuper.journal.weights import Weight
 
@@ -13,6 +13,7 @@ __all__ = [
     "RunRecord",
     "Weight",
     "find_unfinished",
+    "last_line",
     "last_run",
     "open_journal",
     "read",

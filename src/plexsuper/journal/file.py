@@ -8,7 +8,6 @@ that counts from one again.
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -51,20 +50,24 @@ class Connection(Protocol):
     """What is used of `aiosqlite.Connection`."""
 
     async def executemany(self, sql: str, parameters: Iterable[Any]) -> Any:
-        """Run a statement for each of *parameters*."""
+        """Run a statement for each of *parameters*, in one transaction (see `_Whole`)."""
         ...
 
     async def execute_fetchall(self, sql: str, parameters: Iterable[Any] | None = None) -> Iterable[Any]:
         """Run a statement and return its rows."""
         ...
 
-    async def commit(self) -> None:
-        """End the transaction."""
-        ...
-
     async def close(self) -> None:
         """Close."""
         ...
+
+
+class _Whole(sqlite3.Connection):
+    """Makes a transaction of each `executemany`: asked for one by one, its steps are turns of a thread, and can be cancelled between."""
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        with self:
+            return super().executemany(sql, parameters)
 
 
 Connect = Callable[[Callable[[], sqlite3.Connection]], Awaitable[Connection]]
@@ -120,8 +123,7 @@ class JournalFile:
             await self._connection.execute_fetchall(f"PRAGMA synchronous = {sync}")
             self._sync = sync
         base = self._part << PART_BITS
-        await self._connection.executemany(_ADD, [(base + line.seq, *astuple(line)) for line in lines])
-        await self._connection.commit()
+        await self._connection.executemany(_ADD, [(base + line.seq, *line) for line in lines])
         for line in lines:
             self._sizes[line.weight] = self._sizes.get(line.weight, 0) + len(line.line)
         for weight, room in _ROOM.items():
@@ -144,7 +146,6 @@ class JournalFile:
             if size >= wanted:
                 break
         await self._connection.executemany("DELETE FROM lines WHERE id = ?", gone)
-        await self._connection.commit()
         self._sizes[weight] -= size
 
     def _begin(self) -> sqlite3.Connection:
@@ -152,7 +153,7 @@ class JournalFile:
         self.path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.parent.mkdir(exist_ok=True, mode=0o700)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(self.path, check_same_thread=False)
+        connection = sqlite3.connect(self.path, check_same_thread=False, factory=_Whole)
         try:
             connection.executescript(_SCHEMA)
             self._sign(connection)

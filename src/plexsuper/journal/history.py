@@ -90,6 +90,17 @@ def read_on(state_dir: Path, run_id: str, after: int = -1) -> list[tuple[int, st
         return [(number, line) for number, line in rows if _whole(line)]
 
 
+def last_line(state_dir: Path, run_id: str) -> int:
+    """Return the number of the last line of a run, as `read_on` gives it; -1 when none can be read.
+
+    Raises:
+        StateError: there is no such run, or its file is no journal at all.
+    """
+    with _opened(_path(state_dir, run_id)) as connection:
+        (last,) = connection.execute("SELECT coalesce(max(id), -1) FROM lines").fetchone()
+        return int(last)
+
+
 def last_run(state_dir: Path, fingerprint: str) -> PastRun | None:
     """Return the last run with this *fingerprint* that runs no more; None when there is none.
 

@@ -9,9 +9,8 @@
   a death are there in full.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from plexsuper import events as e
 from plexsuper.stream import Envelope, encode
@@ -42,6 +41,7 @@ _ALSO_DECISIVE: Final = (
     e.PlexReady,
     e.PlexLost,
     e.PlexFrozen,
+    e.PlexFoundFrozen,
     e.PlexThawed,
     e.PlexStopped,
     e.PlexFaultSeen,
@@ -59,8 +59,7 @@ class Weight(IntEnum):
     DETAIL = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A fact as it is stored: `line` is its JSON line, the rest is there to be found by."""
 
     seq: int

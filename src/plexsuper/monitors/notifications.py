@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.notices import ActivityNotice, ItemNotice, Notice
+from plexsuper.clients.notices import ActivityNotice, ItemNotice, Notice, OtherNotice
 from plexsuper.clients.plex import Plex
 from plexsuper.errors import ServerAway, ServerError
-from plexsuper.events import NotificationsConnected, NotificationsLost, SectionsChanged
+from plexsuper.events import NotificationsConnected, NotificationsLost, PrefsChanged, SectionsChanged
 from plexsuper.monitors.happenings import Activities, Items
 
 if TYPE_CHECKING:
@@ -21,12 +21,13 @@ _SCAN = "library.update.section"
 _ACTIVITIES_EVERY = 0.25
 _PROGRESS_EVERY = 1.0
 _ITEMS_EVERY = 1.0
+_PREFS_EVERY = 1.0
 _SECTIONS_EVERY = 1.0
 _BACK_OFF_FIRST, _BACK_OFF_LONGEST = 1.0, 30.0
 
 
 async def watch_notifications(publish: Publish, *, plex: Plex, every: float) -> Never:
-    """Publish `ActivitiesChanged`, `SectionsChanged` and `ItemsChanged` as Plex tells of them.
+    """Publish `ActivitiesChanged`, `SectionsChanged`, `ItemsChanged` and `PrefsChanged` as Plex tells of them.
 
     `/activities` and `/library/sections` are read each *every* seconds, twice as often while the socket is
     broken, at once when it is open again, and when a scan starts or ends: `refreshing` and `scanned_at` are
@@ -54,7 +55,8 @@ class _Watch:
         self._items = Items()
         self._sections: tuple[Section, ...] | None = None
         self._connected = False
-        self._activities_shown = self._items_shown = self._sections_read = -math.inf
+        self._activities_shown = self._items_shown = self._prefs_shown = self._sections_read = -math.inf
+        self._prefs_changed = False
         self._noted = anyio.Event()
         self._wanted = anyio.Event()
         self._repaired = anyio.Event()
@@ -100,6 +102,8 @@ class _Watch:
                     self._wanted.set()
             case ItemNotice():
                 self._items.note(notice)
+            case OtherNotice(kind="preference"):
+                self._prefs_changed = True
             case _:
                 return
         self._show_due()
@@ -158,7 +162,16 @@ class _Watch:
                     self._publish(fact)
             else:
                 later = self._activities_shown + pause
-        return min(later, self._show_items(now))
+        return min(later, self._show_items(now), self._show_prefs(now))
+
+    def _show_prefs(self, now: float) -> float:
+        """One request changes many settings, and Plex tells of each."""
+        due = self._prefs_shown + _PREFS_EVERY
+        if not self._prefs_changed or now < due:
+            return due if self._prefs_changed else math.inf
+        self._prefs_changed, self._prefs_shown = False, now
+        self._publish(PrefsChanged())
+        return math.inf
 
     def _show_items(self, now: float) -> float:
         due = self._items_shown + _ITEMS_EVERY

@@ -11,6 +11,9 @@ from plexsuper.decisions.evidence import counted
 from plexsuper.events import LibraryChanged, LibraryCounted
 
 _QUIET_TICKS = 2
+_ASK_EVERY = 4
+"""At so many ticks at the latest the database itself is asked, whatever its files look like."""
+
 _SHARE = 0.01
 _LONGEST = 4.0
 """Counting may take this part of the time: the pause grows with what the last count cost, up to so many times."""
@@ -43,6 +46,7 @@ class _Watch:
         self._moved: set[int] = set()
         self._suspect = False
         self._quiet = 0
+        self._unasked = 0
         self._count_at = 0.0
 
     async def begin(self) -> None:
@@ -54,9 +58,7 @@ class _Watch:
 
     async def tick(self) -> None:
         """Look once."""
-        version = await self._library.data_version()
-        if version != self._version:
-            self._version = version
+        if await self._written():
             await self._note_changes()
         else:
             self._quiet += 1
@@ -64,6 +66,15 @@ class _Watch:
         settled = self._moved and self._quiet == _QUIET_TICKS
         if settled or (due and (self._moved or self._suspect)):
             await self._count()
+
+    async def _written(self) -> bool:
+        """Whether somebody has committed since the last tick."""
+        self._unasked += 1
+        if not self._library.touched() and self._unasked < _ASK_EVERY:
+            return False
+        self._unasked = 0
+        before, self._version = self._version, await self._library.data_version()
+        return self._version != before
 
     async def _note_changes(self) -> None:
         self._quiet = 0

@@ -13,7 +13,15 @@ from plexsuper.bus import Publish
 from plexsuper.clients.storage import Storage
 from plexsuper.decisions.storage_diagnosis import CLOUD, LOCAL, Limits
 from plexsuper.decisions.storage_health import StorageHealth
-from plexsuper.decisions.storage_signals import Renewed, Signal, Tick, TroubleSeen
+from plexsuper.decisions.storage_signals import (
+    CanaryFound,
+    ContentRead,
+    Renewed,
+    Signal,
+    Tick,
+    TroubleSeen,
+)
+from plexsuper.monitors.latency import Latencies
 from plexsuper.monitors.storage_senses import Senses
 
 
@@ -46,7 +54,7 @@ def pace_of(profile: str) -> Pace:
 
 
 async def watch_storage(publish: Publish, storage: Storage, *, pace: Pace, patience: float) -> Never:
-    """Publish `MountSuspected`, `MountLost`, `MountRestored`, `MountAbandoned`, `MountSlow` and `ConnectionsLimited`.
+    """Publish `MountSuspected`, `MountLost`, `MountRestored`, `MountAbandoned`, `MountSlow`, `MountMeasured`, `ConnectionsLimited`.
 
     It starts with a storage that was mounted and proved; *patience* bounds in seconds how long it may stay lost.
     It goes on through recoveries: whenever another generation is shown, the senses turn to that one.
@@ -72,6 +80,7 @@ class _Judge:
     def __init__(self, publish: Publish, storage: Storage, pace: Pace, patience: float) -> None:
         self._publish = publish
         self._storage = storage
+        self._latencies = Latencies(publish, str(storage.point))
         self._health = StorageHealth(path=str(storage.point), limits=pace.limits, patience=patience)
 
     def feed(self, signal: Signal) -> None:
@@ -80,8 +89,15 @@ class _Judge:
         self._health, facts = self._health.after(signal, now)
         for fact in facts:
             self._publish(fact)
-        if isinstance(signal, TroubleSeen):
-            self._spend(signal, now)
+        match signal:
+            case TroubleSeen():
+                self._spend(signal, now)
+            case ContentRead():
+                self._latencies.looked(signal.latency, now)
+            case CanaryFound():
+                self._latencies.answered(signal.latency)
+            case _:
+                pass
 
     async def tick(self) -> Never:
         """Let time pass for what is only a matter of time."""

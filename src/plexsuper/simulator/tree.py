@@ -51,7 +51,7 @@ class Tree(Protocol):
         ...
 
     async def sizes(self, folder: str, names: Iterable[str]) -> Mapping[str, int | None]:
-        """Return the size of each file, None for one that is not there or cannot be looked at."""
+        """Return the size of each file, None for one that is not there or cannot be looked at, its folder included."""
         ...
 
     async def read(self, file: str) -> int:
@@ -185,15 +185,19 @@ class VirtualTree:
         return Listing(found.mtime, tuple(sorted(found.files)), tuple(sorted(found.folders)))
 
     async def sizes(self, folder: str, names: Iterable[str]) -> dict[str, int | None]:
-        """See `Tree.sizes`."""
-        found = await self._open(folder)
-        lost = any(_within(folder, path) for path in self._unreadable)
+        """See `Tree.sizes`: a file is looked at by itself, so that a folder that has gone meanwhile is no error."""
+        try:
+            found = await self._open(folder)
+        except OSError:
+            return dict.fromkeys(names)
+        lost = self._has_lost(folder)
         return {name: None if lost else found.files.get(name) for name in names}
 
     async def read(self, file: str) -> int:
         """See `Tree.read`."""
         folder, _, name = file.rpartition("/")
-        size = (await self.sizes(folder, (name,)))[name]
+        found = await self._open(folder)
+        size = None if self._has_lost(folder) else found.files.get(name)
         if size is None:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), file)
         return min(size, 65536)
@@ -201,6 +205,10 @@ class VirtualTree:
     def shows(self, path: str) -> bool:
         """Say whether no fault of names (emptied, covered, hidden) lies over *path*."""
         return self._seen(path) and not any(_within(path, top) for top in (*self._emptied, *self._covered))
+
+    def _has_lost(self, folder: str) -> bool:
+        """Say whether the files of *folder* are listed, but not found."""
+        return any(_within(folder, path) for path in self._unreadable)
 
     async def _open(self, folder: str) -> _Folder:
         if self._slow:

@@ -9,10 +9,13 @@ import anyio
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.ward import Heal, Ward
 from plexsuper.decisions.verification import count
-from plexsuper.events import LibraryVerified
+from plexsuper.errors import StateError
+from plexsuper.events import LibraryVerified, MonitorCrashed
 from plexsuper.terms import Removal, RemovalCounts, Section, SectionRef
 
 _NAMED: Final = 100
+_MUTE: Final = "what {} has lost cannot be found out: {}: {}"
+_UNLISTED: Final = "the removals are not listed by name: {}"
 
 
 class Guard:
@@ -22,6 +25,8 @@ class Guard:
         self._means = means
         self._wards: dict[int, Ward] = {}
         self._restored: set[int] = set()
+        self.unaccounted: tuple[SectionRef, ...] = ()
+        """Of these sections nobody could tell what they have lost when the run was accounted for."""
 
     @property
     def trusted(self) -> bool:
@@ -56,19 +61,33 @@ class Guard:
         return counts
 
     async def account(self, *, patience: float) -> None:
-        """Tell what became of all removals of the run.
+        """Tell what became of all removals of the run; never raises.
 
-        Sections in doubt, and those that have lost more since, are looked up once more, for *patience* s in all.
+        Sections in doubt, and those that have lost more since, are looked up once more, for *patience* s in all. One of which
+        that cannot be found out is in doubt, and is told to be.
         """
         until = anyio.current_time() + patience
-        for ward in self._wards.values():
+        mute = [ward.section for ward in self._wards.values() if not await self._accounted(ward, until)]
+        self.unaccounted = tuple(mute)
+        if self._wards:
+            removals = [removal for _, removal in self._removals()]
+            try:
+                await self._means.write(tuple(self._removals()))
+            except StateError as error:
+                self._complain(_UNLISTED.format(error))
+            self._tell(None, removals, count(removals))
+
+    async def _accounted(self, ward: Ward, until: float) -> bool:
+        """Account for a section once more, if need be; say whether it is known what it has lost."""
+        try:
             if ward.doubtful or await ward.has_lost_more():
                 counts = await ward.account(self._restored, until=until)
                 self._tell(ward.section, ward.removals.values(), counts)
-        if self._wards:
-            await self._means.write(tuple(self._removals()))
-            removals = [removal for _, removal in self._removals()]
-            self._tell(None, removals, count(removals))
+        except Exception as error:  # noqa: BLE001 - a bug here must neither leave Plex silenced nor a loss untold
+            ward.doubtful = True
+            self._complain(_MUTE.format(ward.section.title, type(error).__name__, error))
+            return False
+        return True
 
     def revived(self, parts: Iterable[int]) -> None:
         """Take note that *parts* were brought back from the snapshot."""
@@ -77,7 +96,13 @@ class Guard:
     def _tell(self, section: SectionRef | None, removals: Iterable[Removal], counts: RemovalCounts) -> None:
         named = tuple(removals)[:_NAMED]
         report = str(self._means.report) if named else ""
-        self._means.publish(LibraryVerified(section=section, counts=counts, removals=named, report=report))
+        mute = self.unaccounted if section is None else ()
+        self._means.publish(
+            LibraryVerified(section=section, counts=counts, removals=named, report=report, unaccounted=mute)
+        )
+
+    def _complain(self, error: str) -> None:
+        self._means.publish(MonitorCrashed(monitor="guard", error=error, retry_in=0.0))
 
     def _removals(self) -> Iterable[tuple[SectionRef, Removal]]:
         for ward in self._wards.values():

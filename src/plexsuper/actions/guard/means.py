@@ -11,10 +11,14 @@ from plexsuper.clients.library_file import LibrarySource
 from plexsuper.clients.lookup import Lookup
 from plexsuper.clients.manifest import Manifest
 from plexsuper.config.tables import GuardSettings
+from plexsuper.decisions.health import Failure, Proof
 from plexsuper.terms import Removal, SectionRef
 
 Lookups: TypeAlias = Callable[[Sequence[str], Sequence[str]], Lookup]
 """Gives the lookup for a section, from its locations and a few of its live files."""
+
+Read: TypeAlias = Callable[[str, Sequence[str]], Awaitable[Proof | Failure]]
+"""Reads the beginning of files by their names below a directory, by the server's names: proof if one can be read."""
 
 Writer: TypeAlias = Callable[[Sequence[tuple[SectionRef, Removal]]], Awaitable[None]]
 """Writes the list of removals by name."""
@@ -33,3 +37,5 @@ class Means:
     freezer: Freezer
     report: Path
     write: Writer
+    read: Read | None = None
+    """None: nobody can read what the server sees."""

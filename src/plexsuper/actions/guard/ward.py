@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Final, Never, TypeAlias
 
 import anyio
 
+from plexsuper.actions.guard.content import ContentWatch
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.trash import empty_trash
 from plexsuper.actions.guard.watch import SectionWatch
@@ -48,6 +49,7 @@ class Ward:
         self._means = means
         self._locations = section.locations
         self._lookup = means.lookups(section.locations, ())
+        self._content = ContentWatch(means, self.section, section.locations)
         self._pending: dict[int, Vanished] = {}
         self._canaries: tuple[str, ...] = ()
         self._witnesses: tuple[str, ...] = ()
@@ -112,6 +114,14 @@ class Ward:
             self._means, self._lookup, self.section, parts=self._parts, canaries=self._canaries
         )
 
+    async def require_content(self) -> None:
+        """Read some of its files before Plex analyses them; see `ContentWatch.require`."""
+        await self._content.require(self._lookup)
+
+    async def watch_content(self) -> Never:
+        """Watch, until cancelled, whether its files can be read while Plex analyses them."""
+        await self._content.run(self._lookup)
+
     async def verify(self, heal: Heal, restored: set[int]) -> RemovalCounts:
         """Look up every entry it has lost since it was written down; take back what is not true by *heal*.
 
@@ -174,10 +184,13 @@ class Ward:
             sample = await sample_files(
                 library.rows, self.section.id, self._means.settings.sample, self._scans
             )
-        # Those of before too: where everything is in the trash by now, an empty location would have no witness left.
-        self._witnesses = tuple(dict.fromkeys((*sample, *self._witnesses)))[: 2 * self._means.settings.sample]
+        # Those of before too, also of an earlier process of this run: where everything is in the trash by now, a location
+        # that is empty, or on which something else is mounted, would have no witness left.
+        before = await self._means.manifest.sample(self.section.id, self._means.settings.sample)
+        witnesses = dict.fromkeys((*sample, *before, *self._witnesses))
+        self._witnesses = tuple(witnesses)[: 3 * self._means.settings.sample]
         self._lookup = self._means.lookups(self._locations, self._witnesses)
-        return sample
+        return sample or before
 
     async def _write_down(self) -> None:
         began = anyio.current_time()

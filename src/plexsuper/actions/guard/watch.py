@@ -4,10 +4,11 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal, Never, Self
+from typing import Final, Literal, Never
 
 import anyio
 
+from plexsuper.actions.guard.frozen import Frozen
 from plexsuper.actions.guard.means import Means
 from plexsuper.clients.lookup import Lookup
 from plexsuper.clients.manifest_watch import Watch
@@ -73,7 +74,9 @@ class SectionWatch:
         """Freeze first, then look up whether what has vanished is really gone from storage."""
         began = anyio.current_time()
         names = [row.file for row in await watch.some(_NAMED)]
-        with _Frozen(self._means, f"{gone} entries of {self._section.title} vanished") as frozen:
+        with Frozen(
+            self._means.freezer, "removals", f"{gone} entries of {self._section.title} vanished"
+        ) as frozen:
             self._trip("removals", gone - self._forgiven, names)
             rows = await self._means.manifest.vanished(self._section.id, self._means.database, sample=_SAMPLE)
             answers = await self._presences(rows)
@@ -109,9 +112,8 @@ class SectionWatch:
         self._turn += len(turn)
         if not turn or not await self._silent(turn):
             return
-        with _Frozen(
-            self._means, f"storage does not say whether it has the files of {self._section.title}"
-        ) as frozen:
+        reason = f"storage does not say whether it has the files of {self._section.title}"
+        with Frozen(self._means.freezer, "removals", reason) as frozen:
             self._trip("canaries", len(turn), turn)
             began = anyio.current_time()
             while silent := await self._silent(self._canaries):
@@ -143,24 +145,6 @@ class SectionWatch:
         kinds = [answer.kind for answer in answers]
         told = ", ".join(f"{kinds.count(kind)} {word}" for kind, word in _SAID.items() if kind in kinds)
         self._means.publish(GuardConfirmed(section=self._section, detail=f"of {len(kinds)} {what} {told}"))
-
-
-class _Frozen:
-    """Plex stands still inside the block; unless it was `needless`, its scanners are ended before it goes on."""
-
-    def __init__(self, means: Means, reason: str) -> None:
-        self._freezer = means.freezer
-        self._reason = reason
-        self.needless = False
-
-    def __enter__(self) -> Self:
-        self._freezer.freeze("removals", self._reason)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self.needless:
-            self._freezer.freeze("removals", self._reason, end_scan=True)
-        self._freezer.thaw("removals", needless=self.needless)
 
 
 _SAID: Final = {

@@ -46,12 +46,14 @@ class _Look:
         probe: ContentProbe,
         library: LibrarySource | None,
         definitions: Sequence[SectionDefinition],
+        frozen: bool,
     ) -> None:
         self._settings = settings
         self._plex = plex
         self._probe = probe
         self._library = library
         self._definitions = tuple(definitions)
+        self._frozen = frozen
         self._host: Host | None = None
         self._server: Identity | ServerNotUp | None = None
         self._media: Proof | Failure | None = None
@@ -84,6 +86,7 @@ class _Look:
             docker=self._docker,
             terminal=Terminal().is_there,
             viewers=await self._viewers(),
+            frozen=self._frozen,
         )
 
     async def _viewers(self) -> tuple[str, ...]:
@@ -116,6 +119,9 @@ class _Look:
             self._docker = await look_at_docker(container_spec(self._settings), plex.docker.engine)
 
     async def _ask_server(self) -> None:
+        if self._frozen:
+            self._server = ServerNotUp("it stands still", state="unreachable")
+            return
         try:
             self._server = await self._plex.identity()
         except ServerNotUp as error:
@@ -160,16 +166,20 @@ async def find(
     probe: ContentProbe,
     library: LibrarySource | None,
     definitions: Sequence[SectionDefinition] = (),
+    frozen: bool = False,
 ) -> tuple[PreflightFinding, ...]:
     """Return what was found about every subject, good or bad, with a remedy where one is needed.
 
-    Nothing is changed or started. *library* is None when Plex's directory is not known.
+    Nothing is changed or started. *library* is None when Plex's directory is not known. A server that was left *frozen* is
+    not asked: it cannot answer.
     """
-    look = _Look(settings, plex=plex, probe=probe, library=library, definitions=definitions)
+    look = _Look(settings, plex=plex, probe=probe, library=library, definitions=definitions, frozen=frozen)
     return judge(settings, await look.look())
 
 
-async def examine(settings: Settings, *, probe: ContentProbe) -> tuple[PreflightFinding, ...]:
+async def examine(
+    settings: Settings, *, probe: ContentProbe, frozen: bool = False
+) -> tuple[PreflightFinding, ...]:
     """Return what `find` finds on the server and in the library that *settings* name."""
     definitions, paths = settings.run.definitions, settings.plex.paths
     wanted = () if definitions is None else await anyio.to_thread.run_sync(load_definitions, definitions)
@@ -180,6 +190,7 @@ async def examine(settings: Settings, *, probe: ContentProbe) -> tuple[Preflight
             probe=probe,
             library=None if paths is None else LibraryFile(paths.library_db),
             definitions=wanted,
+            frozen=frozen,
         )
     wish = wish_of(settings)
     if wish is None:
@@ -187,9 +198,11 @@ async def examine(settings: Settings, *, probe: ContentProbe) -> tuple[Preflight
     return (*found, *await check_mounting(wish, named=settings.media.rclone))
 
 
-async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish) -> None:
-    """Publish everything that is found; raise what `require_no_error` raises."""
-    findings = await examine(settings, probe=probe)
+async def preflight(
+    settings: Settings, *, probe: ContentProbe, publish: Publish, frozen: bool = False
+) -> None:
+    """Publish everything that is found (see `find`); raise what `require_no_error` raises."""
+    findings = await examine(settings, probe=probe, frozen=frozen)
     for finding in findings:
         publish(finding)
     require_no_error(findings)

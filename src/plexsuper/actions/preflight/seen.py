@@ -21,7 +21,7 @@ class Seen:
 
     `library` holds the sections of the library database, None when there is no database; `missing` are those of the
     definitions' paths that are not in the media storage; `machine` and `token` are what Preferences.xml holds; `terminal`: somebody can be
-    asked; `viewers`: who watches what on a server that runs already.
+    asked; `viewers`: who watches what on a server that runs already; `frozen`: it was left standing still by a run that died.
     """
 
     host: Host
@@ -35,6 +35,7 @@ class Seen:
     docker: DockerSeen | None = None
     terminal: bool = False
     viewers: tuple[str, ...] = ()
+    frozen: bool = False
 
 
 def ok(subject: str, message: str) -> PreflightFinding:

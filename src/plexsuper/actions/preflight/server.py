@@ -42,6 +42,11 @@ def check_server(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     plex, url = settings.plex, settings.plex.url
     if plex.command:
         yield from _check_command(settings, seen)
+    if seen.frozen:
+        yield ok(
+            "server", f"Plex at {url} was left frozen by a run that died; it goes on when storage is proved"
+        )
+        return
     if isinstance(seen.server, Identity):
         claimed = "claimed" if seen.server.claimed else "not claimed"
         yield ok(

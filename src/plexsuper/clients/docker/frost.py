@@ -5,16 +5,15 @@ its other threads stand still at once, and the stuck one never returns to user s
 when nothing is stuck: it also holds what the engine starts in the container later, such as health checks.
 """
 
-import json
 import os
 import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from plexsuper.clients.docker.processes import ContainerProcesses, read, state_of, write
+from plexsuper.clients.frozen import FrozenRecord
 
 SWEEPS: Final = 50
 _STILL_WITHIN: Final = 0.010
@@ -23,9 +22,9 @@ _STILL: Final = frozenset("TtZXxD")
 
 
 class Frost:
-    """Freezes and thaws *processes*; *record* outlives us, so that the next start can thaw what we left frozen."""
+    """Freezes and thaws *processes*; *record* outlives us, so that the next start knows what we left frozen."""
 
-    def __init__(self, processes: ContainerProcesses, record: Path) -> None:
+    def __init__(self, processes: ContainerProcesses, record: FrozenRecord) -> None:
         self._processes = processes
         self._record = record
         self._belt = False
@@ -36,7 +35,6 @@ class Frost:
 
         A new process can only come from one that still runs, so that a sweep which finds nothing new is the last.
         """
-        self._remember(self.frozen)
         stopped: list[int] = list(self.frozen)
         seen = set(stopped)
         for _ in range(SWEEPS):
@@ -44,9 +42,10 @@ class Frost:
             if not new:
                 break
             seen.update(new)
-            stopped += [pid for pid in new if not _stopped(pid) and _send(pid, signal.SIGSTOP)]
+            new = [pid for pid in new if not _stopped(pid)]
+            self._record.add(new)
+            stopped += [pid for pid in new if _send(pid, signal.SIGSTOP)]
         self.frozen = tuple(stopped)
-        self._remember(self.frozen)
         if not self._stuck_when_still():
             self._belt = self._fasten()
         return self.frozen
@@ -57,32 +56,14 @@ class Frost:
         for pid in reversed(pids):
             _send(pid, signal.SIGCONT)
         self.frozen = ()
-        self._record.unlink(missing_ok=True)
+        self._record.clear()
 
-    def thaw_left(self) -> tuple[int, ...]:
-        """Thaw what a supervisor that died had frozen in this container; return what was thawed."""
-        try:
-            left = json.loads(self._record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return ()
-        if left.get("init") != self._processes.init:
-            self._record.unlink(missing_ok=True)
-            return ()
-        self._belt = True  # perhaps: to open it does no harm
-        pids = tuple(left.get("pids") or self._processes.pids())
-        self.thaw(pids)
-        return pids
-
-    def _remember(self, pids: Sequence[int]) -> None:
-        """Write down that something may be frozen, first without knowing what: a crash may come between any two signals."""
-        text = json.dumps({"init": self._processes.init, "pids": pids})
-        descriptor = os.open(
-            self._record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
-        )
-        try:
-            os.write(descriptor, text.encode())
-        finally:
-            os.close(descriptor)
+    def take_over(self) -> tuple[int, ...]:
+        """Hold what a supervisor that died had frozen in this container, and return it."""
+        ours = set(self._processes.pids())
+        self.frozen = tuple(pid for pid in self._record.take_over() if pid in ours)
+        self._belt = bool(self.frozen)  # perhaps: to open it does no harm
+        return self.frozen
 
     def _stuck_when_still(self) -> bool:
         """Wait, a few milliseconds at most, until nothing runs; say whether something is stuck in the kernel."""

@@ -19,6 +19,7 @@ from plexsuper.clients.docker.happenings import container_happenings
 from plexsuper.clients.docker.processes import ContainerProcesses
 from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
+from plexsuper.clients.frozen import FrozenRecord
 from plexsuper.clients.process import exited
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.redact import redact
@@ -39,10 +40,10 @@ async def no_claim() -> SecretStr | None:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A container that was taken over, and the processes in it that had been left frozen."""
+    """A container that was taken over, and the processes in it that an earlier supervisor has left frozen."""
 
     state: ContainerState
-    thawed: tuple[int, ...]
+    frozen: tuple[int, ...]
 
 
 class DockerRuntime:
@@ -69,7 +70,7 @@ class DockerRuntime:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._claim = claim
         self._engine = engine
-        self._record = state_dir / f"frozen-{spec.name}.json"
+        self._record = FrozenRecord(state_dir / f"frozen-{spec.name}.json")
         self._state: ContainerState | None = None
         self._processes = ContainerProcesses("-", 0)
         self._frost = Frost(self._processes, self._record)
@@ -90,7 +91,7 @@ class DockerRuntime:
     async def adopt(self) -> Adopted | None:
         """Take over the container if it runs and is what the settings mean; None when it has to be started.
 
-        One that a supervisor had frozen before it died is thawed, but for its scanners: they end. Raises what `Container.fit` raises.
+        One that a supervisor had frozen before it died stays so (see `take_over`). Raises what `Container.fit` raises.
         """
         found = await self.container.fit()
         if found is None:
@@ -98,14 +99,12 @@ class DockerRuntime:
             return None
         self._hold(found)
         self.adopted = True
-        thawed = self._frost.thaw_left()
-        if thawed:
-            self.end_scanners()  # they would go on with what they have not found
+        left, _ = self.take_over()
         self._old_kills = self._processes.oom_kills() or 0
         lines = await self.container.log(_KEPT_LINES)
         self._told = lines[-1].stamp if lines else ""
         self.lines.extend(line.text for line in lines)
-        return Adopted(found, thawed)
+        return Adopted(found, left)
 
     async def look(self) -> ContainerState | None:
         """Look at the container again; whoever was told that something happened to it calls this."""
@@ -222,6 +221,17 @@ class DockerRuntime:
                 "frozen: run plexsuper on the engine's host, in a container with `pid: host`"
             )
         return self._frost.freeze()
+
+    def take_over(self) -> tuple[tuple[int, ...], float]:
+        """See `Runtime.take_over`; of the container that was adopted."""
+        if not self.visible:
+            return (), 0.0  # nothing is adopted yet, or nothing that could have been frozen from here
+        left = self._frost.take_over()
+        if not left:
+            self._record.clear()
+            return (), 0.0
+        self.end_scanners()
+        return left, self._record.age
 
     def thaw(self, pids: Sequence[int]) -> None:
         """See `Runtime.thaw`."""

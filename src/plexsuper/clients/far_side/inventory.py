@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import anyio
 from pydantic import SecretStr
 
-from plexsuper.clients.answers import document
+from plexsuper.clients.documents import document
 from plexsuper.clients.http import open_http
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import Identity

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from plexsuper.database.format import HEADER_SIZE, PageKind, local_size, write_varint
 from plexsuper.database.repair.pagefile import PageFile
@@ -95,45 +96,50 @@ def _write(pages: PageFile, kind: PageKind, cells: list[bytes], key: int) -> Nod
     return Node(number, key)
 
 
-def raise_table(pages: PageFile, root: int, leaves: list[Node]) -> None:
+def raise_table(pages: PageFile, root: int, leaves: Iterable[Node]) -> None:
     """Build the interior pages over *leaves* (ascending) so that the tree's root is page *root*.
 
-    A single leaf that fits becomes the root itself.
+    A single leaf that fits becomes the root itself. *leaves* are taken one by one, and the root is written last.
     """
-    if not leaves:
-        pages.write(root, page_bytes(pages, root, PageKind.TABLE_LEAF, []))
-        return
-    if len(leaves) == 1 and root != 1:
-        pages.write(root, pages.page(leaves[0].page))
-        return
     level = leaves
     while True:
         groups = _groups(pages, root, level)
-        if len(groups) == 1:
-            pages.write(root, _interior(pages, root, groups[0]))
-            return
-        above = []
-        for group in groups:
-            number = pages.append()
-            pages.write(number, _interior(pages, number, group))
-            above.append(Node(number, group[-1].key))
-        level = above
+        first, second = next(groups, None), next(groups, None)
+        if first is None:
+            pages.write(root, page_bytes(pages, root, PageKind.TABLE_LEAF, []))
+        elif second is None and len(first) == 1 and root != 1:
+            pages.write(root, pages.page(first[0].page))
+        elif second is None:
+            pages.write(root, _interior(pages, root, first))
+        else:
+            level = [_raised(pages, group) for group in chain((first, second), groups)]
+            continue
+        return
 
 
-def _groups(pages: PageFile, root: int, level: list[Node]) -> list[list[Node]]:
+def _raised(pages: PageFile, group: list[Node]) -> Node:
+    number = pages.append()
+    pages.write(number, _interior(pages, number, group))
+    return Node(number, group[-1].key)
+
+
+def _groups(pages: PageFile, root: int, level: Iterable[Node]) -> Iterator[list[Node]]:
+    """*level* divided among interior pages, each of which divides at least two, unless there is but one node."""
     # Page 1 has less room; counting with it everywhere keeps the last level right
     free = total = room(pages, root, PageKind.TABLE_INTERIOR)
-    groups: list[list[Node]] = [[]]
+    complete: list[Node] = []
+    group: list[Node] = []
     for node in level:
         need = cost(_LINK.pack(0) + write_varint(node.key))
-        if groups[-1] and need > free:
-            groups.append([])
-            free = total
-        groups[-1].append(node)
+        if group and need > free:
+            if complete:
+                yield complete
+            complete, group, free = group, [], total
+        group.append(node)
         free -= need
-    if len(groups) > 1 and len(groups[-1]) == 1:  # an interior page divides at least two
-        groups[-1].insert(0, groups[-2].pop())
-    return groups
+    if complete and len(group) == 1:
+        group.insert(0, complete.pop())
+    yield from filter(None, (complete, group))
 
 
 def _interior(pages: PageFile, number: int, group: list[Node]) -> bytes:

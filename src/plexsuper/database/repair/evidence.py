@@ -1,18 +1,11 @@
-"""What the indexes of a table still know of its rows, and whether a record can be a row of it at all."""
-
-# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+"""Judges whether a record can be a row of a table, and makes a row of what the indexes know of it."""
 
 import re
-import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from plexsuper.database.access import SQLITE_ERRORS, explain
 from plexsuper.database.format import Malformed
 from plexsuper.database.records import Value, decode_record, encode_record
-from plexsuper.database.repair.rowids import Rowids
-from plexsuper.database.schema import Index, Table
-from plexsuper.database.table_checks import comparable, quoted
+from plexsuper.database.schema import Column, Table
 
 _INTEGER_KEY = re.compile(r"^integer$", re.IGNORECASE)
 _NOTHING = type(None)
@@ -56,19 +49,35 @@ def fits(table: Table, values: list[Value]) -> bool:
             continue
         if value is None and column.not_null:
             return False
-        if isinstance(value, int | float) and _keeps_text(column.type):
+        if isinstance(value, int | float) and not allows_number(column):
             return False
-        if isinstance(value, bytes) and column.type and "BLOB" not in column.type.upper():
+        if isinstance(value, bytes) and not allows_blob(column):
             return False
     return True
 
 
-def _fits_known(table: Table, values: list[Value]) -> bool:
-    """Whether *values* suit a table of SQLite's own, whose columns have no types that would say so."""
+def allows_number(column: Column) -> bool:
+    """Whether SQLite stores a number in *column* as a number."""
+    return not _keeps_text(column.type)
+
+
+def allows_blob(column: Column) -> bool:
+    """Whether Plex would put a blob into *column*."""
+    return not column.type or "BLOB" in column.type.upper()
+
+
+def is_special(table: Table) -> bool:
+    """Whether *table* is one of SQLite's own, whose columns have no types that would tell its rows from others."""
     part = table.name.removeprefix(table.shadow_of or "")
-    shape = _OWN_TABLES.get(part)
-    if shape is None or (part.startswith("_") and table.shadow_of is None):
+    return part in _OWN_TABLES and (not part.startswith("_") or table.shadow_of is not None)
+
+
+def _fits_known(table: Table, values: list[Value]) -> bool:
+    """Whether *values* suit *table*, if it is one of SQLite's own."""
+    if not is_special(table):
         return True
+    part = table.name.removeprefix(table.shadow_of or "")
+    shape = _OWN_TABLES[part]
     if len(values) != len(shape) or not all(map(isinstance, values, shape)):
         return False
     blob = values[-1]
@@ -102,72 +111,6 @@ def row_of(table: Table, payload: bytes) -> list[Value]:
     return values
 
 
-class Witnesses:
-    """The indexes of one table that can be read from end to end, and what they say of its rows."""
-
-    def __init__(self, conn: sqlite3.Connection, table: Table, sound: set[str]) -> None:
-        """Ask those indexes of *table* whose trees are *sound*, through *conn* (the table's own tree is not touched)."""
-        self.conn = conn
-        self._table = table
-        candidates = [
-            (index, measure)
-            for index in table.indexes
-            if index.name in sound
-            and comparable(index)
-            and not index.partial
-            and (measure := self._measure(index))
-        ]
-        # Indexes know the same rows; those that disagree with most others hold foreign pages
-        agreed = Counter(measure for _, measure in candidates).most_common()
-        most = max((measure for measure, times in agreed if times == agreed[0][1]), default=None)
-        self.indexes = [index for index, measure in candidates if measure == most]
-
-    def _measure(self, index: Index) -> tuple[int, float] | None:
-        try:
-            row = self.conn.execute(f"SELECT count(*), total(rowid) FROM {self._source(index)}").fetchone()
-        except SQLITE_ERRORS as error:
-            explain(error)
-            return None
-        return (row[0], row[1]) if row[0] else None  # an empty one may just have been declared again
-
-    def _source(self, index: Index) -> str:
-        return f"{quoted(self._table.name)} INDEXED BY {quoted(index.name)}"
-
-    def rowids(self) -> Rowids:
-        """The rowids of every row that any index knows; all sound indexes of a sound table know the same."""
-        self.conn.execute("CREATE TEMP TABLE IF NOT EXISTS known(id INTEGER PRIMARY KEY)")
-        self.conn.execute("DELETE FROM temp.known")
-        for index in self.indexes[:2]:
-            self.conn.execute(f"INSERT OR IGNORE INTO temp.known SELECT rowid FROM {self._source(index)}")
-        known = Rowids()
-        for (rowid,) in self.conn.execute("SELECT id FROM temp.known ORDER BY id"):
-            known.add(rowid)
-        self.conn.execute("DELETE FROM temp.known")
-        return known
-
-    def columns(self) -> list[int]:
-        """The numbers of the columns whose values the indexes hold."""
-        return sorted({term.cid for index in self.indexes for term in index.terms if term.cid >= 0})
-
-    def values(self, rowids: Iterable[int]) -> dict[int, dict[int, Value]]:
-        """For each of *rowids*, the values of its indexed columns by column number."""
-        known: dict[int, dict[int, Value]] = {}
-        self.conn.execute("CREATE TEMP TABLE IF NOT EXISTS wanted(id INTEGER PRIMARY KEY)")
-        self.conn.execute("DELETE FROM temp.wanted")
-        self.conn.executemany("INSERT OR IGNORE INTO temp.wanted VALUES (?)", ((row,) for row in rowids))
-        for index in self.indexes:
-            listed = ", ".join(f"i.{quoted(term.name or '')}" for term in index.terms)
-            query = (
-                f"SELECT i.rowid, {listed} FROM {quoted(self._table.name)} AS i INDEXED BY {quoted(index.name)}"
-                " WHERE i.rowid + 0 IN temp.wanted"
-            )
-            for rowid, *values in self.conn.execute(query):
-                row = known.setdefault(rowid, {})
-                row.update({term.cid: value for term, value in zip(index.terms, values, strict=True)})
-        self.conn.execute("DELETE FROM temp.wanted")
-        return known
-
-
 def agrees(values: list[Value], known: dict[int, Value]) -> bool:
     """Whether a decoded row has exactly the values that the indexes hold for it."""
     return all(
@@ -199,7 +142,7 @@ def _filler(table: Table, number: int) -> Value:
     return "" if _keeps_text(column.type) else 0
 
 
-def lost_columns(table: Table, witnesses: Witnesses) -> Iterator[str]:
-    """The names of the columns that no index holds."""
-    held = {*witnesses.columns(), rowid_column(table)}
+def lost_columns(table: Table, indexed: Iterable[int]) -> Iterator[str]:
+    """The names of the columns that are not among the *indexed* ones."""
+    held = {*indexed, rowid_column(table)}
     yield from (column.name for number, column in enumerate(table.columns) if number not in held)

@@ -1,89 +1,121 @@
-"""Recognises a leaf that belongs to another table: a page written to the wrong place is whole in itself.
+"""Tells which leaves of a damaged table stand, and recognises one that belongs to another table.
 
-The tree around it accepts it as long as the rowids fit. But its rows are no rows of this table, or every index of the table
-says otherwise of every one of them. A single row that an index contradicts is no proof: then the table is right.
+A page written to the wrong place is whole in itself, and the tree around it accepts it as long as the rowids fit. But its
+rows are no rows of this table, or every index of the table says otherwise of every one of them. A single row that an
+index contradicts is no proof: then the table is right.
 """
 
-# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+from dataclasses import dataclass, field
 
-from plexsuper.database.access import SQLITE_ERRORS
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.format import Cell, Malformed, Page
+from plexsuper.database.btree_page import kind_of, parse_cell, pointers
+from plexsuper.database.format import HEADER_SIZE, Malformed, Page, PageKind
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import check_record
-from plexsuper.database.repair.evidence import Witnesses, row_of
+from plexsuper.database.repair.evidence import row_of
+from plexsuper.database.repair.leaves import Leaves, Row, Span, rows_in
 from plexsuper.database.repair.rowids import Rowids
+from plexsuper.database.repair.shape import RowShape
+from plexsuper.database.repair.witnesses import ENOUGH, Witnesses
 from plexsuper.database.schema import Table
-from plexsuper.database.table_checks import lookup, quoted
 from plexsuper.database.trees import Leaf, TreeWalk, read_chain, walk_leaves
 
-_ENOUGH = 2
+
+@dataclass(slots=True)
+class Standing:
+    """What stands of a table's tree: *leaves* in the order of their rowids, and the *holes* between them."""
+
+    leaves: Leaves = field(default_factory=Leaves)
+    rowids: Rowids = field(default_factory=Rowids)
+    holes: list[Leaf] = field(default_factory=list)
+    interior: list[int] = field(default_factory=list)
 
 
-def mark_foreign(source: PageSource, table: Table, walk: TreeWalk, witnesses: Witnesses) -> TreeWalk:
-    """Turn every sound leaf of *walk* that cannot be *table*'s into a faulty one."""
-    denied = _denied_rows(witnesses, table)
-    few = len(witnesses.indexes) < _ENOUGH
-    known = witnesses.rowids() if denied else Rowids()
-    for place, leaf in enumerate(walk.leaves):
+def what_stands(
+    source: PageSource, table: Table, walk: TreeWalk, witnesses: Witnesses | None = None
+) -> Standing:
+    """Sort the leaves of *walk*; with *witnesses*, a sound one that cannot be *table*'s is a hole, too."""
+    standing = Standing(interior=walk.interior)
+    judge = _Judge(source, table, witnesses) if witnesses else None
+    for leaf in walk.leaves:
+        if leaf.fault:
+            standing.holes.append(leaf)
+            continue
+        data = source.page(leaf.page)
+        rows = rows_in(data, leaf.page)
+        if judge and (why := judge.foreign(leaf, data, rows)):
+            standing.holes.append(Leaf(leaf.page, leaf.low, leaf.high, why))
+        elif rows:
+            standing.leaves.add(Span(rows[0].rowid, rows[-1].rowid, leaf.page))
+            for row in rows:
+                standing.rowids.add(row.rowid)
+    return standing
+
+
+class _Judge:
+    def __init__(self, source: PageSource, table: Table, witnesses: Witnesses) -> None:
+        self._source = source
+        self._table = table
+        self._shape = RowShape(table, source.usable)
+        self._denied = witnesses.denied()
+        self._few = len(witnesses.indexes) < ENOUGH
+        self._known = witnesses.rowids() if self._denied else Rowids()
+
+    def foreign(self, leaf: Leaf, data: bytes, rows: list[Row]) -> str:
+        """Why the sound *leaf* is another table's; nothing when it need not be."""
         # Where the indexes know no row at all, it is them that have lost something
-        expected = known.meets(leaf.low, leaf.high)
-        if not leaf.fault and (why := _foreign(source, table, leaf, denied if expected else set(), few=few)):
-            walk.leaves[place] = Leaf(leaf.page, leaf.low, leaf.high, why)
-            walk.faults.append((leaf.page, why))
-    return walk
+        denied = self._denied if self._known.meets(leaf.low, leaf.high) else ()
+        if rows and all(row.rowid in denied for row in rows):
+            # A single index may be the wrong one of the two, unless the rows are too short as well
+            if self._few and not all(self._is_short(leaf.page, data, row) for row in rows):
+                return ""
+            return f"page {leaf.page}: no index of {self._table.name} knows its rows"
+        misfits = sum(self._misfits(leaf.page, data, row) for row in rows)
+        if misfits * 2 > len(rows):  # one odd row is no proof
+            return f"page {leaf.page}: {misfits} of {len(rows)} rows cannot be rows of {self._table.name}"
+        return ""
+
+    def _misfits(self, number: int, data: bytes, row: Row) -> bool:
+        return not self._shape.knows(data, row.body, row.payload) and not is_row(
+            self._source, self._table, data, number, row.start
+        )
+
+    def _is_short(self, number: int, data: bytes, row: Row) -> bool:
+        try:
+            return check_record(_record(self._source, data, number, row.start)) < len(self._table.columns)
+        except Malformed:
+            return True
 
 
-def _foreign(source: PageSource, table: Table, leaf: Leaf, denied: set[int], *, few: bool) -> str:
-    page = parse_page(source.page(leaf.page), leaf.page, source.usable)
-    if page.cells and all(cell.rowid in denied for cell in page.cells):
-        # A single index may be the wrong one of the two, unless the rows are too short as well
-        if few and not all(_is_short(source, table, page, cell) for cell in page.cells):
-            return ""
-        return f"page {leaf.page}: no index of {table.name} knows its rows"
-    misfits = sum(_misfits(source, table, page, cell) for cell in page.cells)
-    if misfits * 2 > len(page.cells):  # one odd row is no proof
-        return f"page {leaf.page}: {misfits} of {len(page.cells)} rows cannot be rows of {table.name}"
-    return ""
+def _record(source: PageSource, data: bytes, number: int, start: int) -> bytes:
+    cell = parse_cell(data, start, PageKind.TABLE_LEAF, source.usable, number)
+    return read_chain(source, Page(number, PageKind.TABLE_LEAF, data, (), 0), cell)[0]
 
 
-def _is_short(source: PageSource, table: Table, page: Page, cell: Cell) -> bool:
+def is_row(source: PageSource, table: Table, data: bytes, number: int, start: int) -> bool:
+    """Whether the cell at *start* of page *number* is a whole row of *table*."""
     try:
-        return check_record(read_chain(source, page, cell)[0]) < len(table.columns)
-    except Malformed:
-        return True
+        row_of(table, _record(source, data, number, start))
+    except (Malformed, IndexError):
+        return False
+    return True
 
 
 def has_foreign_leaf(source: PageSource, table: Table) -> bool:
     """Whether some leaf of *table* begins with a row that is no row of it: a look at each leaf, no proof."""
-    for leaf in walk_leaves(source, table.root):
-        try:
-            page = parse_page(source.page(leaf), leaf, source.usable)
-        except Malformed:
-            return True
-        if page.cells and _misfits(source, table, page, page.cells[0]):
-            return True
-    return False
+    shape = RowShape(table, source.usable)
+    return any(not _begins_well(source, table, shape, leaf) for leaf in walk_leaves(source, table.root))
 
 
-def _misfits(source: PageSource, table: Table, page: Page, cell: Cell) -> bool:
+def _begins_well(source: PageSource, table: Table, shape: RowShape, number: int) -> bool:
     try:
-        row_of(table, read_chain(source, page, cell)[0])
-    except Malformed:
-        return True
-    return False
-
-
-def _denied_rows(witnesses: Witnesses, table: Table) -> set[int]:
-    """The rows that most indexes do not know (NULLs may be found by chance)."""
-    if not witnesses.indexes:
-        return set()
-    unknown = " + ".join(f"(NOT {lookup(table, index)})" for index in witnesses.indexes)
-    unknown += f" >= {max(len(witnesses.indexes) // 2 + 1, min(_ENOUGH, len(witnesses.indexes)))}"
-    try:
-        rows = witnesses.conn.execute(
-            f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE {unknown}"
-        )
-        return {row for (row,) in rows}
-    except SQLITE_ERRORS:  # the table's own tree is damaged, too; then its shape must do
-        return set()
+        data = source.page(number)
+        if kind_of(data, number) is not PageKind.TABLE_LEAF:
+            return False
+        base = HEADER_SIZE if number == 1 else 0
+        if not any(data[base + 3 : base + 5]):
+            return True  # no rows
+        (start,) = pointers(1).unpack_from(data, base + 8)
+        cell = parse_cell(data, start, PageKind.TABLE_LEAF, source.usable, number)
+    except (Malformed, IndexError):
+        return False
+    return shape.takes(data, cell.body, cell.payload) or is_row(source, table, data, number, start)

@@ -29,6 +29,8 @@ def guess_shape(data: bytes, size: int, read: ReadAt) -> Shape:
     Raises:
         Malformed: under no shape do the pages look like a database's.
     """
+    if len(data) <= 20:
+        raise Malformed(f"{size} bytes hold no page of an SQLite database")
     declared = int.from_bytes(data[16:18], "big")
     declared = 65536 if declared == 1 else declared
     likely = [Shape(declared, 0)] if declared in _SIZES else []

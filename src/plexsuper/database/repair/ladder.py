@@ -1,16 +1,17 @@
 """Climbs the ladder of repairs on a private copy until the check passes, then puts the copy in the original's place."""
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plexsuper.database.access import SQLITE_ERRORS, explain, refuse_if_open
+from plexsuper.database.access import refuse_if_open
 from plexsuper.database.check import check_database
+from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.format import Malformed
 from plexsuper.database.progress import Progress, ProgressCallback
+from plexsuper.database.repair.contradictions import contradictions
 from plexsuper.database.repair.objects import keep_sequences, missing_objects
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.plexonly import restore_custom_index
@@ -24,8 +25,8 @@ from plexsuper.database.repair.schema_tree import (
 )
 from plexsuper.database.repair.strays import hosts_of_foreign_leaves, rescue_tables
 from plexsuper.database.repair.surgery import free_the_unowned, rebuild_indexes, schema_of
-from plexsuper.database.repair.virtual import heal, hurt_tables, refresh
-from plexsuper.database.repair.workshop import apply_log, make_whole, workshop
+from plexsuper.database.repair.virtual import full_text_over, heal, hurt_tables, refresh
+from plexsuper.database.repair.workshop import apply_log, duplicate, make_whole, workshop
 from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
 from plexsuper.database.unchanged import file_state
@@ -106,7 +107,7 @@ class _Repair:
             apply_log(self.path, self.copy)
             applied = directory / "applied" if logged else None
             if applied:
-                shutil.copyfile(self.copy, applied)
+                duplicate(self.copy, applied)
             self._mend_file()
             objects = schema_of(self.copy).objects
             self.report.after = self._climb()
@@ -195,8 +196,8 @@ class _Repair:
         rescued = rescue_tables(self.copy, schema, tables | suspects, self.report)
         if not rescued:
             return False
-        self.hurt |= rescued
-        self.stale |= {name for name in rescued if self._changed(name)}
+        self.hurt |= {name for name in rescued if hurt_tables(schema, [name])}
+        self.stale |= {name for name in rescued if self._changed(name) and full_text_over(schema, name)}
         keep_sequences(self.copy, schema, rescued)
         free_the_unowned(self.copy, schema)
         return True
@@ -221,6 +222,7 @@ class _Repair:
             index = schema.indexes[name]
             state = restore_custom_index(self.copy, schema.tables[index.table], index, self.plex_sqlite)
             self.report.states[name] = state
+        self.report.notes += contradictions(self.copy, schema_of(self.copy), ordinary)
         self.report.notes += rebuild_indexes(self.copy, schema_of(self.copy), ordinary)
         self.report.indexes += sorted(ordinary)
         if names - ordinary:
@@ -229,25 +231,19 @@ class _Repair:
     def _refresh_full_text(self) -> None:
         """Full-text tables over a table that has lost rows or titles no longer hold its words."""
         schema = schema_of(self.copy)
-        for item in schema.virtual:
-            if item.name in self.report.states:
-                continue
-            if any(f'content="{name}"' in item.sql for name in self.stale):
+        for item in {
+            item.name: item for name in self.stale for item in full_text_over(schema, name)
+        }.values():
+            if item.name not in self.report.states:
                 self.report.states[item.name] = refresh(self.copy, item, self.plex_sqlite)
 
     def _swap(self, applied: Path | None) -> None:
         self._say("swap")
-        finished = self.copy
-        home = self.path.absolute().parent
-        if finished.stat().st_dev != home.stat().st_dev:
-            raise DatabaseError(
-                f"{self.workdir} is not on the file system of {self.path}; name a directory on it"
-            )
-        for file in filter(None, (finished, applied)):
+        for file in filter(None, (self.copy, applied)):
             adopt_looks(self.path, file)
             sync_path(file)
         refuse_if_open(self.path)
-        self.report.kept = replace_database(self.path.absolute(), finished, applied)
+        self.report.kept = replace_database(self.path.absolute(), self.copy, applied)
         self.report.changed = True
 
 

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from plexsuper.database.format import HEADER_SIZE, Header, parse_header
+from plexsuper.database.format import HEADER_SIZE, Header, Malformed, parse_header
 from plexsuper.database.pages import PageSource
 
 _U32 = struct.Struct(">I")
@@ -47,6 +47,28 @@ class PageFile(PageSource):
         self._set(_TRUNK, trunk)
         self.header = parse_header(os.pread(self._fd, HEADER_SIZE, 0))
 
+    def free_list_is_sound(self) -> bool:
+        """Whether SQLite may take new pages from the free page list: it ends, and names no page twice."""
+        seen = bytearray(self.page_count + 1)
+        seen[0] = 1
+        if self.lock_page <= self.page_count:
+            seen[self.lock_page] = 1
+        trunk, count = self.header.first_trunk, 0
+        try:
+            while trunk:
+                following, length = struct.unpack_from(">II", self.page(trunk))
+                if length > self.usable // 4 - 2:
+                    return False
+                for number in (trunk, *struct.unpack_from(f">{length}I", self.page(trunk), 8)):
+                    if seen[number]:
+                        return False
+                    seen[number] = 1
+                count += 1 + length
+                trunk = following
+        except (Malformed, IndexError, struct.error):
+            return False
+        return count == self.header.free_pages
+
     def set_versions(self, write: int, read: int) -> None:
         """Say by which journal the file is written (1: rollback, 2: write-ahead log) and that its header is true."""
         os.pwrite(self._fd, bytes([write, read]), 18)
@@ -61,3 +83,22 @@ class PageFile(PageSource):
 
     def _set(self, at: int, value: int) -> None:
         os.pwrite(self._fd, _U32.pack(value), at)
+
+
+class PagesBefore(PageSource):
+    """The pages that a copy has now, for reading while trees are written: pages added later do not exist.
+
+    What was pointed to behind the end of a file that was cut off is lost, and must not be taken from a new page there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._kept: dict[int, bytes] = {}
+
+    def keep(self, number: int, data: bytes) -> None:
+        """Go on giving *data* for page *number*, which is about to be overwritten, or has been added for that."""
+        self._kept[number] = data
+
+    def page(self, number: int) -> bytes:
+        """Return the whole page *number* as it was (see `PageSource.page`)."""
+        return self._kept.get(number) or super().page(number)

@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from plexsuper.database.access import SQLITE_ERRORS, connect, explain, immutable_uri
+from plexsuper.database.access import immutable_uri
 from plexsuper.database.btree_page import kind_of, parse_page
+from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
 from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import decode_record
 from plexsuper.database.repair.build import page_bytes
-from plexsuper.database.repair.evidence import Witnesses
+from plexsuper.database.repair.foreign import what_stands
 from plexsuper.database.repair.lost_roots import find_roots, stray_roots
-from plexsuper.database.repair.pagefile import PageFile
+from plexsuper.database.repair.pagefile import PageFile, PagesBefore
 from plexsuper.database.repair.report import RepairReport
 from plexsuper.database.repair.schema_shape import is_declaration
 from plexsuper.database.repair.surgery import open_copy, schema_of
 from plexsuper.database.repair.tables import TableRescue
+from plexsuper.database.repair.witnesses import Witnesses
 from plexsuper.database.schema import Column, Schema, SchemaObject, Table, is_text, read_schema
-from plexsuper.database.survey import Survey
 from plexsuper.database.trees import read_chain, walk_leaves, walk_tree
 from plexsuper.errors import DatabaseError
 
@@ -35,15 +36,18 @@ _COLUMNS = [
 
 def rescue_schema_tree(copy: Path, report: RepairReport) -> None:
     """Rebuild the schema table's tree from every leaf of it that can still be found anywhere in the file."""
-    with PageFile(copy) as pages:
+    with PageFile(copy) as pages, PagesBefore(copy) as before:
         walk = walk_tree(pages, 1, table=True)
         if not walk.faults:
             return
         strays = [number for number in range(2, pages.page_count + 1) if _is_leaf(pages, number)]
         table = Table("sqlite_schema", 1, None, columns=_COLUMNS)
         with closing(sqlite3.connect(":memory:")) as nothing:
-            rescue = TableRescue(pages, table, Witnesses(nothing, table, set()), strays, is_declaration)
-            report.tables["sqlite_schema"] = rescue.run(walk)
+            nobody = Witnesses(nothing, table, set())
+            standing = what_stands(pages, table, walk)
+            before.keep(1, pages.page(1))
+            rescue = TableRescue(pages, table, standing, nobody, strays, accepts=is_declaration)
+            report.tables["sqlite_schema"] = rescue.run(before)
     report.step("page recovery")
 
 
@@ -173,9 +177,7 @@ def _donors(path: Path) -> Iterator[Schema]:
 def make_usable(copy: Path) -> None:
     """Let SQLite open *copy*: every root page must exist, and new pages must not come from a broken free page list."""
     with PageFile(copy) as pages:
-        faults: list[int] = []
-        Survey(pages).claim_freelist(lambda page, _what: faults.append(page))
-        if faults:
+        if not pages.free_list_is_sound():
             pages.replace_free_pages(())
         roots = [root for root in _declared_roots(pages) if root < pages.page_count * 64 + 4096]
         while pages.page_count < max(roots, default=0):

@@ -1,19 +1,22 @@
 """Finds the leaves that no tree owns any more and rescues damaged tables with them."""
 
-from contextlib import closing
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from plexsuper.database.access import connect, immutable_uri
+from plexsuper.database.access import immutable_uri
 from plexsuper.database.btree_page import kind_of
+from plexsuper.database.connection import connect
 from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.repair.evidence import Witnesses
-from plexsuper.database.repair.foreign import has_foreign_leaf, mark_foreign
-from plexsuper.database.repair.pagefile import PageFile
+from plexsuper.database.repair.foreign import Standing, has_foreign_leaf, what_stands
+from plexsuper.database.repair.pagefile import PageFile, PagesBefore
 from plexsuper.database.repair.report import RepairReport, TableRepair
 from plexsuper.database.repair.tables import TableRescue
+from plexsuper.database.repair.witnesses import Witnesses
 from plexsuper.database.schema import Schema
 from plexsuper.database.survey import FIRST_TREE, Survey
-from plexsuper.database.trees import TreeWalk, walk_tree
+from plexsuper.database.trees import walk_tree
 from plexsuper.errors import DatabaseError
 
 
@@ -23,35 +26,38 @@ def rescue_tables(copy: Path, schema: Schema, names: set[str], report: RepairRep
     Raises:
         DatabaseError: one is a WITHOUT ROWID table; Plex has none.
     """
+    if bare := sorted(name for name in names if schema.tables[name].without_rowid):
+        raise DatabaseError(f"table {bare[0]} has no rowids; such tables (Plex has none) cannot be repaired")
     with (
         PageFile(copy) as pages,
+        PagesBefore(copy) as before,
         closing(connect(immutable_uri(copy), schema.collations)) as conn,
     ):
-        sound = _sound_indexes(pages, schema, names)
-        witnesses = {name: Witnesses(conn, schema.tables[name], sound) for name in names}
-        walks: dict[str, TreeWalk] = {}
-        for name in sorted(names):
-            table = schema.tables[name]
-            if table.without_rowid:
-                raise DatabaseError(
-                    f"table {name} has no rowids; such tables (Plex has none) cannot be repaired"
-                )
-            walk = mark_foreign(pages, table, walk_tree(pages, table.root, table=True), witnesses[name])
-            if walk.faults:
-                walks[name] = walk
-        if walks:  # what is missing here may have been written into another table
-            for name in _hosts(pages, schema, names):
-                table = schema.tables[name]
-                witnesses[name] = Witnesses(conn, table, sound | {index.name for index in table.indexes})
-                walks[name] = mark_foreign(
-                    pages, table, walk_tree(pages, table.root, table=True), witnesses[name]
-                )
-        walks = {name: walk for name, walk in walks.items() if walk.faults}
-        strays = _strays(pages, schema, walks)
-        for name, walk in walks.items():
-            rescue = TableRescue(pages, schema.tables[name], witnesses[name], strays)
-            _note(report, name, rescue.run(walk))
-    return set(walks)
+        survey = Survey(pages)
+        sound = _sound_indexes(survey, schema, names)
+        hurt = dict(_examine(pages, conn, schema, names, sound))
+        if hurt:  # what is missing here may have been written into another table
+            hosts = _hosts(pages, schema, names)
+            others = {index.name for name in hosts for index in schema.tables[name].indexes}
+            hurt |= dict(_examine(pages, conn, schema, hosts, sound | others))
+        strays = _strays(pages, survey, schema, {name: standing for name, (standing, _) in hurt.items()})
+        strays += [_keep(pages, before, schema.tables[name].root) for name in hurt]
+        for name, (standing, witnesses) in hurt.items():
+            rescue = TableRescue(pages, schema.tables[name], standing, witnesses, strays, schema.collations)
+            _note(report, name, rescue.run(before))
+    return set(hurt)
+
+
+def _examine(
+    pages: PageFile, conn: sqlite3.Connection, schema: Schema, names: Iterable[str], sound: set[str]
+) -> Iterator[tuple[str, tuple[Standing, Witnesses]]]:
+    """Those of the tables *names* that have a hole, with what stands of them and who knows their rows."""
+    for name in sorted(names):
+        table = schema.tables[name]
+        witnesses = Witnesses(conn, table, sound)
+        standing = what_stands(pages, table, walk_tree(pages, table.root, table=True), witnesses)
+        if standing.holes:
+            yield name, (standing, witnesses)
 
 
 def _hosts(pages: PageFile, schema: Schema, known: set[str]) -> list[str]:
@@ -83,23 +89,32 @@ def _note(report: RepairReport, name: str, result: TableRepair) -> None:
     report.step("page recovery" if result.adopted_pages else "leaf rebuild")
 
 
-def _sound_indexes(pages: PageFile, schema: Schema, names: set[str]) -> set[str]:
+def _sound_indexes(survey: Survey, schema: Schema, names: set[str]) -> set[str]:
     """The indexes of the tables *names* whose trees have no fault and share no page with another index."""
-    survey = Survey(pages)
     sound: set[str] = set()
     faults: list[int] = []
     indexes = [index for name in names for index in schema.tables[name].indexes]
-    for tree, index in enumerate(indexes, FIRST_TREE):
-        faults.clear()
-        survey.claim_tree(tree, index.root, lambda page, _what: faults.append(page), table=False)
-        if not faults:
-            sound.add(index.name)
+    with _afresh(survey):
+        for tree, index in enumerate(indexes, FIRST_TREE):
+            faults.clear()
+            survey.claim_tree(tree, index.root, lambda page, _what: faults.append(page), table=False)
+            if not faults:
+                sound.add(index.name)
     return sound
 
 
-def _strays(pages: PageFile, schema: Schema, walks: dict[str, TreeWalk]) -> list[int]:
-    """The table leaves that belong to nothing, and copies of the roots that are about to be overwritten."""
-    survey = Survey(pages)
+@contextmanager
+def _afresh(survey: Survey) -> Iterator[None]:
+    """Forget afterwards who has claimed which page meanwhile: reading all pages again takes longer."""
+    before = survey.owner[:]
+    try:
+        yield
+    finally:
+        survey.owner = before
+
+
+def _strays(pages: PageFile, survey: Survey, schema: Schema, standing: dict[str, Standing]) -> list[int]:
+    """The table leaves that belong to nothing."""
 
     def ignore(_page: int, _what: str) -> None:
         """The check has said it."""
@@ -107,22 +122,26 @@ def _strays(pages: PageFile, schema: Schema, walks: dict[str, TreeWalk]) -> list
     survey.claim_tree(FIRST_TREE, 1, ignore, table=True)
     trees = [(index.root, False) for index in schema.indexes.values()]
     trees += [
-        (table.root, not table.without_rowid) for table in schema.tables.values() if table.name not in walks
+        (table.root, not table.without_rowid)
+        for table in schema.tables.values()
+        if table.name not in standing
     ]
     for tree, (root, is_table) in enumerate(trees, FIRST_TREE + 1):
         survey.claim_tree(tree, root, ignore, table=is_table)
-    for tree, walk in enumerate(walks.values(), FIRST_TREE + 1 + len(trees)):
-        good = [leaf.page for leaf in walk.leaves if not leaf.fault]
-        for number in (*good, *walk.interior):
+    for tree, remains in enumerate(standing.values(), FIRST_TREE + 1 + len(trees)):
+        for number in (*remains.leaves.pages, *remains.interior):
             survey.owner[number] = tree
     survey.claim_freelist(ignore)
-    strays = [number for number in survey.unused() if _is_leaf(pages, number)]
-    for walk in walks.values():
-        if _is_leaf(pages, walk.root):
-            moved = pages.append()
-            pages.write(moved, pages.page(walk.root))
-            strays.append(moved)
-    return strays
+    return [number for number in survey.unused() if _is_leaf(pages, number)]
+
+
+def _keep(pages: PageFile, before: PagesBefore, root: int) -> int:
+    """Copy the page *root*, which is about to be overwritten; return the number of the copy."""
+    data, copy = pages.page(root), pages.append()
+    pages.write(copy, data)
+    before.keep(root, data)
+    before.keep(copy, data)
+    return copy
 
 
 def _is_leaf(pages: PageFile, number: int) -> bool:

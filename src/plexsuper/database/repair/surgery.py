@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from plexsuper.database.access import SQLITE_ERRORS, decode_text, explain
+from plexsuper.database.connection import SQLITE_ERRORS, decode, explain
 from plexsuper.database.custom_index import OrderWatch, index_entries
 from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.ownership import Ownership, judge_ownership
 from plexsuper.database.records import decode_record, encode_record
 from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index
 from plexsuper.database.repair.pagefile import PageFile
+from plexsuper.database.repair.unowned import unowned_pages
 from plexsuper.database.schema import Index, Schema, Table, read_schema
-from plexsuper.database.survey import Survey
 from plexsuper.database.table_checks import comparable, lookup, quoted
 from plexsuper.errors import DatabaseError
 
@@ -31,7 +30,7 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
     with PageFile(path) as pages:
         pages.set_versions(1, 1)  # no write-ahead log beside the copy
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
-        conn.text_factory = decode_text
+        conn.text_factory = decode
         conn.execute("PRAGMA writable_schema=ON")  # a declaration that cannot be parsed is passed over
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
@@ -55,11 +54,6 @@ def schema_of(path: Path) -> Schema:
         ) from error
 
 
-def ownership_of(pages: PageFile, schema: Schema) -> Ownership:
-    """Find out which page belongs to which tree of the copy."""
-    return judge_ownership(Survey(pages), schema)
-
-
 def free_the_unowned(path: Path, schema: Schema, hollow: frozenset[str] = frozenset()) -> None:
     """Make every page that no tree of *schema* needs a free page; *hollow* indexes keep only their root."""
     with PageFile(path) as pages:
@@ -67,8 +61,7 @@ def free_the_unowned(path: Path, schema: Schema, hollow: frozenset[str] = frozen
             if index.name in hollow:
                 pages.write(index.root, page_bytes(pages, index.root, PageKind.INDEX_LEAF, []))
         pages.replace_free_pages(())
-        survey = ownership_of(pages, schema).survey
-        pages.replace_free_pages(survey.unused())
+        pages.replace_free_pages(unowned_pages(pages, schema))
 
 
 def rebuild_indexes(path: Path, schema: Schema, names: frozenset[str]) -> list[str]:

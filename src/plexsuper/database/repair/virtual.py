@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from plexsuper.database.access import SQLITE_ERRORS, explain
+from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.plex_tool import run_plex_sqlite
 from plexsuper.database.repair.surgery import open_copy
 from plexsuper.database.schema import Schema, VirtualTable
@@ -34,6 +34,11 @@ def hurt_tables(schema: Schema, tables: Iterable[str]) -> list[VirtualTable]:
         if owners:
             hurt.append(max(owners, key=lambda item: len(item.name)))
     return list({item.name: item for item in hurt}.values())
+
+
+def full_text_over(schema: Schema, table: str) -> list[VirtualTable]:
+    """The full-text tables that index the text of *table*."""
+    return [item for item in schema.virtual if f'content="{table}"' in item.sql]
 
 
 def heal(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None, *, lost: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plexsuper.database.btree_page import parse_page
+from plexsuper.database.files import clone_file
 from plexsuper.database.format import HEADER_SIZE, Malformed, parse_header
 from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
@@ -24,13 +25,28 @@ def workshop(path: Path, workdir: Path | None, copies: int) -> Iterator[Path]:
     What killed repairs of the same database left behind is removed first.
 
     Raises:
-        DatabaseError: another repair is at work, or there is too little space.
+        DatabaseError: another repair is at work, there is too little space, or the result could not take its place.
         OSError: the directory cannot be written.
     """
     home = (workdir or path.parent).absolute()
+    _require_place(path, home)
     _require_space(path, home, copies)
     with private_directory(home, f"repair-{path.name}", alone=True) as directory:
         yield directory
+
+
+def _require_place(path: Path, home: Path) -> None:
+    """What would be found out only when all the work is done is found out before it."""
+    if not home.is_dir():
+        raise DatabaseError(f"{home} is no directory; name one on the file system of {path}")
+    if home.stat().st_dev != path.absolute().parent.stat().st_dev:
+        raise DatabaseError(f"{home} is not on the file system of {path}; name a directory on it")
+    for directory in (path.absolute().parent, home):
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise DatabaseError(
+                f"{directory} cannot be written, so no repaired database can be put there; mount it writable, or run as its"
+                " owner"
+            )
 
 
 def _require_space(path: Path, home: Path, copies: int) -> None:
@@ -43,9 +59,15 @@ def _require_space(path: Path, home: Path, copies: int) -> None:
         )
 
 
+def duplicate(path: Path, copy: Path) -> None:
+    """Make *copy*, which must not exist, a copy of *path* that shares its extents where the file system can."""
+    if not clone_file(path, copy):
+        shutil.copyfile(path, copy)
+
+
 def apply_log(path: Path, copy: Path) -> None:
     """Copy the database at *path* to *copy* with its committed log applied: what SQLite would see, as one file."""
-    shutil.copyfile(path, copy)
+    duplicate(path, copy)
     wal = read_wal(wal_path(path))
     if wal is None or not wal.committed:
         return

@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from plexsuper.database.access import readable_uri
-from plexsuper.database.connection import connect, reading, require_columns, sqlite_errors
+from plexsuper.database.connection import connect_file, reading, require_columns, sqlite_errors
 from plexsuper.database.copying import copy_pair
 from plexsuper.database.files import (
     DatabasePair,
     check_header,
-    has_wal,
+    has_log,
     locate_pair,
     os_errors,
-    require_closed,
     sync_file,
 )
+from plexsuper.database.holders import require_closed
 from plexsuper.database.manifest import read_manifest, verify_files
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.revive.foreign import finish_foreign, read_index_states, set_aside
@@ -104,7 +104,7 @@ def _trusted(
     """Return the snapshot when it is what its manifest and *check* say; one with a log is copied, to be read without."""
     if (old.directory / MANIFEST).exists():
         verify_files(old.directory, read_manifest(old.directory / MANIFEST), progress)
-    elif any(has_wal(path) for path in old.files):
+    elif any(has_log(path) for path in old.files):
         folded = stage / "old"
         with os_errors(f"cannot write in {stage}"):
             folded.mkdir()
@@ -174,7 +174,7 @@ def _attach(conn: sqlite3.Connection, path: Path, name: str) -> None:
 @contextmanager
 def _writing(draft: Path) -> Iterator[sqlite3.Connection]:
     """Open a private copy: it needs no journal, because a failure throws it away."""
-    with closing(connect(draft, "mode=rw")) as conn:
+    with closing(connect_file(draft, "mode=rw")) as conn:
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
         conn.execute("PRAGMA cache_size=-32768")
@@ -198,7 +198,7 @@ def _report(conn: sqlite3.Connection, inserted: Inserted) -> Revived:
 
 def _settle(draft: Path) -> None:
     """Look at the tables that were written, and leave the copy as Plex left the original: ready for its log."""
-    with closing(connect(draft, "mode=rw")) as conn:
+    with closing(connect_file(draft, "mode=rw")) as conn:
         for table in _JUDGED:
             (verdict,) = conn.execute("SELECT * FROM pragma_quick_check(?)", (table,)).fetchone()
             if verdict != "ok":
@@ -212,7 +212,7 @@ def _take_place(
     shop: Workshop, pair: DatabasePair, stage: Path, *, blobs: bool, progress: ProgressCallback | None
 ) -> Path:
     """Put the copies in place; the old databases become a snapshot without being copied again."""
-    if has_wal(pair.library) or (pair.blobs and has_wal(pair.blobs)):
+    if has_log(pair.library) or (pair.blobs and has_log(pair.blobs)):
         snapshot = snapshot_in(shop, pair, reason="before-revive", progress=progress).path
     else:
         snapshot = shop.new_name("before-revive")

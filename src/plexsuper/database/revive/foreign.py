@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsuper.database.connection import connect
+from plexsuper.database.connection import connect_file
 from plexsuper.database.plex_tool import run_plex_sqlite
 from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.surgery import free_the_unowned, schema_of
@@ -119,7 +119,7 @@ def _exchange_tree(draft: Path, index: Index, root: int, *spare: int) -> None:
             ],
         )
         conn.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = ?", (root, index.name))
-    with closing(connect(draft, "mode=rw")) as conn:
+    with closing(connect_file(draft, "mode=rw")) as conn:
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
         for name, _ in retired:
@@ -137,7 +137,7 @@ def _bring_back(draft: Path, aside: Aside) -> None:
 
 @contextmanager
 def _schema(draft: Path) -> Iterator[sqlite3.Connection]:
-    with closing(connect(draft, "mode=rw")) as conn:
+    with closing(connect_file(draft, "mode=rw")) as conn:
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA writable_schema=ON")
         yield conn

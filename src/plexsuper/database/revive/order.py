@@ -16,7 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from plexsuper.database.access import connect, immutable_uri
+from plexsuper.database.access import immutable_uri
+from plexsuper.database.connection import connect
 from plexsuper.database.custom_index import decode_entry, index_entries
 from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.pages import PageSource

@@ -147,7 +147,9 @@ def _storage(m: Metrics) -> Iterator[Family]:
     )
     if m.latency is not None:
         yield _one(
-            "mount_latency_seconds", "The last time that a proof of the storage was told to take", m.latency
+            "mount_latency_seconds",
+            "The time that a look at the content of the storage took, lately",
+            m.latency,
         )
     if m.connections is not None:
         yield _one(

@@ -98,7 +98,7 @@ class Metrics:
                 self.warm[event.section.id] = (event.read, len(event.failed), event.bytes_read)
             case e.LibraryVerified(section=SectionRef(id=section)):
                 self.removals[section] = event.counts
-            case e.MountReady() | e.MountSlow():
+            case e.MountReady() | e.MountSlow() | e.MountMeasured():
                 self.latency = event.latency
             case e.ConnectionsLimited():
                 self.connections = event.limit

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
 from plexsuper.errors import SettingsError
-from plexsuper.faces.numbers import duration
+from plexsuper.faces.numbers import count, duration
 from plexsuper.terms import Counts
 
 Story: TypeAlias = dict[str, Any]
@@ -80,9 +80,23 @@ class Price:
 
 
 def duration_of(story: Story) -> float:
-    """Return how long the run took, or has taken so far; seconds."""
+    """Return how long the run took, or has taken so far, its interruptions included; seconds."""
     told: float | None = story["run"]["duration"]
     return float(story["at"]) if told is None else told
+
+
+def driven(story: Story) -> float:
+    """Return how long a process drove the run: all the time but the interruptions; seconds."""
+    return max(0.0, duration_of(story) - float(story["run"]["away"]))
+
+
+def interruptions(story: Story) -> str:
+    """Say how often and how long nobody drove the run; empty when somebody always did."""
+    run = story["run"]
+    if not run["gaps"]:
+        return ""
+    often = "once" if len(run["gaps"]) == 1 else f"{len(run['gaps'])} times"
+    return f"{often}, for {duration(run['away'])}"
 
 
 def time_table(story: Story) -> list[Row]:
@@ -136,11 +150,20 @@ def lasted(incident: dict[str, Any]) -> str:
     return f" ({duration(seconds)})" if seconds else ""
 
 
-def not_analyzed(story: Story) -> list[dict[str, Any]]:
-    """Return the sections of which media are left that Plex has not analysed."""
+def not_analyzed(story: Story) -> list[str]:
+    """Say for each analysis what it has left and why; for sections that this run did not analyse, what is left there."""
+    lines = []
+    for one in story["failures"]["left"]:
+        what = "tracks have no sonic data" if one["phase"] == "sonic" else "files are not analysed"
+        why = "; ".join(f"{words}: {count(files)}" for words, files in one["reasons"])
+        lines.append(f"{one['section']}: {count(one['left'])} of {count(one['total'])} {what} ({why}).")
+    told = {one["section"] for one in story["failures"]["left"]}
     after = story["statistics"]["after"]
-    sections = [] if after is None else after["sections"]
-    return [s for s in sections if s["analyzed"] < s["media"]]
+    for one in [] if after is None else after["sections"]:
+        if one["analyzed"] < one["media"] and one["title"] not in told:
+            left = count(one["media"] - one["analyzed"])
+            lines.append(f"{one['title']}: {left} of {count(one['media'])} files are not analysed.")
+    return lines
 
 
 def kinds(story: Story) -> list[tuple[str, int | None, int, int]]:
@@ -175,14 +198,14 @@ def as_json(story: Story, price: Price | None = None) -> dict[str, Any]:
     cost = None
     if price is not None:
         currency = price.before or price.after
-        value = round(price.hourly * duration / 3600, 4)
+        value = round(price.hourly * driven(story) / 3600, 4)
         cost = {"hourly": price.hourly, "currency": currency, "total": value}
     return {
         "report": 1,
         "verdict": story["run"]["verdict"],
         "duration": duration,
         "time": [{**asdict(row), "total": round(row.total, 3)} for row in rows],
-        "totals": {part: round(seconds, 3) for part, seconds in totals(rows, duration).items()},
+        "totals": {part: round(seconds, 3) for part, seconds in totals(rows, driven(story)).items()},
         "cost": cost,
         "story": story,
     }

@@ -26,10 +26,11 @@ def _head(story: Story, price: Price | None) -> Iterator[str]:
     told = [
         f"Run `{run['id']}`, profile {_text(run['profile'] or 'unknown')}",
         f"took {duration(seconds)}",
+        *([f"interrupted {gaps}"] if (gaps := facts.interruptions(story)) else []),
         f"{count(run['warnings'])} warnings and errors",
         *([f"exit code {run['exit_code']}"] if run["exit_code"] is not None else []),
         *(
-            [f"cost {_text(price.of(seconds))} at {_text(price.amount(price.hourly))} an hour"]
+            [f"cost {_text(price.of(facts.driven(story)))} at {_text(price.amount(price.hourly))} an hour"]
             if price
             else []
         ),
@@ -109,9 +110,8 @@ def _failures(story: Story, _: Price | None) -> Iterator[str]:
     failures, left = story["failures"], facts.not_analyzed(story)
     if failures["list"] or left:
         yield "## Not analysed, or not readable"
-    for s in left:
-        unread = count(s["media"] - s["analyzed"])
-        yield f"{_text(s['title'])}: {unread} of {count(s['media'])} files are not analysed."
+    if left:
+        yield "\n".join(f"- {_text(line)}" for line in left)
     if failures["list"]:
         yield _table(
             ["section", "file", "why"], [[f["section"], f["path"], f["reason"]] for f in failures["list"]]

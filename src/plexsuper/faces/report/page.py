@@ -61,11 +61,12 @@ def _head(story: Story, _: Price | None) -> Child:
 
 def _facts(story: Story, price: Price | None) -> Child:
     run, seconds = story["run"], facts.duration_of(story)
-    totals = facts.totals(facts.time_table(story), seconds)
+    totals = facts.totals(facts.time_table(story), facts.driven(story))
     lost = story["mount"]["totals"].get("lost", 0)
     told = [
         ("started", (run["started"] or "unknown")[:19].replace("T", " ") + " UTC"),
         ("took", duration(seconds)),
+        *([("interrupted", told)] if (told := facts.interruptions(story)) else []),
         ("Plex was busy for", duration(totals["busy"])),
         ("stalled or frozen for", duration(totals["stalled"] + totals["frozen"])),
         ("storage lost for", duration(lost)),
@@ -74,7 +75,7 @@ def _facts(story: Story, price: Price | None) -> Child:
     if run["exit_code"] is not None:
         told.append(("exit code", str(run["exit_code"])))
     if price is not None:
-        told.append((f"cost at {price.amount(price.hourly)} an hour", price.of(seconds)))
+        told.append((f"cost at {price.amount(price.hourly)} an hour", price.of(facts.driven(story))))
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     return [
         el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in told]),
@@ -104,7 +105,8 @@ def _plan(story: Story, _: Price | None) -> Child:
 
 
 def _timeline(story: Story, _: Price | None) -> Child:
-    keys = [el("li", _swatch(look), " ", word) for look, word in _LEGEND]
+    legend = [*_LEGEND, *([("gap", "interrupted")] if story["run"]["gaps"] else [])]
+    keys = [el("li", _swatch(look), " ", word) for look, word in legend]
     rows = el("div", timeline(story), class_="timeline")
     return [el("h2", "The run"), rows, el("ul", keys, class_="legend")]
 
@@ -117,7 +119,7 @@ def _times(story: Story, price: Price | None) -> Child:
     rows = facts.time_table(story)
     if not rows:
         return None
-    seconds = facts.duration_of(story)
+    seconds = facts.driven(story)
     totals = facts.totals(rows, seconds)
     head = ["section", "phase", *PARTS, "total", *(["cost"] if price else []), "tries", "added", "outcome"]
     body = [
@@ -188,18 +190,16 @@ def _failures(story: Story, _: Price | None) -> Child:
     failures, left = story["failures"], facts.not_analyzed(story)
     if not failures["list"] and not left:
         return None
-    notes = [
-        el(
-            "p",
-            f"{s['title']}: {count(s['media'] - s['analyzed'])} of {count(s['media'])} files are not analysed.",
-        )
-        for s in left
-    ]
+    notes = [el("p", line) for line in left]
     rows = [[f["section"], f["path"], f["reason"]] for f in failures["list"]]
     table = (
-        _table("Files that could not be read", ["section", "file", "why"], rows, files=(1,)) if rows else None
+        _table(
+            "Files that are not analysed, or could not be read", ["section", "file", "why"], rows, files=(1,)
+        )
+        if rows
+        else None
     )
-    more = el("p", f"{count(failures['more'])} more are in the events.") if failures["more"] else None
+    more = el("p", f"{count(failures['more'])} more are not listed.") if failures["more"] else None
     return [el("h2", "Not analysed, or not readable"), notes, table, more]
 
 

@@ -78,7 +78,7 @@ def curves(story: Story) -> list[Markup]:
     until = duration_of(story)
     latency = story["mount"]["latency"]
     if len(latency) > 1:
-        figures.append(_told_now_and_then("Latency of the storage, where it was told", latency, until))
+        figures.append(_told_now_and_then("Latency of the storage", latency, until))
     container = story["container"]
     if container is not None and len(container["cpus"]) > 1:
         figures.append(_measured("Processors used by Plex", container["cpus"], until, lambda n: f"{n:.1f}"))
@@ -100,6 +100,8 @@ def _stages(story: Story) -> list[Stretch]:
         end = until if stage["end"] is None else stage["end"]
         told = f"{stage['name']} {duration(end - stage['start'])}"
         stretches.append(Stretch(stage["start"], end, f"stage{number % 2}", told))
+    for start, end, why in story["run"]["gaps"]:
+        stretches.append(Stretch(start, end, "gap", f"interrupted for {duration(end - start)}: {why}"))
     return stretches
 
 

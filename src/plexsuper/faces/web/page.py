@@ -2,10 +2,10 @@
 
 import errno
 import platform
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 from aiohttp import web
@@ -51,6 +51,9 @@ _UNKNOWN: Final = "This page needs the whole address that plexsuper printed when
 _FOREIGN: Final = "This page is only served under the names of this machine itself, such as localhost.\n"
 
 
+CatchUp: TypeAlias = Callable[[Callable[[Envelope], None]], Awaitable[Callable[[Envelope], Envelope]]]
+
+
 class Page:
     """A page that is being served; `url` is the address to open, with the token if one is needed, to `readers`."""
 
@@ -59,10 +62,19 @@ class Page:
         self._broadcast = broadcast
         self.readers = readers
 
-    async def show(self, envelopes: Subscription[Envelope]) -> None:
-        """Show *envelopes* until they are closed; return when the readers have taken the last one, or soon after."""
+    async def show(self, envelopes: Subscription[Envelope], catch_up: CatchUp | None = None) -> None:
+        """Show *envelopes* until they are closed; return when the readers have taken the last one, or soon after.
+
+        *catch_up* shows what the run told before this process, and returns what makes *envelopes* follow on that; None:
+        the run begins with this process.
+        """
+        join: Callable[[Envelope], Envelope] = _as_it_is
+        if catch_up is not None:
+            self._broadcast.hold()
+            join = await catch_up(self._broadcast.see)
+            self._broadcast.go_live()
         async for envelope in envelopes:
-            self._broadcast.see(envelope)
+            self._broadcast.see(join(envelope))
         self._broadcast.close()
         await self.readers.gone(GOODBYE)
 
@@ -104,18 +116,28 @@ async def serve_page(
 
 @asynccontextmanager
 async def page_beside(
-    envelopes: Bus[Envelope], *, host: str, port: int, token: SecretStr | None, tell: Callable[[str], object]
+    envelopes: Bus[Envelope],
+    *,
+    host: str,
+    port: int,
+    token: SecretStr | None,
+    tell: Callable[[str], object],
+    catch_up: CatchUp | None = None,
 ) -> AsyncIterator[None]:
     """Show all *envelopes* on a page while the block lasts; its address goes to *tell*, never into an event.
 
-    The arguments and errors are those of `serve_page`.
+    *catch_up* is that of `Page.show`, the other arguments and the errors are those of `serve_page`.
     """
     with envelopes.subscribe(Envelope) as taken:
         async with serve_page(host=host, port=port, token=token) as page, anyio.create_task_group() as tasks:
             await to_thread.run_sync(tell, f"The page of this run: {page.url}")
-            tasks.start_soon(page.show, taken)
+            tasks.start_soon(page.show, taken, catch_up)
             yield
             taken.close()
+
+
+def _as_it_is(envelope: Envelope) -> Envelope:
+    return envelope
 
 
 def _application(access: Access, broadcast: Broadcast, readers: Readers) -> web.Application:
@@ -123,6 +145,7 @@ def _application(access: Access, broadcast: Broadcast, readers: Readers) -> web.
         return web.Response(body=broadcast.picture(), content_type="application/json")
 
     async def metrics(_: web.Request) -> web.Response:
+        await broadcast.live()
         return web.Response(body=broadcast.metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     application = web.Application(middlewares=[_door(access)], client_max_size=1024)

@@ -131,7 +131,7 @@ export function strip(box, { lanes, axis, label }) {
 }
 
 // A curve of points [time, value, maximum?]; `hope` [time, value] is where it may end, `limit` a value not to be passed.
-// `single` points are measured too rarely to say anything of the time between them.
+// `single` points are joined only where they are as near to each other as most are: elsewhere nobody has measured.
 export function curve(
   box,
   { points, tone, axis, height = 150, top, limit = null, hope = null, say, reading, label, caption = "", single = false },
@@ -150,7 +150,8 @@ export function curve(
     picture.append(text(2, y(value) + (y(value) - 14 < head - 4 ? 13 : -3), say(value), { "aria-hidden": "true" }));
   }
   if (single) {
-    for (const p of points)
+    picture.append(svg("path", { d: joined(points, axis, y), class: "line" }));
+    for (const p of points.length > 60 ? points.slice(-1) : points)
       picture.append(svg("circle", { cx: Math.min(Math.max(axis.x(p[0]), 4), axis.width - 4), cy: y(p[2]), r: 4, class: "dot" }));
   } else if (points.length) {
     const path = trace(points, axis, y, 1);
@@ -170,6 +171,12 @@ export function curve(
 }
 
 const trace = (points, axis, y, which) => points.map((p, index) => `${index ? "L" : "M"}${axis.x(p[0])} ${y(p[which])}`).join("");
+
+function joined(points, axis, y) {
+  const gaps = points.slice(1).map((p, index) => p[0] - points[index][0]);
+  const usual = gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? 0;
+  return points.map((p, i) => `${i && gaps[i - 1] <= 2.5 * usual ? "L" : "M"}${axis.x(p[0])} ${y(p[2])}h0`).join("");
+}
 
 function levels(most, height) {
   const rough = most / Math.max(1, height / 45);

@@ -55,10 +55,16 @@ export function timeline(story, time) {
     thin: true,
     words: `Plex frozen for ${duration(end(to) - from)}`,
   }));
+  const gaps = story.run.gaps.map(([from, to, why]) => ({
+    from,
+    to,
+    name: "gapband",
+    words: `interrupted for ${duration(to - from)}: ${why}`,
+  }));
   const done = story.sections.filter((s) => s.end !== null).length;
   rows(box, {
     list,
-    bands: [...lost, ...frozen],
+    bands: [...lost, ...frozen, ...gaps],
     axis,
     now: story.run.verdict === null ? time : null,
     label: `Timeline of ${duration(time)}: ${done} of ${story.sections.length} sections ended. The table below has the times.`,
@@ -69,6 +75,7 @@ export function timeline(story, time) {
     ...PHASES.filter(([phase]) => used.has(phase)),
     ...(lost.length ? [["lost", "storage lost"]] : []),
     ...(frozen.length ? [["frozen", "Plex frozen"]] : []),
+    ...(gaps.length ? [["gap", "interrupted"]] : []),
   ];
   $("timeline-legend").replaceChildren(...legend.map(([tone, name]) => h("span", { class: `tone-${tone}` }, h("i"), name)));
   times(story, time);

@@ -39,7 +39,7 @@ export function storage(story, time) {
       say: duration,
       reading: (p) => duration(p[1]),
       label: `Latency of the storage: last ${duration(latency.at(-1)[1])}, at most ${duration(Math.max(...latency.map((p) => p[2])))}`,
-      caption: "latency, when it was told",
+      caption: "latency",
       single: true,
     });
   else $("latency-chart").replaceChildren();

@@ -198,8 +198,15 @@ export function removals(story) {
 }
 
 export function failures(story) {
-  const { more, list } = story.failures;
-  $("failures").hidden = !list.length;
+  const { more, list, left } = story.failures;
+  $("failures").hidden = !list.length && !left.length;
+  $("failure-words").replaceChildren(
+    ...left.map((l) => {
+      const what = l.phase === "sonic" ? "tracks have no sonic data" : "files are not analysed";
+      const why = l.reasons.map(([words, files]) => `${words}: ${count(files)}`).join("; ");
+      return h("li", {}, `${l.section}: ${count(l.left)} of ${count(l.total)} ${what} (${why})`);
+    }),
+  );
   fill("failure-table", () =>
     list.map((f) => h("tr", {}, h("th", { scope: "row" }, f.section), cell(f.path, "file"), cell(f.reason))),
   );

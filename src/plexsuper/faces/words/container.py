@@ -1,22 +1,8 @@
 """What the events of the server's container say to a person: one sentence each."""
 
-from typing import TypeAlias
-
 from plexsuper import events as e
+from plexsuper.events import ContainerEvent
 from plexsuper.faces.numbers import count, duration, size
-
-ContainerEvent: TypeAlias = (
-    e.ImagePullProgressed
-    | e.ImagePulled
-    | e.ContainerStarted
-    | e.ContainerAdopted
-    | e.ContainerExited
-    | e.ContainerMeasured
-    | e.ContainerLogNoticed
-    | e.EngineLost
-    | e.EngineRestored
-    | e.LogsCollected
-)
 
 
 def said_of_container(event: ContainerEvent) -> str:  # noqa: C901 - one flat table of facts
@@ -31,8 +17,8 @@ def said_of_container(event: ContainerEvent) -> str:  # noqa: C901 - one flat ta
         case e.ContainerStarted():
             return f"container {event.name} started from {event.image} as process {event.pid}"
         case e.ContainerAdopted():
-            thawed = f"; {count(event.thawed)} frozen processes let go on" if event.thawed else ""
-            return f"container {event.name} of an earlier run is taken over (process {event.pid}){thawed}"
+            left = f"; {count(event.thawed)} of its processes were left frozen" if event.thawed else ""
+            return f"container {event.name} of an earlier run is taken over (process {event.pid}){left}"
         case e.ContainerExited():
             why = "was removed" if event.exit_code is None else f"ended with exit code {event.exit_code}"
             return f"container {event.name} {why}{', out of memory' if event.oom else ''}"

@@ -25,8 +25,10 @@ def said_of_guard(event: GuardEvent) -> str:  # noqa: C901, PLR0912 - one flat t
         case e.GuardGated():
             return _gated(event)
         case e.GuardRecorded():
-            files = f"{count(event.parts)} files, {size(event.size)}"
-            return f"{event.section.title}: {files} written down in {duration(event.seconds)}"
+            if not event.parts:
+                return f"{event.section.title}: the library has no files of it yet"
+            files = f"{number(event.parts, 'file')} ({size(event.size)})"
+            return f"{event.section.title}: what it has is noted, {files} in {duration(event.seconds)}"
         case e.GuardTripped():
             first = f", first {event.names[0]}" if event.names else ""
             return f"{event.section.title}: {_TRIPS[event.reason]}, {count(event.count)} (allowed: {count(event.budget)}){first}"
@@ -47,7 +49,8 @@ def said_of_guard(event: GuardEvent) -> str:  # noqa: C901, PLR0912 - one flat t
             return f"{back} entries brought back from the snapshot, {count(event.lost)} lost"
         case e.LibraryVerified():
             where = "the run" if event.section is None else event.section.title
-            return f"removals of {where}: {fates(event.counts) or 'none'}"
+            mute = ", ".join(section.title for section in event.unaccounted)
+            return f"removals of {where}: {fates(event.counts) or 'none'}{f'; not known: {mute}' if mute else ''}"
         case e.TrashEmptied():
             return f"{event.section.title}: trash emptied, {_entries(event.items)}"
         case e.TrashKept():
@@ -68,6 +71,8 @@ def _entries(amount: int) -> str:
 
 
 def _gated(event: e.GuardGated) -> str:
+    if not event.sampled:
+        return f"{event.section.title}: nothing to look up in storage yet"
     found = f"{count(event.found)} of {count(event.sampled)} sampled files are in storage"
     if event.passed:
         return f"{event.section.title}: {found}"

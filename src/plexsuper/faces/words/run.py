@@ -1,0 +1,45 @@
+"""What the events say to a person that tell what happens to the run as a whole: one sentence each."""
+
+from plexsuper import events as e
+from plexsuper.events import RunEvent
+from plexsuper.faces.numbers import count, duration, number
+from plexsuper.faces.vocabulary import DOES, OUTCOMES, STAGES, VERDICTS
+from plexsuper.terms import Outcome
+
+
+def said_of_run(event: RunEvent) -> str:  # noqa: C901 - one flat table of facts
+    """Return what *event* says."""
+    match event:
+        case e.RunStarted():
+            stall = duration(event.stall_after)
+            return f"run started with profile {event.profile}; {stall} without progress count as a stall"
+        case e.RunResumed():
+            done = f"{number(len(event.done), 'section')} done before"
+            return f"an unfinished run goes on after {duration(event.gap)} ({event.ended_by}); {done}"
+        case e.JournalFailed():
+            return f"journal {event.path} cannot be written: {event.detail}; the run goes on"
+        case e.JournalRestored():
+            return f"journal {event.path} is written again"
+        case e.RunHeartbeat():
+            lost = f"; {count(event.dropped)} lines could not be written" if event.dropped else ""
+            return f"alive for {duration(event.uptime)}, in {event.stage}{lost}"
+        case e.RunPlanned():
+            told = number(len(event.steps), "step")
+            return f"plan made: {told}, listed at the end" if event.steps else "plan: nothing to do"
+        case e.RunInterrupted():
+            return f"{event.signal} received: ending cleanly (once more forces)"
+        case e.RunFinished():
+            detail = f": {event.detail}" if event.detail else ""
+            return f"run ended after {duration(event.duration)}: {VERDICTS[event.verdict]}{detail}"
+        case e.StageStarted():
+            return f"{STAGES[event.stage]}: {DOES[event.stage]}"
+        case e.StageFinished():
+            return _stage(event)
+        case e.MonitorCrashed():
+            return f"monitor {event.monitor} crashed ({event.error}); again in {duration(event.retry_in)}"
+
+
+def _stage(event: e.StageFinished) -> str:
+    detail = f": {event.detail}" if event.detail else ""
+    took = "" if event.outcome is Outcome.SKIPPED else f" in {duration(event.seconds)}"
+    return f"{STAGES[event.stage]} {OUTCOMES[event.outcome]}{took}{detail}"

@@ -1,0 +1,223 @@
+"""The two ways in which an index is proved without looking each row up: what SQLite's comparison sees, they must see."""
+
+import random
+import sqlite3
+import struct
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from plexsuper.database.check import check_database
+from plexsuper.database.common_keys import guess_common_keys, proved_indexes
+from plexsuper.database.connection import connect
+from plexsuper.database.ownership import judge_ownership
+from plexsuper.database.page_tally import each_page_has_one_owner
+from plexsuper.database.pages import PageSource
+from plexsuper.database.passes import compare_in_passes, fit_for_passes
+from plexsuper.database.schema import read_schema
+from plexsuper.database.survey import Survey
+from tests.corruption import damage
+from tests.small_database import Base, contents, judge, write_files
+
+ROWS = 900
+PAGE = 512
+ALIKE = {
+    "index_on_deleted": "(deleted_at)",
+    "index_on_deleted_backwards": "(deleted_at DESC)",
+    "index_on_original": "(original)",
+    "index_on_original_nocase": "(original COLLATE NOCASE)",
+    "index_on_level": "(level)",
+    "index_on_level_backwards": "(level DESC)",
+    "index_on_channel": "(channel, begins)",
+}
+SCATTERED = {
+    "index_on_title": "(title)",
+    "index_on_title_nocase": "(title COLLATE NOCASE)",
+    "index_on_size": "(size)",
+}
+
+
+def make(path: Path) -> Path:
+    """All rows share most keys (every 100th differs in `level`, both ways); titles and sizes are those of chance."""
+    rng = random.Random(1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute(f"PRAGMA page_size={PAGE}")
+        conn.execute(
+            "CREATE TABLE items(id INTEGER PRIMARY KEY, deleted_at integer, original text, level integer, channel integer,"
+            " begins integer, title text, size integer)"
+        )
+        conn.execute("BEGIN")
+        for row in range(1, ROWS + 1):
+            level = (-3 if row % 200 else 9) if row % 100 == 0 else 4
+            title = None if row % 50 == 0 else "".join(rng.choices("abcXYZ éß", k=rng.randint(3, 9)))
+            values = (row * 3, level, title, rng.randint(-9, 1 << 40))
+            conn.execute("INSERT INTO items VALUES (?, NULL, '', ?, 5, NULL, ?, ?)", values)
+        for name, columns in (ALIKE | SCATTERED).items():
+            conn.execute(f"CREATE INDEX {name} ON items{columns}")
+        conn.execute("COMMIT")
+    return path
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    path = make(tmp_path_factory.mktemp("common") / "items.db")
+    return Base(path.read_bytes(), b"", PAGE, contents(path), b"")
+
+
+def leaves(base: Base, kind: int = 10) -> list[int]:
+    return [page for page in range(2, len(base.data) // PAGE + 1) if base.data[(page - 1) * PAGE] == kind]
+
+
+def swapped_leaves(rng, base, data):
+    one, two = (slice((page - 1) * PAGE, page * PAGE) for page in rng.sample(leaves(base), 2))
+    data[one], data[two] = data[two], data[one]
+
+
+def doubled_leaf(rng, base, data):
+    one, two = (slice((page - 1) * PAGE, page * PAGE) for page in rng.sample(leaves(base), 2))
+    data[two] = data[one]
+
+
+def _cells(rng, base):
+    start = (rng.choice(leaves(base)) - 1) * PAGE
+    (count,) = struct.unpack_from(">H", base.data, start + 3)
+    return start, [start + 8 + 2 * place for place in rng.sample(range(count), 2)]
+
+
+def shuffled_cells(rng, base, data):
+    _, (a, b) = _cells(rng, base)
+    data[a : a + 2], data[b : b + 2] = data[b : b + 2], data[a : a + 2]
+
+
+def doubled_entry(rng, base, data):
+    _, (a, b) = _cells(rng, base)
+    data[a : a + 2] = data[b : b + 2]
+
+
+def other_byte(rng, base, data):
+    start, (place, _) = _cells(rng, base)
+    cell = start + struct.unpack_from(">H", data, place)[0]
+    at = cell + rng.randrange(1, 1 + data[cell])  # its record: kinds, key and rowid
+    data[at] = rng.choice([data[at] ^ 1 << rng.randrange(8), 0, 1, 8, 9, rng.randrange(256)])
+
+
+def entries_of_two_leaves_exchanged(rng, base, data):
+    spots = []
+    for _ in range(2):
+        start, (place, _) = _cells(rng, base)
+        cell = start + struct.unpack_from(">H", data, place)[0]
+        spots.append(slice(cell, cell + 1 + data[cell]))
+    one, two = spots
+    if one.stop - one.start == two.stop - two.start:
+        data[one], data[two] = data[two], data[one]
+
+
+def changed_row(rng, base, data):
+    start = (rng.choice(leaves(base, 13)) - 1) * PAGE
+    at = start + rng.randrange(struct.unpack_from(">H", data, start + 5)[0], PAGE)
+    data[at] = rng.choice([0, 1, 8, 9, data[at] ^ 1 << rng.randrange(8)])
+
+
+DAMAGES = [
+    swapped_leaves,
+    doubled_leaf,
+    shuffled_cells,
+    doubled_entry,
+    other_byte,
+    entries_of_two_leaves_exchanged,
+    changed_row,
+]
+
+
+def verdicts(base: Base, data: bytes, directory: Path) -> tuple[bool, bool, str]:
+    path = write_files(directory, data, b"")
+    truth = judge(path, base)
+    healthy = check_database(path).healthy
+    return truth.damaged and healthy, truth.same and not healthy, str(truth.lines[:2])
+
+
+@pytest.fixture
+def opened(base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        table = read_schema(conn).tables["items"]
+        yield conn, table, {index.name: index for index in table.indexes}
+
+
+def test_indexes_with_a_common_key_are_proved_by_lists_of_rowids(opened):
+    conn, table, indexes = opened
+    keys = guess_common_keys(conn, table, list(indexes.values()), ROWS * 3)
+    assert {key.index.name for key in keys} == set(ALIKE)
+    assert {key.values for key in keys} == {(None,), ("",), (4,), (5, None)}
+    assert {index.name for index in proved_indexes(conn, table, keys)} == set(ALIKE)
+
+
+def test_the_lists_may_be_cut_anywhere(opened, monkeypatch):
+    conn, table, indexes = opened
+    keys = guess_common_keys(conn, table, list(indexes.values()), ROWS * 3)
+    for at_once in (1, 7, ROWS - 1, ROWS, ROWS + 1):
+        monkeypatch.setattr("plexsuper.database.common_keys._ROWS_AT_ONCE", at_once)
+        assert len(proved_indexes(conn, table, keys)) == len(ALIKE)
+
+
+def test_scattered_indexes_are_proved_by_passes(opened):
+    conn, table, indexes = opened
+    fit = [index for index in indexes.values() if fit_for_passes(conn, table, index, ROWS * 3)]
+    assert {index.name for index in fit} == set(SCATTERED)
+    read: list[int] = []
+    assert compare_in_passes(conn, table, fit, read.append) == ([], [])
+
+
+def test_text_that_is_not_utf8_is_compared_in_the_slower_way(base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("UPDATE items SET title = CAST(x'ff41fe' AS TEXT) WHERE id % 7 = 0")
+    assert check_database(path).findings == ()
+
+
+def test_the_pages_of_a_sound_database_are_proved_by_sqlites_statistics_alone(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("plexsuper.database.check.Survey", None)  # so that a survey would fail
+    assert check_database(write_files(tmp_path, base.data, b"")).healthy
+
+
+def test_without_statistics_of_pages_the_survey_judges_them(base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with PageSource(path) as source, closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        schema = read_schema(conn)
+        assert each_page_has_one_owner(source, conn, schema)
+        conn.set_authorizer(
+            lambda _action, name, *_: sqlite3.SQLITE_DENY if name == "dbstat" else sqlite3.SQLITE_OK
+        )
+        assert not each_page_has_one_owner(source, conn, schema)
+        assert judge_ownership(Survey(source), schema).findings == []
+
+
+@pytest.mark.lesson("L30")
+@pytest.mark.parametrize("hurt", DAMAGES, ids=lambda hurt: hurt.__name__)
+def test_the_check_agrees_with_sqlite_on_damage_to_one_leaf_or_entry(hurt, base, tmp_path, monkeypatch):
+    wrong = []
+    for seed in range(60):
+        monkeypatch.setattr("plexsuper.database.common_keys._ROWS_AT_ONCE", (250_000, 100)[seed % 2])
+        data = bytearray(base.data)
+        hurt(random.Random(seed), base, data)
+        passed, failed, lines = verdicts(base, bytes(data), tmp_path)
+        if passed or failed:
+            wrong.append(
+                f"{seed}: {'passed although ' + lines if passed else 'failed although nothing changed'}"
+            )
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.lesson("L30")
+def test_the_check_agrees_with_sqlite_on_any_damage_to_such_a_database(base, tmp_path):
+    wrong = []
+    for seed in range(500):
+        data, _, what = damage(seed, base)
+        passed, failed, lines = verdicts(base, data, tmp_path)
+        if passed or (failed and not what.startswith(("cut after", "header:"))):
+            wrong.append(
+                f"{seed}: {what}: {'passed although ' + lines if passed else 'failed although sound'}"
+            )
+    assert wrong == []
