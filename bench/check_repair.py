@@ -1,31 +1,24 @@
-"""How fast check and repair are against SQLite's own tools, on one library, in one run: only the ratios are claims.
+"""How fast the check is against SQLite's own, on one library, in one run (only the ratios are claims), and the long fuzz.
 
     python bench/check_repair.py [--scale 1.0] [--page-size 4096] [--fuzz 5000] [--work DIR]
 
 The baseline of the check is `PRAGMA integrity_check` with a stub for Plex's collation, as one would run it by hand. The
-`.recover` pipeline is measured only when the `sqlite3` program at hand proves on a one-table database that it can do it.
+repair is measured by `scripts/bench recover`.
 """
 
 import argparse
 import os
-import random
 import resource
-import shutil
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from plexsuper.database.check import check_database
-from plexsuper.database.pages import PageSource
-from plexsuper.database.repair import repair_database
-from plexsuper.database.trees import walk_tree
 from plexsuper.simulator.reference import build_reference
 from plexsuper.simulator.schema import LIBRARY_DB
 
@@ -76,66 +69,6 @@ def compare_checks(path: Path, rounds: int) -> None:
         )
 
 
-def can_recover() -> list[str] | None:
-    """The `sqlite3` program, if it proves that it can `.recover`."""
-    program = shutil.which("sqlite3")
-    if program is None:
-        return None
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "proof.db"
-        with closing(sqlite3.connect(path)) as conn:
-            conn.execute("CREATE TABLE proof(x)")
-            conn.execute("INSERT INTO proof VALUES ('recovered')")
-            conn.commit()
-        said = subprocess.run([program, path, ".recover"], capture_output=True, text=True, check=False)
-    return [program] if said.returncode == 0 and "'recovered'" in said.stdout else None
-
-
-def recover_pipeline(program: list[str], path: Path, out: Path) -> None:
-    with subprocess.Popen([*program, path, ".recover"], stdout=subprocess.PIPE) as dump:
-        subprocess.run([*program, out], stdin=dump.stdout, check=False, capture_output=True)
-
-
-def overwrite(path: Path, pages: list[int]) -> None:
-    with PageSource(path) as source, path.open("r+b") as file:
-        for page in pages:
-            file.seek((page - 1) * source.page_size)
-            file.write(random.Random(page).randbytes(source.page_size))
-
-
-def roots(path: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
-        return dict(conn.execute("SELECT name, rootpage FROM sqlite_master WHERE rootpage > 0"))
-
-
-def compare_repairs(path: Path, work: Path) -> None:
-    where = roots(path)
-    with PageSource(path) as source:
-        leaves = [leaf.page for leaf in walk_tree(source, where["media_parts"], table=True).leaves]
-    cases = {
-        "one index": [where["index_media_parts_on_file"]],
-        "three indexes": [where[f"index_media_parts_on_{name}"] for name in ("file", "hash", "size")],
-        "five table leaves": leaves[10:60:10],
-        "the root of metadata_items": [where["metadata_items"]],
-    }
-    program = can_recover()
-    print("no sqlite3 program here can .recover" if program is None else f".recover: {program[0]}")
-    gigabytes = path.stat().st_size / 1e9
-    for name, pages in cases.items():
-        home = work / name.replace(" ", "-")
-        home.mkdir()
-        victim = home / LIBRARY_DB
-        shutil.copyfile(path, victim)
-        overwrite(victim, pages)
-        line = ""
-        if program is not None:
-            recovered = timed(partial(recover_pipeline, program, victim, home / "recovered.db"))
-            line = f"  .recover {recovered:.1f} s"
-        seconds = timed(partial(repair_database, victim))
-        print(f"repair, {name:28} {seconds:8.2f} s   {seconds / gigabytes:.1f} s per GB{line}")
-        shutil.rmtree(home)
-
-
 def long_fuzz(count: int, work: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.corruption import damage  # noqa: PLC0415 - as above
@@ -173,7 +106,6 @@ def main() -> None:
             path = work / "reference" / LIBRARY_DB
         print(f"{path.stat().st_size / 1e6:.0f} MB, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores")
         compare_checks(path, options.rounds)
-        compare_repairs(path, work)
         if options.fuzz:
             long_fuzz(options.fuzz, work)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -4,16 +4,23 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ssl import SSLCertVerificationError
+from typing import TYPE_CHECKING
 
+import aiohttp
 import anyio
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from plexsuper.clients.http import Answer, NoAnswer, SocketRefused, open_http
+from plexsuper.clients.http import Answer, HttpTransport, NoAnswer, SocketRefused, open_http
 from plexsuper.clients.plex import Plex
 from plexsuper.errors import ServerAway
 from plexsuper.terms import Activity
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -77,6 +84,51 @@ async def test_nobody_listening_is_told_apart_from_no_answer() -> None:
         with pytest.raises(NoAnswer, match=r"within 0\.05 s") as silent:
             await http.request("GET", "/identity", deadline=0.05)
     assert (refused.value.refused, silent.value.refused) == (True, False)
+
+
+class Unreachable(aiohttp.TCPConnector):
+    """Connects to nobody: each attempt ends with *error*, as the system or the other side would have it."""
+
+    def __init__(self, error: "Callable[[ConnectionKey], Exception]") -> None:
+        super().__init__()
+        self._error = error
+
+    async def connect(self, req: aiohttp.ClientRequest, *_: object, **__: object) -> "Connection":
+        raise self._error(req.connection_key)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            lambda key: aiohttp.ClientConnectorDNSError(key, OSError(-2, "Name or service not known")),
+            "no answer from http://plex.lan: the name 'plex.lan' is not known here; correct plex.url",
+        ),
+        (
+            lambda key: aiohttp.ClientConnectorCertificateError(key, SSLCertVerificationError("self-signed")),
+            "no answer from http://plex.lan: its certificate is not valid for that name; .* Write http:// in plex.url",
+        ),
+        (
+            lambda key: aiohttp.ClientConnectorError(key, OSError(113, "No route to host")),
+            "no answer from http://plex.lan: No route to host$",
+        ),
+    ],
+)
+async def test_why_there_is_no_connection_is_told_in_plain_words(
+    error: "Callable[[ConnectionKey], Exception]", told: str
+) -> None:
+    async with aiohttp.ClientSession(connector=Unreachable(error)) as session:
+        with pytest.raises(NoAnswer, match=f"GET /identity: {told}"):
+            await HttpTransport(session, "http://plex.lan").request("GET", "/identity")
+
+
+async def test_a_server_that_does_not_speak_https_is_told_of() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with serving(handler) as url, open_http(url.replace("http:", "https:")) as http:
+        with pytest.raises(NoAnswer, match=r"it does not speak https there; write http:// in plex\.url"):
+            await http.request("GET", "/identity")
 
 
 async def test_an_answer_that_is_cut_off_is_no_answer() -> None:

@@ -44,6 +44,7 @@ def made(place, *there):
         pytest.param(["Databases"], "Databases", "Databases", id="one of this name anywhere"),
         pytest.param([], SERVER / DATABASES, SERVER / DATABASES, id="one that is still to be made"),
         pytest.param([], SERVER, SERVER / DATABASES, id="a server that is still to be made"),
+        pytest.param([], "new" / SERVER / DATABASES, "new" / SERVER / DATABASES, id="all of it to be made"),
         pytest.param(["x"], f"x/{LIBRARY}", "x", id="the database itself"),
     ],
 )

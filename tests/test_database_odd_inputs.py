@@ -81,6 +81,19 @@ def test_a_library_in_the_middle_of_a_change_is_not_taken_for_one(half_changed, 
     assert tree(databases) == before
 
 
+def test_a_change_that_goes_on_is_no_change_that_was_left(databases):
+    code = CHANGED_IN_THE_MIDDLE.replace(
+        "os.kill(os.getpid(), 9)", "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, databases / LIBRARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"open\n"
+        assert f"is open in process {writer.pid}" in refused("check", databases)
+        writer.kill()
+
+
 def test_a_copy_of_a_library_in_the_middle_of_a_change_is_of_before_it_and_mends_it(half_changed, tmp_path):
     databases, before = half_changed
     run("export", databases, tmp_path / "x.tar.zst")

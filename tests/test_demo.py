@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from plexsuper.cli import commands
+from plexsuper.cli import demo as command
 from plexsuper.demo_faults import FAULTS
 from plexsuper.stream import schema
 from tests.leaks import mounts_of_media
@@ -256,4 +256,4 @@ def test_without_the_guard_the_demo_says_what_the_fault_has_cost(tmp_path: Path)
 
 
 def test_the_command_line_knows_the_names_of_all_faults() -> None:
-    assert tuple(FAULTS) == commands._FAULTS
+    assert tuple(FAULTS) == command._FAULTS

@@ -202,6 +202,18 @@ async def test_a_few_of_many_are_taken_from_everywhere(
     assert [row.part for row in everything] == list(range(1000, 5000))
 
 
+async def test_what_a_section_had_can_be_sampled_when_all_of_it_is_in_the_trash(
+    library: Path, plex: sqlite3.Connection, manifest: Manifest
+) -> None:
+    assert await manifest.sample(1, 64) == ()
+    plex.execute("UPDATE media_parts SET deleted_at = 1762000000 WHERE id = 4")
+    await manifest.record(1, library)
+    plex.execute("UPDATE media_parts SET deleted_at = 1795000000")
+    assert await manifest.sample(1, 64) == FILES[:3]
+    assert len(await manifest.sample(1, 2)) == 2
+    assert await manifest.sample(2, 64) == ()
+
+
 async def test_a_watch_counts_what_vanishes_and_leaves_out_what_was_gone_before(
     library: Path, plex: sqlite3.Connection, manifest: Manifest
 ) -> None:

@@ -168,3 +168,11 @@ def test_a_section_that_was_repeated_has_one_report():
     now = see(Now(), e.SectionFinished(section=MOVIES, report=cancelled))
     now = see(now, e.SectionFinished(section=MOVIES, report=MOVIES_REPORT))
     assert now.reports == (MOVIES_REPORT,)
+
+
+def test_sections_that_an_earlier_process_has_done_count_as_done_once():
+    resumed = e.RunResumed(gap=1.0, done=(MOVIES,), interrupted=None, ended_by="it was killed")
+    (unseen,) = see(Now(), resumed).reports
+    assert (unseen.section, unseen.outcome) == (MOVIES, Outcome.DONE)
+    seen = see(Now(), e.SectionFinished(section=MOVIES, report=MOVIES_REPORT))
+    assert see(seen, resumed).reports == (MOVIES_REPORT,)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from plexsuper import events as e
-from plexsuper.terms import Phase, RemovalCounts, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import Outcome, Phase, RemovalCounts, SectionRef, SectionReport, Stage, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,8 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
             return _begun(now, event)
         case e.RunInterrupted():
             return replace(now, interrupted=True)
+        case e.RunResumed():
+            return replace(now, reports=(*_done_before(now, event), *now.reports))
         case e.StageStarted():
             return replace(now, stage=event.stage)
         case e.SectionsChosen():
@@ -135,3 +137,11 @@ def _begun(now: Now, event: e.RunStarted) -> Now:
     idle = replace(now, stage=None, section=None, phase=None, progress=None, open=())
     unseen = replace(idle, mount="unknown", mount_detail="", server="unknown", server_detail="")
     return replace(unseen, profile=event.profile, verdict=None, exit_code=None)
+
+
+def _done_before(now: Now, event: e.RunResumed) -> tuple[SectionReport, ...]:
+    """What is known of the sections that are not repeated, to who has not seen them being done."""
+    known = {report.section.id for report in now.reports}
+    return tuple(
+        SectionReport(section=ref, outcome=Outcome.DONE) for ref in event.done if ref.id not in known
+    )

@@ -50,7 +50,7 @@ def list_runs(ctx: typer.Context, *, config: ConfigFile = None, as_json: Json = 
 def show(
     ctx: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The run, or a part of its id; else the last one.")
+        str | None, typer.Argument(metavar="ID", help="The run, or a part of its id; else the last one.")
     ] = None,
     *,
     config: ConfigFile = None,

@@ -28,7 +28,7 @@ def watch(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|FILE]",
+            metavar="RUN|FILE",
             help="The run, or a part of its id, or a file with its events; else the last run.",
         ),
     ] = None,

@@ -155,7 +155,25 @@ class HttpTransport:
         cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
         if isinstance(cause, ConnectionRefusedError):
             return NoAnswer(f"{where}: nobody listens at {self.url} (connection refused)", refused=True)
-        return NoAnswer(f"{where}: no answer from {self.url}: {str(error) or repr(error)}")
+        return NoAnswer(f"{where}: no answer from {self.url}: {_in_words(error)}")
+
+
+def _in_words(error: Exception) -> str:
+    """Say why there was no connection, without the words of a library; its own where they are good enough."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host!r} is not known here; correct plex.url"
+        case aiohttp.ClientConnectorCertificateError():
+            return (
+                "its certificate is not valid for that name; Plex's own are for names below plex.direct. Write http:// in "
+                "plex.url, or the name that the certificate is for"
+            )
+        case aiohttp.ClientSSLError():
+            return "it does not speak https there; write http:// in plex.url"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or str(error.os_error)
+        case _:
+            return str(error) or repr(error)
 
 
 @asynccontextmanager

@@ -31,8 +31,8 @@ def refuse_if_open(path: Path) -> None:
     Raises:
         DatabaseError: one has.
     """
-    refuse_hot_journal(path)
     refuse_if_locked(path)
+    refuse_hot_journal(path)
 
 
 def refuse_if_locked(path: Path) -> None:

@@ -2,22 +2,21 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plexsuper.database.access import readable_uri, refuse_if_open
 from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
-from plexsuper.database.crew import Crew
+from plexsuper.database.crew import Crew, Job
 from plexsuper.database.diagnosis import name_the_damaged
 from plexsuper.database.file_checks import judge_file, notes_on_file
 from plexsuper.database.format import Malformed
-from plexsuper.database.jobs import Plan, Verdict, full_plan, look_up, quick_jobs
+from plexsuper.database.jobs import full_jobs, quick_jobs
 from plexsuper.database.orphans import relation_of
 from plexsuper.database.ownership import Ownership, judge_ownership
 from plexsuper.database.pages import PageSource
-from plexsuper.database.passes import compare_in_passes
 from plexsuper.database.plex_tool import check_with_plex_sqlite
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.report import CheckReport, Finding, Unjudged
@@ -26,6 +25,7 @@ from plexsuper.database.survey import Survey
 from plexsuper.database.table_checks import Complaint
 from plexsuper.database.unchanged import file_state, sound_before
 from plexsuper.database.unjudged import beyond_stock_sqlite
+from plexsuper.database.verdict import Verdict
 from plexsuper.errors import DatabaseError
 
 _WORKERS = 2
@@ -132,42 +132,28 @@ class _Examination:
 
     def _judge_trees(self, uri: str, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
         if not self.full:
-            self._work_through(uri, conn, schema, Plan(quick_jobs(schema), []))
+            self._work_through(quick_jobs(schema), uri, conn, schema)
             return None
         own = self._claim_pages(schema) if self.earlier else None
         known = self._known(schema, own)
-        plan = full_plan(conn, self.source, schema, known if own else None)
-        self._work_through(uri, conn, schema, plan)
+        self._work_through(full_jobs(conn, self.source, schema, known if own else None), uri, conn, schema)
         if own is None and (self.complaints or not self._pages_proved):
             own = self._claim_pages(schema)
         return own
 
-    def _work_through(self, uri: str, conn: sqlite3.Connection, schema: Schema, plan: Plan) -> None:
-        total = len(plan.jobs)
-
+    def _work_through(
+        self, jobs: list[Job[Verdict]], uri: str, conn: sqlite3.Connection, schema: Schema
+    ) -> None:
         def done(count: int) -> None:
-            self.tell(Progress("check", count, total, "tables"))
+            self.tell(Progress("check", count, len(jobs), "tables"))
 
         if self.source.size < _SMALL:
-            self._read_in_passes(conn, plan)
-            self._take(job(conn) for job in plan.jobs)
-            done(total)
+            self._take(job(conn) for job in jobs)
+            done(len(jobs))
             return
         with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
-            crew.start(plan.jobs)
-            self._read_in_passes(conn, plan)
+            crew.start(jobs)
             self._take(crew.results(done))
-
-    def _read_in_passes(self, conn: sqlite3.Connection, plan: Plan) -> None:
-        for table, indexes in plan.passes:
-            try:
-                findings, doubtful = compare_in_passes(
-                    conn, table, indexes, self._tick("compare", "entries", None)
-                )
-                self.findings += findings
-                self._take([look_up(conn, table=table, indexes=doubtful)] if doubtful else [])
-            except SQLITE_ERRORS as error:
-                self.complaints.append(Complaint(table.name, (explain(error),)))
 
     def _known(self, schema: Schema, own: Ownership | None) -> frozenset[str]:
         """The tables whose verdict is known from the earlier check; what it counted there is taken over."""
@@ -181,15 +167,12 @@ class _Examination:
         return known
 
     def _claim_pages(self, schema: Schema) -> Ownership:
-        own = judge_ownership(
-            Survey(self.source, self._tick("survey", "pages", self.source.page_count)), schema
-        )
+        total = self.source.page_count
+        survey = Survey(self.source, lambda done: self.tell(Progress("survey", done, total, "pages")))
+        own = judge_ownership(survey, schema)
         self.findings += own.findings
         self.findings += own.count_findings(schema)
         return own
-
-    def _tick(self, step: str, unit: str, total: int | None) -> Callable[[int], None]:
-        return lambda done: self.tell(Progress(step, done, total, unit))
 
     def _take(self, verdicts: Iterable[Verdict]) -> None:
         for verdict in verdicts:
@@ -197,8 +180,7 @@ class _Examination:
             self.rows |= verdict.rows
             self._pages_proved |= verdict.pages_proved
             self.orphans |= verdict.orphans
-            if verdict.complaint:
-                self.complaints.append(verdict.complaint)
+            self.complaints += verdict.complaints
 
     def _ask_plex(self, uri: str, schema: Schema) -> None:
         assert self.plex_sqlite is not None

@@ -11,7 +11,8 @@ from plexsuper.database.store import discard_home
 from plexsuper.errors import DatabaseError
 from plexsuper.paths import APPLICATION_SUPPORT, SERVER, PlexPaths
 
-_LAYOUT = {*APPLICATION_SUPPORT.parts, SERVER, *DATABASES.parts}
+_WHOLE = (APPLICATION_SUPPORT / SERVER / DATABASES).parts
+_LAYOUT = set(_WHOLE)
 _NOT_COUNTED = {"lost+found"}
 
 
@@ -38,7 +39,7 @@ def find_destination(given: Path) -> Destination:
     with os_errors(f"cannot read {given}"):
         directory = given.parent if given.suffix == ".db" else _vacant(given)
         missing = _missing(directory)
-    if missing and (directory.name != DATABASES.name or any(path.name not in _LAYOUT for path in missing)):
+    if missing and not (directory.name == DATABASES.name and _spelled_out(directory, missing)):
         raise DatabaseError(f"{directory} is not a directory: create it with the owner Plex runs as")
     for name in (LIBRARY, BLOBS):
         if os.path.lexists(directory / name) and not (directory / name).is_file():
@@ -68,6 +69,12 @@ def destination(given: Path) -> Iterator[Destination]:
             for path in reversed(made):
                 path.rmdir()
         raise
+
+
+def _spelled_out(directory: Path, missing: list[Path]) -> bool:
+    """Whether what is *missing* are directories as Plex has them, or all of them stand in the name: then it is no slip."""
+    whole = directory.absolute().parts[-len(_WHOLE) :] == _WHOLE
+    return whole or all(path.name in _LAYOUT for path in missing)
 
 
 def _missing(directory: Path) -> list[Path]:

@@ -4,18 +4,17 @@
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 from plexsuper.database.common_keys import CommonKey, guess_common_keys, proved_indexes
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.crew import Job
-from plexsuper.database.orphans import Relation, count_orphans, relations
 from plexsuper.database.page_tally import each_page_has_one_owner
 from plexsuper.database.pages import PageSource
-from plexsuper.database.passes import fit_for_passes
+from plexsuper.database.passes import compare_in_passes, fit_for_passes
 from plexsuper.database.report import Finding
 from plexsuper.database.schema import Index, Schema, Table
+from plexsuper.database.special_jobs import special_jobs
 from plexsuper.database.table_checks import (
     Complaint,
     ask_sqlite,
@@ -29,43 +28,25 @@ from plexsuper.database.table_checks import (
     rows_not_found,
     sort_lines,
 )
+from plexsuper.database.verdict import Verdict
 
 _INDEXES_PER_JOB = 3
 _SCHEMA_TABLE = "sqlite_master"
 
-_STRUCTURE, _LIST, _LOOK_UP, _DISTINCT, _PARENT, _PAGE = 12, 1, 4, 3, 1, 40
+_STRUCTURE, _LIST, _LOOK_UP, _DISTINCT, _PAGE = 12, 1, 4, 3, 40
 """What a row (or a page) costs in each kind of job, by measurement, in tenths of a microsecond: for an even end."""
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What one job found; *rows* and *orphans* hold what it counted, *pages_proved* is true when each page has one owner."""
-
-    findings: list[Finding] = field(default_factory=list)
-    complaint: Complaint | None = None
-    rows: dict[str, int | None] = field(default_factory=dict)
-    orphans: dict[str, int] = field(default_factory=dict)
-    pages_proved: bool = False
 
 
 _Estimated = tuple[int, Job[Verdict]]
 
 
-@dataclass(slots=True)
-class Plan:
-    """What a full check does: *jobs* that keep SQLite busy, the longest first, and *passes* that keep Python busy.
-
-    Two threads that both do the latter would only wait for each other.
-    """
-
-    jobs: list[Job[Verdict]]
-    passes: list[tuple[Table, list[Index]]]
-
-
-def full_plan(
+def full_jobs(
     conn: sqlite3.Connection, source: PageSource, schema: Schema, known: frozenset[str] | None
-) -> Plan:
-    """Everything that can be judged of *schema* without the tables *known* to be sound; `None`: judge the pages, too."""
+) -> list[Job[Verdict]]:
+    """Everything that can be judged of *schema*, the longest pieces first, without the tables *known* to be sound.
+
+    When *known* is `None`, who owns each page is judged, too.
+    """
     jobs: list[_Estimated] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
     if known is None:
         jobs.append((source.page_count * _PAGE, partial(_tally, source=source, schema=schema)))
@@ -77,12 +58,10 @@ def full_plan(
             by_pass = [index for index in table.indexes if _read_in_order(conn, table, index, last)]
             passes += [(table, by_pass)] if by_pass else []
             jobs += _table_jobs(conn, table, last, {index.name for index in by_pass})
-    for relation in relations(schema):
-        if not {relation.child, relation.parent} <= known:
-            size = _last_row(conn, schema.tables[relation.child]) * _PARENT
-            jobs.append((size, partial(_count_orphans, relation=relation)))
-    jobs += [(0, partial(_judge_rtree, name=item.name)) for item in schema.virtual if item.module == "rtree"]
-    return Plan([job for _, job in sorted(jobs, key=lambda entry: -entry[0])], passes)
+    jobs += [(0, job) for job in special_jobs(schema, known)]
+    # All passes are one job: two threads that keep Python busy would only wait for each other
+    first: list[Job[Verdict]] = [partial(_read_passes, passes=passes)]
+    return first + [job for _, job in sorted(jobs, key=lambda entry: -entry[0])]
 
 
 def quick_jobs(schema: Schema) -> list[Job[Verdict]]:
@@ -120,7 +99,7 @@ def _table_jobs(conn: sqlite3.Connection, table: Table, last: int, done: set[str
     # A few indexes at a time fit the page cache; all of them at once would push each other out
     for first in range(0, len(indexes), _INDEXES_PER_JOB):
         some = indexes[first : first + _INDEXES_PER_JOB]
-        yield last * _LOOK_UP * len(some), partial(look_up, table=table, indexes=some)
+        yield last * _LOOK_UP * len(some), partial(_look_up, table=table, indexes=some)
     special = [index for index in table.indexes if comparable(index) and (index.unique or index.partial)]
     if special:
         yield last * _DISTINCT * len(special), partial(_judge_special, table=table, indexes=special)
@@ -129,7 +108,7 @@ def _table_jobs(conn: sqlite3.Connection, table: Table, last: int, done: set[str
 def _judge_table(conn: sqlite3.Connection, *, table: Table) -> Verdict:
     verdict = Verdict()
     lines = ask_sqlite(conn, table)
-    verdict.findings, verdict.complaint = sort_lines(table, lines)
+    verdict.findings, verdict.complaints = sort_lines(table, lines)
     if table.name == _SCHEMA_TABLE:
         return verdict
     verdict.rows[table.name] = None
@@ -139,7 +118,7 @@ def _judge_table(conn: sqlite3.Connection, *, table: Table) -> Verdict:
             verdict.findings += _which_indexes(conn, table, {finding.object for finding in verdict.findings})
     except SQLITE_ERRORS as error:
         if not lines:
-            verdict.complaint = Complaint(table.name, (explain(error),))
+            verdict.complaints.append(Complaint(table.name, (explain(error),)))
     return verdict
 
 
@@ -156,13 +135,28 @@ def _each_alone(conn: sqlite3.Connection, table: Table, indexes: list[Index]) ->
             yield Finding(index.name, "index", "index", f"cannot be searched: {explain(error)}")
 
 
-def look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:
-    """Look each row of *table* up in each of *indexes*."""
+def _look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:
     try:
         return Verdict(list(rows_not_found(conn, table, indexes)))
     except SQLITE_ERRORS as error:
         complaint = Complaint(table.name, (explain(error),))
-    return Verdict(list(_each_alone(conn, table, indexes)), complaint)
+    return Verdict(list(_each_alone(conn, table, indexes)), [complaint])
+
+
+def _read_passes(conn: sqlite3.Connection, *, passes: list[tuple[Table, list[Index]]]) -> Verdict:
+    verdict = Verdict()
+    for table, indexes in passes:
+        try:
+            findings, doubtful = compare_in_passes(conn, table, indexes)
+        except SQLITE_ERRORS as error:
+            verdict.complaints.append(Complaint(table.name, (explain(error),)))
+            findings, doubtful = [], [index for index in indexes if comparable(index)]
+        verdict.findings += findings
+        if doubtful:
+            looked = _look_up(conn, table=table, indexes=doubtful)
+            verdict.findings += looked.findings
+            verdict.complaints += looked.complaints
+    return verdict
 
 
 def _compare_lists(conn: sqlite3.Connection, *, table: Table, keys: list[CommonKey]) -> Verdict:
@@ -171,7 +165,7 @@ def _compare_lists(conn: sqlite3.Connection, *, table: Table, keys: list[CommonK
     except SQLITE_ERRORS:  # looking the rows up will say which index it is
         proved = set()
     indexes = [key.index for key in keys if key.index.name not in proved]
-    return look_up(conn, table=table, indexes=indexes) if indexes else Verdict()
+    return _look_up(conn, table=table, indexes=indexes) if indexes else Verdict()
 
 
 def _tally(conn: sqlite3.Connection, *, source: PageSource, schema: Schema) -> Verdict:
@@ -187,7 +181,7 @@ def _judge_special(conn: sqlite3.Connection, *, table: Table, indexes: list[Inde
             if index.partial:
                 verdict.findings += compare_partial_count(conn, table, index)
     except SQLITE_ERRORS as error:
-        verdict.complaint = Complaint(table.name, (explain(error),))
+        verdict.complaints.append(Complaint(table.name, (explain(error),)))
     return verdict
 
 
@@ -199,27 +193,3 @@ def _compare_counts(conn: sqlite3.Connection, *, table: Table) -> Verdict:
     except SQLITE_ERRORS as error:
         verdict.findings = [Finding(table.name, "table", "data", explain(error))]
     return verdict
-
-
-def _count_orphans(conn: sqlite3.Connection, *, relation: Relation) -> Verdict:
-    try:
-        return Verdict(orphans={relation.name: count_orphans(conn, relation)})
-    except SQLITE_ERRORS:  # said by the jobs of the two tables; no count is no count, never 0
-        return Verdict()
-
-
-def _judge_rtree(conn: sqlite3.Connection, *, name: str) -> Verdict:
-    try:
-        (said,) = conn.execute("SELECT rtreecheck('main', ?)", (name,)).fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such" in explain(
-            error
-        ):  # this SQLite has no R-tree module; the tables below it are judged as tables
-            return Verdict()
-        return Verdict([Finding(name, "rtree", "data", explain(error))])
-    except SQLITE_ERRORS as error:
-        return Verdict([Finding(name, "rtree", "data", explain(error))])
-    if said == "ok":
-        return Verdict()
-    first, *more = str(said).splitlines()
-    return Verdict([Finding(name, "rtree", "data", f"{first} (and {len(more)} more)" if more else first)])

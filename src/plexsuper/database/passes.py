@@ -7,7 +7,7 @@ the pages in the order of chance, which takes two to three times as long as thes
 # ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import lt
@@ -24,7 +24,6 @@ Entry: TypeAlias = tuple[Value, ...]
 """The key of a row and its rowid."""
 
 _ROWS_AT_ONCE = 1024
-_TICK = 1 << 16
 _NEIGHBOURS = 32
 _NEAR = 512
 
@@ -131,11 +130,9 @@ def fit_for_passes(conn: sqlite3.Connection, table: Table, index: Index, last: i
 
 
 def compare_in_passes(
-    conn: sqlite3.Connection, table: Table, indexes: Sequence[Index], tick: Callable[[int], None]
+    conn: sqlite3.Connection, table: Table, indexes: Sequence[Index]
 ) -> tuple[list[Finding], list[Index]]:
     """Compare *indexes* with *table*: return what is wrong with those that only Plex can sort, and the others that are in doubt.
-
-    *tick* is told the number of rows and entries read so far.
 
     Raises:
         sqlite3.DatabaseError: the table cannot be read.
@@ -143,20 +140,18 @@ def compare_in_passes(
     usual = conn.text_factory
     conn.text_factory = str  # decoded in C, which nearly halves the time
     try:
-        return _Reader(conn, table, tick).compare(indexes)
+        return _Reader(conn, table).compare(indexes)
     except _NotUtf8:
         conn.text_factory = usual
-        return _Reader(conn, table, tick).compare(indexes)
+        return _Reader(conn, table).compare(indexes)
     finally:
         conn.text_factory = usual
 
 
 class _Reader:
-    def __init__(self, conn: sqlite3.Connection, table: Table, tick: Callable[[int], None]) -> None:
+    def __init__(self, conn: sqlite3.Connection, table: Table) -> None:
         self._conn = conn
         self._table = table
-        self._tick = tick
-        self._read = 0
 
     def compare(self, indexes: Sequence[Index]) -> tuple[list[Finding], list[Index]]:
         findings: list[Finding] = []
@@ -207,9 +202,6 @@ class _Reader:
         try:
             while batch := rows.fetchmany(_ROWS_AT_ONCE):
                 yield batch
-                before, self._read = self._read, self._read + len(batch)
-                if before // _TICK < self._read // _TICK:
-                    self._tick(self._read)
         except sqlite3.OperationalError as error:
             if "decode to UTF-8" in str(error):
                 raise _NotUtf8 from error

@@ -60,7 +60,7 @@ def ask_sqlite(conn: sqlite3.Connection, table: Table) -> list[str]:
     )
 
 
-def sort_lines(table: Table, lines: list[str]) -> tuple[list[Finding], Complaint | None]:
+def sort_lines(table: Table, lines: list[str]) -> tuple[list[Finding], list[Complaint]]:
     """Separate the lines that name an index from those whose tree is still to be found."""
     names = {index.name for index in table.indexes}
     by_index: dict[str, list[str]] = {}
@@ -72,7 +72,7 @@ def sort_lines(table: Table, lines: list[str]) -> tuple[list[Finding], Complaint
         else:
             rest.append(line)
     findings = [Finding(name, "index", "index", _summary(said)) for name, said in by_index.items()]
-    return findings, Complaint(table.name, tuple(rest)) if rest else None
+    return findings, [Complaint(table.name, tuple(rest))] if rest else []
 
 
 def _summary(lines: list[str]) -> str:

@@ -12,6 +12,7 @@ from plexsuper.actions.guard.frozen import Frozen
 from plexsuper.actions.guard.means import Means
 from plexsuper.clients.lookup import Lookup
 from plexsuper.clients.manifest_watch import Watch
+from plexsuper.clients.ticks import next_tick
 from plexsuper.decisions.verification import Presence, Vanished, trips, unknown
 from plexsuper.events import GuardCleared, GuardConfirmed, GuardTripped
 from plexsuper.terms import SectionRef
@@ -55,7 +56,7 @@ class SectionWatch:
             self._forgiven = await watch.count()
             counted_at, stamp = anyio.current_time(), _stamp(database)
             while True:
-                await anyio.sleep(_EVERY)
+                await next_tick(_EVERY)
                 now, seen = anyio.current_time(), _stamp(database)
                 if seen != stamp or now - counted_at >= _COUNT_EVERY:
                     counted_at, stamp = now, seen

@@ -99,6 +99,8 @@ def _sections(m: Metrics) -> Iterator[Family]:
         runs, {(*_name(m, s), phase, outcome): v for (s, phase, outcome), v in m.outcomes.items()}
     )
     yield _total("phase_stalls", "Phases that showed no progress for the stall time", m.counted["stalls"])
+    left = _gauge("left_files", "Files that an analysis of their section has left", *_SECTION, "phase")
+    yield _labelled(left, {(*_name(m, s), phase): float(v) for (s, phase), v in m.left.items()})
     for name, told in (
         ("items", "Live entries of a section"),
         ("trashed", "Entries in the trash of a section"),

@@ -1,0 +1,169 @@
+"""Tells by the shape of their rows whether SQLite's own tables, and those of a full-text index, are the right ones.
+
+Two trees whose roots were exchanged are both sound; only their rows can tell. SQLite's own comparison of a full-text
+index needs the tokenizer, which only Plex has, and complains on healthy servers.
+"""
+
+# ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from plexsuper.database.format import Malformed
+from plexsuper.database.records import Value
+from plexsuper.database.schema import Schema, VirtualTable
+from plexsuper.database.table_checks import quoted
+
+MODULES = ("fts3", "fts4")
+
+Shape: TypeAlias = Callable[[int, Value], bool]
+"""Whether a rowid and a value can be a row of a table."""
+
+_SAMPLE = 64
+_ARGUMENTS = re.compile(r"USING\s+\w+\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
+_ARGUMENT = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""")
+_OPTION = re.compile(r"\s*(\w+\s*=|tokenize\b)", re.IGNORECASE)
+
+
+def foreign_shadows(conn: sqlite3.Connection, schema: Schema, item: VirtualTable) -> Iterator[str]:
+    """Say which shadow tables of the full-text table *item* hold rows that SQLite does not write there.
+
+    One odd row says nothing here: more than half of those looked at must be foreign.
+
+    Raises:
+        sqlite3.DatabaseError: a table cannot be read.
+    """
+    width = _columns(item)
+    shapes: tuple[tuple[str, str, Shape], ...] = (
+        ("segments", "block", lambda _, block: block is None or _is_node(block)),
+        ("segdir", "root", lambda _, root: _is_node(root)),
+        ("docsize", "size", lambda _, size: _varints(size) == width),
+        ("stat", "value", lambda row, value: _is_statistic(row, value, width)),
+    )
+    for part, column, fits in shapes:
+        name = f"{item.name}_{part}"
+        if name in schema.tables:
+            yield from _foreign_rows(conn, name, column, fits)
+    if {f"{item.name}_segdir", f"{item.name}_segments"} <= schema.tables.keys() and _misses_blocks(
+        conn, item
+    ):
+        yield f"{item.name}_segments lacks blocks that {item.name}_segdir names"
+
+
+def foreign_own_tables(conn: sqlite3.Connection, schema: Schema) -> Iterator[tuple[str, str]]:
+    """Say which of SQLite's own tables hold rows that SQLite does not write there: a table's name and what is wrong.
+
+    Raises:
+        sqlite3.DatabaseError: a table cannot be read.
+    """
+    shapes = (
+        ("sqlite_sequence", "CASE typeof(seq) WHEN 'integer' THEN name END"),
+        ("sqlite_stat1", "CASE typeof(stat) WHEN 'text' THEN tbl END"),
+    )
+    for name, column in shapes:
+        if name in schema.tables:
+            for said in _foreign_rows(conn, name, column, lambda _, table: table in schema.tables):
+                yield name, said
+
+
+def _foreign_rows(conn: sqlite3.Connection, name: str, column: str, fits: Shape) -> Iterator[str]:
+    rows = _some(conn, name, column)
+    foreign = sum(not fits(row, value) for row, value in rows.items())
+    if foreign * 2 > len(rows):
+        yield f"{foreign} of {len(rows)} rows of {name} are no such rows: is it the tree of another table?"
+
+
+def _columns(item: VirtualTable) -> int:
+    found = _ARGUMENTS.search(item.sql)
+    arguments = _ARGUMENT.findall(found.group(1)) if found else []
+    return sum(1 for text in arguments if text.strip() and not _OPTION.match(text)) or 1
+
+
+def _some(conn: sqlite3.Connection, name: str, column: str) -> dict[int, Value]:
+    """The values of *column* in the first and in the last rows of the table *name*, by rowid."""
+    query = f"SELECT rowid, {column} FROM {quoted(name)} NOT INDEXED ORDER BY rowid"
+    rows: dict[int, Value] = dict(conn.execute(f"{query} LIMIT {_SAMPLE}").fetchall())
+    return rows | dict(conn.execute(f"{query} DESC LIMIT {_SAMPLE}").fetchall())
+
+
+def _varints(value: Value) -> int:
+    """How many numbers *value* is made of; 0 when it is made of anything else."""
+    if not isinstance(value, bytes):
+        return 0
+    count = at = 0
+    try:
+        while at < len(value):
+            _, at = _number(value, at)
+            count += 1
+    except Malformed:
+        return 0
+    return count
+
+
+def _is_statistic(row: int, value: Value, width: int) -> bool:
+    """Whether *value* can be what a full-text table keeps in *row*: its sums, a hint for the next merge, a setting."""
+    if row == 0:
+        return _varints(value) == width + 2
+    return isinstance(value, int) if row == 2 else row == 1 and isinstance(value, bytes | None)
+
+
+def _is_node(value: Value) -> bool:
+    """Whether *value* is a node of a full-text index: its height, then terms with what belongs to each."""
+    if not isinstance(value, bytes):
+        return False
+    try:
+        height, at = _number(value, 0)
+        if height:  # the number of its first child
+            _, at = _number(value, at)
+        return 0 <= height < 32 and _are_terms(value, at, leaf=not height)
+    except Malformed:
+        return False
+
+
+def _are_terms(node: bytes, at: int, *, leaf: bool) -> bool:
+    first, before = True, 0
+    while at < len(node):
+        shared = 0
+        if not first:
+            shared, at = _number(node, at)
+        size, at = _number(node, at)
+        at += size
+        if size < 1 or shared > before:
+            return False
+        if leaf:
+            documents, at = _number(node, at)
+            at += documents
+            if documents < 1:
+                return False
+        first, before = False, shared + size
+    return at == len(node) and (not leaf or not first)
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """Decode a number as full-text indexes have it: seven bits a byte, the lowest first.
+
+    Raises:
+        Malformed: it runs over the end.
+    """
+    value = shift = 0
+    while at < len(data) and shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise Malformed(f"the number that ends at byte {at} runs over the end of the node")
+
+
+def _misses_blocks(conn: sqlite3.Connection, item: VirtualTable) -> bool:
+    """Whether a leaf is missing that a segment names: reading it would be malformed to SQLite, too."""
+    segdir, segments = quoted(f"{item.name}_segdir"), quoted(f"{item.name}_segments")
+    holes = (
+        f"SELECT 1 FROM {segdir} AS d NOT INDEXED WHERE typeof(start_block) = 'integer' AND start_block > 0"
+        " AND typeof(leaves_end_block) = 'integer' AND leaves_end_block - start_block + 1 <>"
+        f" (SELECT count(*) FROM {segments} WHERE blockid BETWEEN d.start_block AND d.leaves_end_block) LIMIT 1"
+    )
+    return conn.execute(holes).fetchone() is not None
