@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -163,6 +164,17 @@ def test_an_injection_is_undone_by_a_restore_without_a_name(databases, tmp_path)
     assert library_content(databases) == before
     assert run_json("restore", databases)["restored"] == kept
     assert library_content(databases) == before
+
+
+def test_a_restore_tells_of_the_bundles_that_it_leaves_where_they_are(databases, tmp_path):
+    other = library_with_files(tmp_path / "other", "/Media/other.mkv")
+    for place, name in ((other, "new"), (databases, "old")):
+        (place.parent.parent / "Metadata").mkdir()
+        (place.parent.parent / "Metadata" / name).write_bytes(b"poster")
+    run("export", other, tmp_path / "other.tar.zst", "--bundles")
+    kept = run_json("inject", databases, tmp_path / "other.tar.zst")["kept"]
+    assert f"{kept}/Metadata was replaced together with the databases" in run("restore", databases).stderr
+    assert tree(Path(kept)).keys() >= {"Metadata/old"}
 
 
 def test_dry_runs_change_nothing(databases):

@@ -168,6 +168,61 @@ def test_scattered_indexes_are_proved_by_passes(opened):
     assert compare_in_passes(conn, table, fit) == ([], [])
 
 
+def hide(path: Path, index: str) -> tuple[str, ...]:
+    """Take *index* out of the schema so that stock SQLite changes the table and leaves its entries alone."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        row: tuple[str, ...] = conn.execute("SELECT * FROM sqlite_master WHERE name = ?", (index,)).fetchone()
+        conn.execute("PRAGMA writable_schema=ON")
+        conn.execute("DELETE FROM sqlite_master WHERE name = ?", (index,))
+    return row
+
+
+def change_behind(path: Path, index: str, statement: str) -> None:
+    row = hide(path, index)
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute(statement)
+        conn.execute("PRAGMA writable_schema=ON")
+        conn.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+
+
+@pytest.mark.parametrize("index", [*ALIKE, *SCATTERED])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM items WHERE id = 1203",
+        "INSERT INTO items VALUES (5, NULL, '', 4, 5, NULL, 'new', 1)",
+    ],
+)
+def test_an_entry_too_many_or_too_few_is_found(index, statement, base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    change_behind(path, index, statement)
+    assert {finding.object for finding in check_database(path).findings} == {index}
+
+
+@pytest.mark.parametrize("index", ["index_on_level", "index_on_level_backwards"])
+@pytest.mark.parametrize("level", [-3, 9])
+def test_a_row_with_a_rare_key_is_looked_up_beside_the_list(index, level, base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    change_behind(
+        path,
+        index,
+        f"UPDATE items SET level = 5 WHERE id = {(600 if level > 0 else 300)} AND level = {level}",
+    )
+    assert {finding.object for finding in check_database(path).findings} == {index}
+
+
+def test_a_page_that_belongs_to_nothing_is_found(base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("DROP INDEX index_on_size")
+    assert check_database(path).healthy
+    data = bytearray(path.read_bytes())
+    assert struct.unpack_from(">I", data, 36)[0] > 9
+    data[32:40] = bytes(8)  # the header's free page list: empty
+    path.write_bytes(data)
+    assert {finding.kind for finding in check_database(path).findings} == {"freelist"}
+
+
 def test_text_that_is_not_utf8_is_compared_in_the_slower_way(base, tmp_path):
     path = write_files(tmp_path, base.data, b"")
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:

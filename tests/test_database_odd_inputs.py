@@ -165,6 +165,7 @@ def test_nothing_is_injected_over_what_is_no_file(databases, tmp_path, what):
     (databases / LIBRARY).unlink()
     if what == "a link":
         (databases / LIBRARY).symlink_to(tmp_path / "gone.db")
+        assert f"(a link to {tmp_path / 'gone.db'})" in refused("stats", databases)
     else:
         (databases / LIBRARY).mkdir()
     assert f"{databases / LIBRARY} is not a file" in refused("inject", databases, tmp_path / "x.tar.zst")

@@ -10,13 +10,15 @@ import pytest
 
 from plexsuper.database.btree_page import parse_page
 from plexsuper.database.check import check_database
+from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.ownership import judge_ownership
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import encode_record
 from plexsuper.database.repair import repair_database
+from plexsuper.database.repair.build import page_bytes, row_cell
 from plexsuper.database.repair.evidence import row_of
 from plexsuper.database.repair.leaves import rows_in
-from plexsuper.database.repair.pagefile import PageFile
+from plexsuper.database.repair.pagefile import PageFile, PagesBefore
 from plexsuper.database.repair.report import RepairReport
 from plexsuper.database.repair.shape import RowShape
 from plexsuper.database.repair.strays import rescue_tables
@@ -133,6 +135,21 @@ def test_no_row_is_taken_from_pages_that_were_added_behind_a_file_that_was_cut_o
     for table in ("metadata_items", "media_parts", "taggings", "notes"):
         invented = [row for row in found[table] if row not in base.contents[table]]
         assert len(invented) == report.tables[table].rebuilt
+    # The first page behind the end: what the repair has put there meanwhile is not what was there
+    assert len(data) // 512 + 2 in report.tables["metadata_items"].lost_pages
+
+
+def test_pages_that_are_added_or_overwritten_later_are_read_as_they_were(tmp_path):
+    path = make_items(tmp_path / "library.db", 600)
+    with PageFile(path) as pages, PagesBefore(path) as before:
+        root = pages.page(2)
+        before.keep(2, root)
+        pages.write(2, bytes(PAGE))
+        added = pages.append()
+        assert before.page(2) == root
+        assert before.end == added - 1
+        with pytest.raises(Malformed, match=f"page {added} does not exist"):
+            before.page(added)
 
 
 def older_version(path, leaf, row):
@@ -188,11 +205,51 @@ def test_without_any_index_deleted_rows_do_not_come_back_between_leaves_that_sta
     assert report.tables["items"].lost_pages == (lost,)
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_leaf_under_a_copy_of_another_costs_no_row_that_stands_and_doubles_none(indexed, tmp_path):
+    path = make_items(tmp_path / "library.db", 600, indexed=indexed)
+    rows = rows_of(path, "items")
+    leaves = leaves_of(path, "items")
+    gone = {row.rowid for row in rows_in(read(path, leaves[30]), leaves[30])}
+    write(path, leaves[30], read(path, leaves[10]))
+    report = repair_database(path)
+    assert report.tables["items"].rebuilt == (len(gone) if indexed else 0)
+    assert [row for row in rows_of(path, "items") if row[0] not in gone] == [
+        row for row in rows if row[0] not in gone
+    ]
+    assert len(rows_of(path, "items")) == (600 if indexed else 600 - len(gone))
+    assert check_database(path).healthy
+
+
+def test_a_stray_leaf_that_reaches_over_a_leaf_that_stands_is_taken_row_by_row(tmp_path):
+    path = make_items(tmp_path / "library.db", 600)
+    rows = rows_of(path, "items")
+    leaves = leaves_of(path, "items")
+    low, high = (rows_in(read(path, leaves[at]), leaves[at])[0].rowid for at in (20, 22))
+    records = {row[0]: encode_record([None, *row[2:]]) for row in rows if row[0] in (low, high)}
+    with PageFile(path) as pages:
+        cells = [row_cell(pages, row, records[row]) for row in (low, high)]
+        number = pages.append()
+        pages.write(number, page_bytes(pages, number, PageKind.TABLE_LEAF, cells))
+    overwrite(path, leaves[20], leaves[22])
+    report = repair_database(path)
+    after = {row[0]: row for row in rows_of(path, "items")}
+    assert check_database(path).healthy
+    assert len(after) == 600
+    assert [after[low], after[high]] == [rows[low - 1], rows[high - 1]]
+    assert report.tables["items"].adopted_pages == 1
+
+
 def test_the_quick_look_at_a_row_lets_in_nothing_that_the_decoder_would_not(tmp_path):
     create_databases(tmp_path)
     (path,) = tmp_path.glob("*library.db")
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as conn:
         tables = [read_schema(conn).tables[name] for name in ("media_parts", "metadata_items", "taggings")]
+    with closing(sqlite3.connect(":memory:")) as conn:
+        conn.execute(
+            "CREATE TABLE strict(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b BLOB NOT NULL, c INTEGER NOT NULL)"
+        )
+        tables.append(read_schema(conn).tables["strict"])
     shapes = [(table, RowShape(table, 4096)) for table in tables]
     rng = random.Random(4)
     values = [None, 0, 1, -7, 2**40, 1.5, "", "text", "long " * 30, b"", b"blob", b"long " * 30]

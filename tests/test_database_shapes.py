@@ -8,6 +8,7 @@ import pytest
 
 from plexsuper.database.check import check_database
 from plexsuper.database.connection import connect
+from plexsuper.database.repair import repair_database
 from plexsuper.database.schema import read_schema
 from plexsuper.database.shapes import foreign_own_tables, foreign_shadows
 from plexsuper.simulator.reference import build_reference
@@ -78,3 +79,17 @@ def test_the_full_text_indexes_of_a_real_schema_are_whole_also_after_plex_has_me
         assert len(full_text) == 5
         assert [said for item in full_text for said in foreign_shadows(conn, schema, item)] == []
         assert list(foreign_own_tables(conn, schema)) == []
+
+
+@pytest.mark.lesson("L48")
+def test_an_ordinary_table_that_changed_places_with_a_shadow_table_is_repaired_with_all_rows(base, tmp_path):
+    path = base.write(tmp_path)
+    rows = {name: rows_of(path, name) for name in ("notes", "locations_node")}
+    size, data = base.page_size, bytearray(base.data)
+    a, b = (slice((root - 1) * size, root * size) for root in (root_of(path, name) for name in rows))
+    data[a], data[b] = data[b], data[a]
+    path.write_bytes(data)
+    assert {f.object for f in check_database(path).findings if f.kind == "table"} == {"locations_node"}
+    repair_database(path)
+    assert rows_of(path, "notes") == rows["notes"]
+    assert len(rows_of(path, "locations_node")) == len(rows["locations_node"])

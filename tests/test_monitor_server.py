@@ -156,3 +156,11 @@ def test_a_server_that_is_only_late_while_its_process_lives_is_busy_and_not_lost
     living = watched({0.0: IDENTITY, 12.0: LATE}, 60.0, pid=42)
     assert [at for at, fact in dead if isinstance(fact, PlexLost)] == [20.0]
     assert [at for at, fact in living if isinstance(fact, PlexLost)] == [30.0]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 504])
+def test_a_server_that_answers_that_it_is_overloaded_is_busy_and_not_lost_so_soon(status: int) -> None:
+    overloaded = answer("", status)
+    assert watched({0.0: IDENTITY, 9.0: overloaded, 24.0: IDENTITY}, 60.0) == [(0.0, READY)]
+    lost = watched({0.0: IDENTITY, 12.0: overloaded}, 60.0)
+    assert [at for at, fact in lost if isinstance(fact, PlexLost)] == [30.0]

@@ -13,13 +13,13 @@ import typer
 
 from plexsuper.cli.database_archives import export, inject, verify
 from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check
-from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, write_json
+from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, say, write_json
 from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
 from plexsuper.clients.lifetime import DIE_WITH, die_with
 from plexsuper.database.connection import reading
 from plexsuper.database.diff import diff_databases
-from plexsuper.database.files import locate_pair
+from plexsuper.database.files import BUNDLES, locate_pair
 from plexsuper.database.mapping import make_mappings, parse_json, parse_pair
 from plexsuper.database.proof import parse_media_root
 from plexsuper.database.remap import remap_databases
@@ -187,6 +187,8 @@ def restore(
                 print_text(f"would restore {chosen}" + (f" of {manifest.created}" if manifest else ""))
             return
         kept = restore_snapshot(chosen, file, check=judge, progress=progress)
+        for tree in (path for path in map(chosen.joinpath, BUNDLES) if path.is_dir()):
+            say(f"note: {tree} was replaced together with the databases; move it back by hand")
         if as_json:
             write_json({"restored": str(chosen), "kept": str(kept)})
         else:

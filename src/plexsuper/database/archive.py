@@ -16,6 +16,7 @@ from plexsuper.database.connection import reading
 from plexsuper.database.copying import copy_pair
 from plexsuper.database.files import (
     BLOBS,
+    BUNDLES,
     DATABASES,
     LIBRARY,
     DatabasePair,
@@ -43,8 +44,6 @@ from plexsuper.errors import DatabaseError
 
 DECLARATION = "plexsuper-archive.json"
 """The first member: how many files and bytes follow, so that a reader can refuse before it fills its disk."""
-
-BUNDLES = ("Metadata", "Media")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from plexsuper.database.archive import BUNDLES, DECLARATION
+from plexsuper.database.archive import DECLARATION
 from plexsuper.database.compression import damage_errors
-from plexsuper.database.files import BLOBS, DATABASES, LIBRARY, os_errors
+from plexsuper.database.files import BLOBS, BUNDLES, DATABASES, LIBRARY, os_errors
 from plexsuper.database.manifest import NOT_SENSIBLE, FileRecord, Manifest, TreeRecord, manifest_from_json
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics

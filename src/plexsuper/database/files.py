@@ -18,6 +18,8 @@ SIDECARS = ("-wal", "-shm", "-journal")
 """What SQLite puts beside an open database; a stale one beside a new file destroys it."""
 
 DATABASES = Path("Plug-in Support/Databases")
+BUNDLES = ("Metadata", "Media")
+"""Plex's directories of pictures and of what it made of media, beside `Plug-in Support`."""
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file
 _HEADER_BYTES = 100
@@ -58,8 +60,9 @@ def locate_pair(path: Path) -> DatabasePair:
         candidates = [path / LIBRARY, *(place.library_db for place in places)]
         library = next((c for c in candidates if c.is_file()), candidates[0])
     if not library.is_file():
+        link = f" (a link to {library.readlink()})" if library.is_symlink() else ""
         raise DatabaseError(
-            f"no library database at {library}: give the path of {LIBRARY} or of its directory"
+            f"no library database at {library}{link}: give the path of {LIBRARY} or of its directory"
         )
     blobs = _blobs_of(library)
     if library.is_symlink() or blobs.is_symlink():

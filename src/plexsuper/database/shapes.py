@@ -1,4 +1,4 @@
-"""Tells by the shape of their rows whether SQLite's own tables, and those of a full-text index, are the right ones.
+"""Tells by the shape of their rows whether SQLite's own tables, and those of its modules, are the right ones.
 
 Two trees whose roots were exchanged are both sound; only their rows can tell. SQLite's own comparison of a full-text
 index needs the tokenizer, which only Plex has, and complains on healthy servers.
@@ -16,8 +16,7 @@ from plexsuper.database.records import Value
 from plexsuper.database.schema import Schema, VirtualTable
 from plexsuper.database.table_checks import quoted
 
-MODULES = ("fts3", "fts4")
-
+_FULL_TEXT = ("fts3", "fts4")
 Shape: TypeAlias = Callable[[int, Value], bool]
 """Whether a rowid and a value can be a row of a table."""
 
@@ -27,33 +26,47 @@ _ARGUMENT = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""")
 _OPTION = re.compile(r"\s*(\w+\s*=|tokenize\b)", re.IGNORECASE)
 
 
-def foreign_shadows(conn: sqlite3.Connection, schema: Schema, item: VirtualTable) -> Iterator[str]:
-    """Say which shadow tables of the full-text table *item* hold rows that SQLite does not write there.
+def foreign_shadows(
+    conn: sqlite3.Connection, schema: Schema, item: VirtualTable
+) -> Iterator[tuple[str, str]]:
+    """Say which shadow tables of the virtual table *item* hold rows that SQLite does not write there, and what is wrong.
 
-    One odd row says nothing here: more than half of those looked at must be foreign.
+    One odd row says nothing here: more than half of those looked at must be foreign. Only full-text and R-tree tables
+    are judged.
 
     Raises:
         sqlite3.DatabaseError: a table cannot be read.
     """
-    width = _columns(item)
-    shapes: tuple[tuple[str, str, Shape], ...] = (
-        ("segments", "block", lambda _, block: block is None or _is_node(block)),
-        ("segdir", "root", lambda _, root: _is_node(root)),
-        ("docsize", "size", lambda _, size: _varints(size) == width),
-        ("stat", "value", lambda row, value: _is_statistic(row, value, width)),
-    )
-    for part, column, fits in shapes:
+    for part, column, fits in _shapes(item):
         name = f"{item.name}_{part}"
         if name in schema.tables:
             yield from _foreign_rows(conn, name, column, fits)
-    if {f"{item.name}_segdir", f"{item.name}_segments"} <= schema.tables.keys() and _misses_blocks(
-        conn, item
-    ):
-        yield f"{item.name}_segments lacks blocks that {item.name}_segdir names"
+    segdir, segments = f"{item.name}_segdir", f"{item.name}_segments"
+    if {segdir, segments} <= schema.tables.keys() and _misses_blocks(conn, segdir, segments):
+        yield segments, f"{segments} lacks blocks that {segdir} names"
+
+
+def _shapes(item: VirtualTable) -> tuple[tuple[str, str, Shape], ...]:
+    """The endings of the names of *item*'s shadow tables, with a column of each and what it may hold."""
+    width = _columns(item)
+    if item.module in _FULL_TEXT:
+        return (
+            ("segments", "block", lambda _, block: block is None or _is_node(block)),
+            ("segdir", "root", lambda _, root: _is_node(root)),
+            ("docsize", "size", lambda _, size: _numbers_in(size) == width),
+            ("stat", "value", lambda row, value: _is_statistic(row, value, width)),
+        )
+    if item.module == "rtree":
+        return (
+            ("node", "data", lambda _, data: _is_box_node(data)),
+            ("rowid", "nodeno", lambda _, node: isinstance(node, int)),
+            ("parent", "parentnode", lambda _, node: isinstance(node, int)),
+        )
+    return ()
 
 
 def foreign_own_tables(conn: sqlite3.Connection, schema: Schema) -> Iterator[tuple[str, str]]:
-    """Say which of SQLite's own tables hold rows that SQLite does not write there: a table's name and what is wrong.
+    """Say which of SQLite's own tables hold rows that SQLite does not write there, and what is wrong.
 
     Raises:
         sqlite3.DatabaseError: a table cannot be read.
@@ -64,15 +77,17 @@ def foreign_own_tables(conn: sqlite3.Connection, schema: Schema) -> Iterator[tup
     )
     for name, column in shapes:
         if name in schema.tables:
-            for said in _foreign_rows(conn, name, column, lambda _, table: table in schema.tables):
-                yield name, said
+            yield from _foreign_rows(conn, name, column, lambda _, table: table in schema.tables)
 
 
-def _foreign_rows(conn: sqlite3.Connection, name: str, column: str, fits: Shape) -> Iterator[str]:
+def _foreign_rows(conn: sqlite3.Connection, name: str, column: str, fits: Shape) -> Iterator[tuple[str, str]]:
     rows = _some(conn, name, column)
     foreign = sum(not fits(row, value) for row, value in rows.items())
     if foreign * 2 > len(rows):
-        yield f"{foreign} of {len(rows)} rows of {name} are no such rows: is it the tree of another table?"
+        yield (
+            name,
+            f"{foreign} of {len(rows)} rows of {name} are no such rows: is it the tree of another table?",
+        )
 
 
 def _columns(item: VirtualTable) -> int:
@@ -88,7 +103,7 @@ def _some(conn: sqlite3.Connection, name: str, column: str) -> dict[int, Value]:
     return rows | dict(conn.execute(f"{query} DESC LIMIT {_SAMPLE}").fetchall())
 
 
-def _varints(value: Value) -> int:
+def _numbers_in(value: Value) -> int:
     """How many numbers *value* is made of; 0 when it is made of anything else."""
     if not isinstance(value, bytes):
         return 0
@@ -105,8 +120,15 @@ def _varints(value: Value) -> int:
 def _is_statistic(row: int, value: Value, width: int) -> bool:
     """Whether *value* can be what a full-text table keeps in *row*: its sums, a hint for the next merge, a setting."""
     if row == 0:
-        return _varints(value) == width + 2
+        return _numbers_in(value) == width + 2
     return isinstance(value, int) if row == 2 else row == 1 and isinstance(value, bytes | None)
+
+
+def _is_box_node(value: Value) -> bool:
+    """Whether *value* is a node of an R-tree: its depth, the number of its cells, cells of at least 16 bytes."""
+    if not isinstance(value, bytes) or len(value) < 4:
+        return False
+    return value[0] == 0 and value[1] < 40 and 4 + int.from_bytes(value[2:4], "big") * 16 <= len(value)
 
 
 def _is_node(value: Value) -> bool:
@@ -138,7 +160,7 @@ def _are_terms(node: bytes, at: int, *, leaf: bool) -> bool:
             if documents < 1:
                 return False
         first, before = False, shared + size
-    return at == len(node) and (not leaf or not first)
+    return at == len(node) and not first
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
@@ -158,12 +180,11 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     raise Malformed(f"the number that ends at byte {at} runs over the end of the node")
 
 
-def _misses_blocks(conn: sqlite3.Connection, item: VirtualTable) -> bool:
+def _misses_blocks(conn: sqlite3.Connection, segdir: str, segments: str) -> bool:
     """Whether a leaf is missing that a segment names: reading it would be malformed to SQLite, too."""
-    segdir, segments = quoted(f"{item.name}_segdir"), quoted(f"{item.name}_segments")
     holes = (
-        f"SELECT 1 FROM {segdir} AS d NOT INDEXED WHERE typeof(start_block) = 'integer' AND start_block > 0"
+        f"SELECT 1 FROM {quoted(segdir)} AS d NOT INDEXED WHERE typeof(start_block) = 'integer' AND start_block > 0"
         " AND typeof(leaves_end_block) = 'integer' AND leaves_end_block - start_block + 1 <>"
-        f" (SELECT count(*) FROM {segments} WHERE blockid BETWEEN d.start_block AND d.leaves_end_block) LIMIT 1"
+        f" (SELECT count(*) FROM {quoted(segments)} WHERE blockid BETWEEN d.start_block AND d.leaves_end_block) LIMIT 1"
     )
     return conn.execute(holes).fetchone() is not None

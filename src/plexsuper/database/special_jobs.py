@@ -8,8 +8,8 @@ from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.crew import Job
 from plexsuper.database.orphans import Relation, count_orphans, relations
 from plexsuper.database.report import Finding
-from plexsuper.database.schema import Schema, VirtualTable
-from plexsuper.database.shapes import MODULES, foreign_own_tables, foreign_shadows
+from plexsuper.database.schema import Schema
+from plexsuper.database.shapes import foreign_own_tables, foreign_shadows
 from plexsuper.database.verdict import Verdict
 
 
@@ -21,9 +21,7 @@ def special_jobs(schema: Schema, known: frozenset[str]) -> Iterator[Job[Verdict]
     for item in schema.virtual:
         if item.module == "rtree":
             yield partial(_judge_rtree, name=item.name)
-        elif item.module in MODULES:
-            yield partial(_judge_full_text, schema=schema, item=item)
-    yield partial(_judge_own_tables, schema=schema)
+    yield partial(_judge_shapes, schema=schema)
 
 
 def _count_orphans(conn: sqlite3.Connection, *, relation: Relation) -> Verdict:
@@ -33,17 +31,12 @@ def _count_orphans(conn: sqlite3.Connection, *, relation: Relation) -> Verdict:
         return Verdict()
 
 
-def _judge_full_text(conn: sqlite3.Connection, *, schema: Schema, item: VirtualTable) -> Verdict:
+def _judge_shapes(conn: sqlite3.Connection, *, schema: Schema) -> Verdict:
+    said: list[tuple[str, str]] = []
     try:
-        said = list(foreign_shadows(conn, schema, item))
-    except SQLITE_ERRORS:  # said by the jobs of its shadow tables
-        return Verdict()
-    return Verdict([Finding(item.name, "fts", "index", message) for message in said])
-
-
-def _judge_own_tables(conn: sqlite3.Connection, *, schema: Schema) -> Verdict:
-    try:
-        said = list(foreign_own_tables(conn, schema))
+        said += foreign_own_tables(conn, schema)
+        for item in schema.virtual:
+            said += foreign_shadows(conn, schema, item)
     except SQLITE_ERRORS:  # said by the tables' own jobs
         return Verdict()
     return Verdict([Finding(name, "table", "data", message) for name, message in said])

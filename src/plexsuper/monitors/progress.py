@@ -6,7 +6,6 @@ import anyio
 
 from plexsuper.bus import Publish
 from plexsuper.clients.library import Library
-from plexsuper.clients.ticks import next_tick
 from plexsuper.database.sampling import Cursor
 from plexsuper.decisions.evidence import counted
 from plexsuper.events import LibraryChanged, LibraryCounted
@@ -30,7 +29,7 @@ async def watch_progress(publish: Publish, *, library: Library, every: float, fu
     watch = _Watch(publish, library, full_every)
     await watch.begin()
     while True:
-        await next_tick(every)
+        await anyio.sleep(every)
         await watch.tick()
 
 

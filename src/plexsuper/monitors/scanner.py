@@ -6,7 +6,6 @@ from typing import Never, Protocol
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.ticks import until_tick
 from plexsuper.events import ScannersChanged
 from plexsuper.terms import Scanner
 
@@ -33,7 +32,7 @@ async def watch_scanners(publish: Publish, *, runtime: Scanners, every: float) -
         running = runtime.scanners()
         if running != known:
             publish(ScannersChanged(running=running))
-        ended = await _first_end(runtime, running, until_tick(every))
+        ended = await _first_end(runtime, running, every)
         known = tuple(scanner for scanner in running if scanner.pid not in ended)
         if known != running:
             publish(ScannersChanged(running=known))

@@ -17,7 +17,7 @@ _LOG_LINES = 20
 
 _MISSES = 2
 _MISSES_OF_A_LIVING = 4
-"""A server whose process lives and that only answers late is busy rather than lost."""
+"""A server that is busy rather than lost: its process lives and it answers late, or it answers that it is overloaded."""
 
 
 async def watch_server(
@@ -84,7 +84,7 @@ async def _lost(plex: Plex, runtime: Runtime, every: float, frozen: Callable[[],
             await plex.identity()
         except ServerNotUp as error:
             misses = 0 if frozen() else misses + 1
-            lives = pid is not None and error.state == "unreachable"
+            lives = error.state == "starting" or (pid is not None and error.state == "unreachable")
             if misses >= (_MISSES_OF_A_LIVING if lives else _MISSES):
                 return str(error)
         else:

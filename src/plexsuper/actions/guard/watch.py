@@ -1,18 +1,15 @@
 """Watches what a section loses while Plex works on it, and freezes Plex to ask storage when that is too much."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Final, Literal, Never
 
 import anyio
 
 from plexsuper.actions.guard.frozen import Frozen
 from plexsuper.actions.guard.means import Means
+from plexsuper.clients.commit_sign import CommitSign
 from plexsuper.clients.lookup import Lookup
 from plexsuper.clients.manifest_watch import Watch
-from plexsuper.clients.ticks import next_tick
 from plexsuper.decisions.verification import Presence, Vanished, trips, unknown
 from plexsuper.events import GuardCleared, GuardConfirmed, GuardTripped
 from plexsuper.terms import SectionRef
@@ -54,12 +51,12 @@ class SectionWatch:
         wanted, database, enough = self._section.id, self._means.database, self._parts + 1
         async with self._means.manifest.watch(wanted, database, enough=enough) as watch:
             self._forgiven = await watch.count()
-            counted_at, stamp = anyio.current_time(), _stamp(database)
+            counted_at, sign = anyio.current_time(), CommitSign(database)
             while True:
-                await next_tick(_EVERY)
-                now, seen = anyio.current_time(), _stamp(database)
-                if seen != stamp or now - counted_at >= _COUNT_EVERY:
-                    counted_at, stamp = now, seen
+                await anyio.sleep(_EVERY)
+                now = anyio.current_time()
+                if sign.changed() or now - counted_at >= _COUNT_EVERY:
+                    counted_at = now
                     await self._count(watch)
                 if now - self._looked_at >= _CANARY_EVERY and not self._means.freezer.frozen:
                     await self._look_at_canaries()
@@ -153,13 +150,3 @@ _SAID: Final = {
     "unknown": "cannot be looked up",
     "gone": "are gone",
 }
-
-
-def _stamp(database: Path) -> tuple[int, ...]:
-    """Return what changes when somebody commits: two glances at local files are cheaper than a question to SQLite."""
-    seen: list[int] = []
-    for file in (database, database.with_name(f"{database.name}-wal")):
-        with suppress(OSError):
-            status = os.stat(file)  # noqa: PTH116 - of all ways the one that costs least
-            seen += (status.st_mtime_ns, status.st_size)
-    return tuple(seen)

@@ -12,8 +12,8 @@ class Holes:
     def __init__(self, standing: Standing, known: Rowids | None) -> None:
         """The rows that are not *standing*; those that exist are *known*, if any index can tell.
 
-        Without that knowledge only a gap with a hole in it counts: between other leaves there may be rows that were deleted. It
-        is taken from row to row, because a damaged interior page says wrongly where a hole begins and ends.
+        Only a gap with a hole in it counts: between other leaves there may be rows that were deleted. It is taken from
+        row to row, because a damaged interior page says wrongly where a hole begins and ends.
         """
         self._have = standing.rowids
         self._known = known
@@ -26,9 +26,6 @@ class Holes:
 
     def lack(self, rowid: int) -> bool:
         """Whether the row *rowid* is missing."""
-        if rowid in self._have:
-            return False
-        if self._known is not None:
-            return rowid in self._known
         at = bisect_left(self._gaps, (rowid,))
-        return at < len(self._gaps) and self._gaps[at][1] < rowid
+        inside = at < len(self._gaps) and self._gaps[at][1] < rowid
+        return inside and rowid not in self._have and (self._known is None or rowid in self._known)

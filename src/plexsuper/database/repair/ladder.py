@@ -12,7 +12,8 @@ from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.format import Malformed
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.repair.contradictions import contradictions
-from plexsuper.database.repair.objects import keep_sequences, missing_objects
+from plexsuper.database.repair.evidence import is_special
+from plexsuper.database.repair.objects import keep_sequences, missing_objects, renew_own_tables
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
@@ -97,6 +98,7 @@ class _Repair:
     hurt: set[str] = field(default_factory=set)
     proved: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
+    spoilt: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         wal = read_wal(wal_path(self.path))
@@ -172,7 +174,7 @@ class _Repair:
         if indexes & schema.indexes.keys():
             self._say("indexes")
             self._rebuild(indexes & schema.indexes.keys())
-        elif broken or self.hurt or self.stale:
+        elif broken or self.hurt or self.stale or self.spoilt:
             self._say("virtual tables")
             self._heal(schema, broken)
             free_the_unowned(self.copy, schema)
@@ -185,6 +187,9 @@ class _Repair:
         tables = {
             finding.object for finding in checked.findings if finding.kind == "table"
         } & schema.tables.keys()
+        again = {name for name in tables & self.report.tables.keys() if is_special(schema.tables[name])}
+        self.spoilt |= again  # of these the indexes do not hold what matters
+        tables -= again
         suspects = _suspects(checked, schema)
         if any(finding.kind == "freelist" for finding in checked.findings):
             suspects |= hosts_of_foreign_leaves(self.copy, schema)  # whose own leaves belong to nothing then
@@ -194,7 +199,8 @@ class _Repair:
             return False
         self._say("tables")
         rescued = rescue_tables(self.copy, schema, tables | suspects, self.report)
-        if not rescued:
+        if not rescued:  # its pages are its own, but not what is in its rows
+            self.spoilt |= tables
             return False
         self.hurt |= {name for name in rescued if hurt_tables(schema, [name])}
         self.stale |= {name for name in rescued if self._changed(name) and full_text_over(schema, name)}
@@ -203,12 +209,16 @@ class _Repair:
         return True
 
     def _heal(self, schema: Schema, broken: set[str]) -> None:
-        for item in hurt_tables(schema, self.hurt | {f"{name}_node" for name in broken}):
+        spoilt = hurt_tables(schema, self.spoilt)
+        self.report.notes += renew_own_tables(self.copy, schema, self.spoilt)
+        for item in hurt_tables(schema, self.hurt | self.spoilt | {f"{name}_node" for name in broken}):
             lost = any(self._changed(f"{item.name}_{part}") for part in ("segdir", "content"))
+            lost = lost or item in spoilt
             self.report.states[item.name] = heal(self.copy, item, self.plex_sqlite, lost=lost)
         self._refresh_full_text()
         self.hurt.clear()
         self.stale.clear()
+        self.spoilt.clear()
 
     def _changed(self, table: str) -> bool:
         result = self.report.tables.get(table)

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plexsuper.database.repair.surgery import open_copy
@@ -10,6 +10,7 @@ from plexsuper.database.schema import Schema, SchemaObject
 from plexsuper.database.table_checks import quoted
 
 _SEQUENCES = "sqlite_sequence"
+_STATISTICS = "sqlite_stat1"
 
 
 def missing_objects(before: Iterable[SchemaObject], after: Iterable[SchemaObject]) -> list[str]:
@@ -35,3 +36,13 @@ def keep_sequences(copy: Path, schema: Schema, rescued: set[str]) -> None:
                 continue
             conn.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
             conn.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", (name, last))
+
+
+def renew_own_tables(copy: Path, schema: Schema, spoilt: set[str]) -> Iterator[str]:
+    """Empty those of SQLite's own tables that are *spoilt*, and count the ids anew; say so."""
+    for name in sorted(spoilt & {_SEQUENCES, _STATISTICS}):
+        with open_copy(copy) as conn:
+            conn.execute(f"DELETE FROM {name}")
+        yield f"{name} held other rows than SQLite writes there and was emptied"
+    if _SEQUENCES in spoilt:
+        keep_sequences(copy, schema, spoilt)

@@ -93,6 +93,7 @@ class PagesBefore(PageSource):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.end = self.page_count
         self._kept: dict[int, bytes] = {}
 
     def keep(self, number: int, data: bytes) -> None:

@@ -61,7 +61,7 @@ class TableRescue:
             self._confront(found)
         adopted = found.rowids(before)
         loose = LooseRows(before, self.table, holes, self.accepts or _everything)
-        sources, lost = self._sources(loose, adopted)
+        sources, lost = self._sources(loose, adopted, before.end)
         if known is None:
             self.result.lost_pages = tuple(lost[:_MOST_PAGES])
         else:
@@ -112,14 +112,18 @@ class TableRescue:
             self.result.recovered += 1
             yield row
 
-    def _sources(self, loose: LooseRows, adopted: Rowids) -> tuple[list[Source], list[int]]:
-        """The damaged leaves in which rows are whole that are nowhere else, and the pages of those in which none is."""
+    def _sources(self, loose: LooseRows, adopted: Rowids, end: int) -> tuple[list[Source], list[int]]:
+        """The damaged leaves in which rows are whole that are nowhere else, and the pages of those in which none is.
+
+        Behind page *end* there was nothing: what is there now is a copy of something else.
+        """
         sources, lost = [], []
         for number in dict.fromkeys(hole.page for hole in self.standing.holes):
-            found = [rowid for rowid in loose.rowids(number) if rowid not in adopted]
+            rowids = loose.rowids(number) if number <= end else []
+            found = [rowid for rowid in rowids if rowid not in adopted]
             if found:
                 sources.append(Source(min(found), damaged=True, page=number))
-            elif _was_leaf(loose.pages, number):
+            elif number > end or _was_leaf(loose.pages, number):
                 lost.append(number)
         return sources, lost
 
