@@ -31,7 +31,7 @@ SSHD = Path("/usr/sbin/sshd")
 HAS_SSHD = SSHD.exists() and shutil.which("ssh") is not None and os.geteuid() == 0
 KEPT = "Plug-in Support/Databases.snapshots"
 DATED = f"{LIBRARY}-2026-11-01"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 _START = """
 cd {home}

@@ -18,7 +18,7 @@ from plexsuper.simulator.layout import Layout
 from plexsuper.simulator.truth import Entry, load
 
 TOKEN = Account().token
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 QUICK = ("refused_seconds=0", "maintenance_seconds=0.1", "starting_seconds=0.1", "butler_every=0")
 """Knobs of a server that is up at once and does nothing by itself."""

@@ -252,9 +252,16 @@ def _faults(told: Survival, world: World, before: Mapping[str, str]) -> list[str
     reports = {report.section.title: report.outcome for report in last.conclusion.reports}
     if reports != dict.fromkeys(world.sections, Outcome.DONE):
         found.append(f"the verdict tells of {reports}")
-    if world.clock.frozen or world.processes.running:
-        found.append(f"left: frozen {world.clock.frozen}, {world.processes.cmdlines()}")
+    left = {pid: argv for pid, argv in world.processes.cmdlines().items() if not _by_itself(argv)}
+    if world.clock.frozen or left:
+        found.append(f"left: frozen {world.clock.frozen}, {left}")
     return found + _counted(told, last) + _asked(told, world)
+
+
+def _by_itself(argv: Sequence[str]) -> bool:
+    """Whether it is work that Plex begins by itself: with its settings restored it may do so before anybody looks."""
+    role = classify(argv)
+    return role is not None and role[0] in {ScannerKind.DEEP, ScannerKind.CHAPTERS, ScannerKind.CREDITS}
 
 
 def _counted(told: Survival, last: Life) -> list[str]:

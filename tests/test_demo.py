@@ -70,7 +70,7 @@ def test_the_demo_keeps_its_data_where_it_is_told_and_can_be_run_again(tmp_path:
             [*DEMO, "--events", "jsonl", "--data", str(data)],
             env=env,
             capture_output=True,
-            timeout=90,
+            timeout=110,
             check=False,
         )
         for _ in range(2)
@@ -171,7 +171,7 @@ def test_also_a_demo_that_is_ended_where_it_stands_leaves_nothing_behind(
 def test_without_fuse_the_demo_takes_a_plain_directory_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     env = environment(tmp_path / "tmp") | {"PATH": str(tmp_path / "empty")}  # no fusermount3 on it
-    done = subprocess.run([*DEMO, "--events", "text"], env=env, capture_output=True, timeout=90, check=True)
+    done = subprocess.run([*DEMO, "--events", "text"], env=env, capture_output=True, timeout=110, check=True)
     said = done.stdout.decode()
     assert re.search(r"^ *media +in a plain directory *$", said, re.MULTILINE)
     assert "fuse.rclone" not in said
