@@ -22,6 +22,7 @@ from plexsuper.actions.guard.means import Means
 from plexsuper.app import conduct
 from plexsuper.bus import Bus
 from plexsuper.clients import http
+from plexsuper.clients.command_line import classify
 from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.manifest import Manifest
 from plexsuper.clients.mount_lookup import MountLookup
@@ -34,7 +35,7 @@ from plexsuper.kit import Kit, agenda
 from plexsuper.redact import Redactor
 from plexsuper.simulator.memory import MemoryTransport, World, simulate_in_memory
 from plexsuper.stream import Recorder
-from plexsuper.terms import Outcome, Removal, SectionRef
+from plexsuper.terms import Outcome, Removal, ScannerKind, SectionRef
 from tests.on_loop import open_on_loop
 from tests.story import MemoryLibrary, MemoryProbe, MemoryRuntime, settings
 from tests.story_seeds import Draw, draw

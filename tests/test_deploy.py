@@ -92,7 +92,7 @@ def test_when_the_counts_do_not_come_the_old_library_is_put_back(elsewhere, arch
     with pytest.raises(
         ServerError, match=r"is not listed(.|\n)*old databases are in place, and Plex was started"
     ):
-        deploy(elsewhere.order(archive, start=start, patience=3.0), say=ignore)
+        deploy(elsewhere.order(archive, start=start, patience=15.0), say=ignore)
     assert elsewhere.await_answer().version
     assert elsewhere.content() == elsewhere.old
     assert elsewhere.kept() == []

@@ -137,7 +137,7 @@ class _Repair:
             )
 
     def _climb(self) -> CheckReport:
-        tried: list[frozenset[tuple[str, str]]] = []
+        tried: list[tuple[frozenset[tuple[str, str]], frozenset[str]]] = []
         for turn in range(_ROUNDS):
             self._settle()
             # The copy starts as the original was when it was checked
@@ -149,8 +149,9 @@ class _Repair:
             )
             if checked.healthy and not self.hurt and not self.stale:
                 return checked
-            state = frozenset((finding.object, finding.message) for finding in checked.findings)
-            if state and state in tried:
+            left = frozenset((finding.object, finding.message) for finding in checked.findings)
+            state = (left, frozenset(self.hurt))
+            if left and state in tried:
                 break
             tried.append(state)
             self._improve(checked)
