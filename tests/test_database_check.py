@@ -251,3 +251,12 @@ def test_a_database_that_plex_itself_wrote_to_stays_healthy(databases):
         conn.execute("UPDATE metadata_items SET title = 'Zebra', title_sort = 'Zebra' WHERE id % 7 = 0")
         conn.execute("DELETE FROM metadata_items WHERE id % 11 = 0")
     assert check_database(path).findings == ()
+
+
+def test_a_sound_database_that_is_none_of_plex_is_said_to_be_none(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "other.db")) as conn:
+        conn.execute("CREATE TABLE music (title TEXT)")
+        conn.commit()
+    report = check_database(tmp_path / "other.db")
+    assert report.healthy
+    assert report.notes == ("it has no table library_sections, which every database of Plex has",)

@@ -85,7 +85,7 @@ def test_when_all_is_well_every_subject_is_named_and_none_needs_a_remedy():
         "system": "Linux",
         "state_dir": "/state, 50.0 GiB free",
         "plex.config_dir": "/plex/Plex Media Server, 50.0 GiB free",
-        "library": "1 sections: Movies (movie)",
+        "library": "1 section: Movies (movie)",
         "server": "Plex 1.43.4 answers at http://127.0.0.1:32400 (claimed); it will be left running",
         "token": "in Preferences.xml",
         "media": "/media serves content: 3 entries",
@@ -200,6 +200,15 @@ def test_a_damaged_library_is_a_warning_where_the_run_will_check_and_repair_it_f
 
 
 @pytest.mark.lesson("L01")
+def test_a_library_without_sections_is_told_unless_some_are_defined():
+    empty = replace(SEEN, library=())
+    assert faults(settings(), empty) == [
+        "warning library: no sections: a run would end with nothing done -> "
+        "create them in Plex, or let the run do it (run.definitions)"
+    ]
+    assert faults(settings(), replace(empty, definitions=(FILMS,))) == []
+
+
 def test_a_command_that_is_not_installed_is_named():
     host = replace(HOST, command=None)
     (found,) = faults(settings(**MISSING_COMMAND), replace(SEEN, host=host, server=DOWN))

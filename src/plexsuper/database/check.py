@@ -28,6 +28,7 @@ from plexsuper.database.unjudged import beyond_stock_sqlite
 from plexsuper.database.verdict import Verdict
 from plexsuper.errors import DatabaseError
 
+_SECTIONS = "library_sections"
 _WORKERS = 2
 _SMALL = 16 << 20
 """Below this size threads cost more than they bring."""
@@ -84,6 +85,7 @@ class _Examination:
     rows: dict[str, int | None] = field(default_factory=dict)
     orphans: dict[str, int] = field(default_factory=dict)
     unjudged: list[Unjudged] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _pages_proved: bool = False
 
     def report(self) -> CheckReport:
@@ -103,7 +105,7 @@ class _Examination:
             rows=self.rows,
             orphans=self.orphans,
             unjudged=tuple(self.unjudged),
-            notes=tuple(notes_on_file(source)),
+            notes=(*notes_on_file(source), *self.notes),
             pages=source.page_count,
             page_size=source.page_size,
         )
@@ -116,6 +118,8 @@ class _Examination:
             )
             self.findings.append(Finding("sqlite_schema", "schema", "data", message))
             return
+        if _SECTIONS not in schema.tables:
+            self.notes.append(f"it has no table {_SECTIONS}, which every database of Plex has")
         for table in schema.tables.values():
             for name in table.undeclared:
                 message = f"the index of a constraint of {table.name} is not declared"

@@ -34,7 +34,17 @@ def check_library(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
             )
     else:
         titles = ", ".join(f"{section.title} ({section.type})" for section in seen.library)
-        yield ok("library", f"{len(seen.library)} sections: {titles}" if titles else "no sections yet")
+        if titles:
+            what = "section" if len(seen.library) == 1 else "sections"
+            yield ok("library", f"{len(seen.library)} {what}: {titles}")
+        elif seen.definitions:
+            yield ok("library", "no sections yet: the defined ones are created")
+        else:
+            yield warning(
+                "library",
+                "no sections: a run would end with nothing done",
+                "create them in Plex, or let the run do it (run.definitions)",
+            )
 
 
 def check_server(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:

@@ -132,7 +132,7 @@ class _Repair:
             mend_declarations(self.path, self.copy, self.report)
         if error := parse_error(self.copy):
             raise DatabaseError(
-                f"the schema of {self.path.name} is damaged beyond repair ({error}); restore a snapshot or one of Plex's"
+                f"the schema of {self.path} is damaged beyond repair ({error}); restore a snapshot or one of Plex's"
                 " dated copies"
             )
 

@@ -25,6 +25,7 @@ from plexsuper.database.schema import Column, Schema, SchemaObject, Table, is_te
 from plexsuper.database.trees import read_chain, walk_leaves, walk_tree
 from plexsuper.errors import DatabaseError
 
+_NAMED = 5
 _COLUMNS = [
     Column("type", "text", not_null=False, default=None, pk=0),
     Column("name", "text", not_null=False, default=None, pk=0),
@@ -76,13 +77,14 @@ def mend_declarations(path: Path, copy: Path, report: RepairReport) -> None:
     if donor is not None and tables:
         roots = find_roots(copy, schema_of(copy), [donor.tables[item.name] for item in tables])
         if missing := [item.name for item in tables if item.name not in roots]:
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             raise DatabaseError(
-                f"{path.name} has lost the declarations of {', '.join(missing)}, and their rows cannot be told from others';"
+                f"{path} has lost the declarations of {', '.join(missing[:_NAMED])}{more}, and their rows cannot be told from others';"
                 " restore a snapshot or one of Plex's dated copies"
             )
     if donor is None and "sqlite_schema" in report.tables and stray_roots(copy, schema_of(copy)):
         raise DatabaseError(
-            f"{path.name} has lost the declarations of tables, and no other database beside it tells what they were;"
+            f"{path} has lost the declarations of tables, and no other database beside it tells what they were;"
             " restore a snapshot or one of Plex's dated copies"
         )
     _add(copy, lost, roots, report)
