@@ -17,6 +17,7 @@ from plexsuper.database.archive import export_archive
 from plexsuper.database.check import check_database
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.database.inject import inject_archive, verify_archive
+from plexsuper.database.store import snapshots_home, workshop
 from plexsuper.database.unpack import Budget, read_members
 from plexsuper.errors import DatabaseError, SettingsError
 from plexsuper.simulator.schema import connect_as_plex
@@ -106,6 +107,19 @@ def test_a_running_plex_is_exported_as_of_one_moment(tmp_path, target):
     assert (written.manifest.method, written.manifest.reason) == ("backup", "checkpoint")
     inject_archive(written.path, target, check=sound)
     assert files_of(target) == [b"/Media/1.mkv"]
+
+
+def test_what_a_killed_export_has_copied_is_gone_after_the_next_one(tmp_path):
+    databases = reference_library(tmp_path)
+    left = snapshots_home(databases) / ".stage-killed"
+    left.mkdir(parents=True)
+    (left / LIBRARY).write_bytes(b"half of it")
+    with workshop(databases) as shop, shop.stage() as stage:
+        export_archive(databases, tmp_path / "while.tar.zst")
+        assert stage.is_dir()  # somebody is at work: it is his
+    left.mkdir()
+    assert export_archive(databases, tmp_path / "after.tar.zst").manifest.method == "direct"
+    assert not left.exists()
 
 
 def test_injecting_replaces_both_and_keeps_the_old_ones(tmp_path, target):

@@ -203,8 +203,10 @@ def test_a_damaged_library_is_a_warning_where_the_run_will_check_and_repair_it_f
 def test_a_library_without_sections_is_told_unless_some_are_defined():
     empty = replace(SEEN, library=())
     assert faults(settings(), empty) == [
-        "warning library: no sections: a run would end with nothing done -> "
-        "create them in Plex, or let the run do it (run.definitions)"
+        (
+            "warning library: no sections: a run would end with nothing done"
+            " -> create them in Plex, or let the run do it (run.definitions)"
+        )
     ]
     assert faults(settings(), replace(empty, definitions=(FILMS,))) == []
 

@@ -38,7 +38,7 @@ from plexsuper.database.manifest import (
 )
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics, read_statistics
-from plexsuper.database.store import MANIFEST, workshop
+from plexsuper.database.store import MANIFEST, sweep, workshop
 from plexsuper.database.tar_writer import COPY_BYTES, TarWriter, tree_line
 from plexsuper.errors import DatabaseError
 
@@ -84,9 +84,8 @@ def export_archive(
     try:
         with (
             _consistent(pair, frozen=frozen, progress=progress) as (source, method),
-            reading(
-                source.library
-            ) as conn,  # opened before the file is read here, or it would look like one in use
+            # Opened before the file is read here, or it would look like one in use
+            reading(source.library) as conn,
             ThreadPoolExecutor(1) as beside,
         ):
             statistics = beside.submit(read_statistics, conn)
@@ -122,6 +121,7 @@ def _consistent(
         return
     for path in pair.files:
         check_header(path)
+    sweep(pair.directory)  # a copy that a killed export has begun is of no use any more
     before = [_stamp(path) for path in pair.files]
     yield pair, "direct"
     if before != [_stamp(path) for path in pair.files] or any(map(has_log, pair.files)):
