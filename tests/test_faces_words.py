@@ -167,6 +167,11 @@ def test_an_event_without_its_usual_parts_says(event, said):
     assert sentence(event) == said
 
 
+def test_what_is_not_started_again_says_so():
+    fact = e.MonitorCrashed(monitor="journal", error="ValueError: a bug", retry_in=0.0)
+    assert sentence(fact) == "monitor journal crashed (ValueError: a bug); it is not started again"
+
+
 def test_a_text_from_outside_cannot_break_the_line_or_steer_the_terminal():
     hostile = "line\r\nbreak \x1b[2J\x07 \u2028 half \ud800 end\n"
     assert sentence(e.PlexLost(detail=hostile)) == "Plex is lost: line break [2J half end"

@@ -45,7 +45,7 @@ async def harmless(publish: Publish, name: str, follower: Callable[[], Awaitable
     try:
         await follower()
     except Exception as error:  # noqa: BLE001 - whoever only follows a run must not end it
-        publish(_crashed(name, error, float("inf")))
+        publish(_crashed(name, error, 0.0))
 
 
 @asynccontextmanager

@@ -109,7 +109,7 @@ class StageFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorCrashed:
-    """A monitor failed and will be started again."""
+    """A monitor, or what follows a run, failed; it is started again after `retry_in` seconds, with 0 it is not."""
 
     level: ClassVar[Level] = "error"
     monitor: str

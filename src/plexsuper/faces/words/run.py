@@ -36,7 +36,10 @@ def said_of_run(event: RunEvent) -> str:  # noqa: C901 - one flat table of facts
         case e.StageFinished():
             return _stage(event)
         case e.MonitorCrashed():
-            return f"monitor {event.monitor} crashed ({event.error}); again in {duration(event.retry_in)}"
+            again = (
+                f"again in {duration(event.retry_in)}" if event.retry_in > 0 else "it is not started again"
+            )
+            return f"monitor {event.monitor} crashed ({event.error}); {again}"
 
 
 def _stage(event: e.StageFinished) -> str:
