@@ -1,5 +1,7 @@
 """The guard in whole runs, in virtual time: what a failing storage makes Plex remove comes back, or the verdict says so."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -12,7 +14,7 @@ from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Phase, RemovalCounts, SectionRef, Stage
-from tests.story import Story, life, play, token
+from tests.story import Interference, Story, life, play, token
 
 FILMS = Shelf("Films", SectionType.MOVIE, known=224)
 BLIND = {"every": 600.0}
@@ -331,6 +333,19 @@ def test_a_plex_that_has_to_answer_although_storage_is_dead_removes_nothing(tmp_
 SHOWS = Shelf("Shows", SectionType.SHOW, known=60)
 
 
+def play_analysis_of_shows(state_dir: Path, meanwhile: Interference) -> Story:
+    """Play a run of one section of two; the mount itself is proved by what is not in that section."""
+    return play(
+        Shelf("Films", SectionType.MOVIE, known=1),
+        SHOWS,
+        state_dir=state_dir,
+        meanwhile=meanwhile,
+        media=BLIND,
+        knobs=Knobs(analyze_new=False, analysis_seconds=1.0),
+        run={"sections": ("Shows",)},
+    )
+
+
 @pytest.mark.lesson("F01")
 @pytest.mark.lesson("L40")
 def test_files_of_a_section_that_are_listed_but_cannot_be_read_stop_its_analysis_until_they_can(tmp_path):
@@ -343,17 +358,7 @@ def test_files_of_a_section_that_are_listed_but_cannot_be_read_stop_its_analysis
         await anyio.sleep(20)
         story.world.tree.heal()
 
-    films = Shelf("Films", SectionType.MOVIE, known=1)
-    knobs = Knobs(analyze_new=False, analysis_seconds=1.0)
-    story = play(
-        films,
-        SHOWS,
-        state_dir=tmp_path,
-        meanwhile=fail,
-        media=BLIND,
-        knobs=knobs,
-        run={"sections": ("Shows",)},
-    )
+    story = play_analysis_of_shows(tmp_path, fail)
     (tripped,) = story.of(e.GuardTripped)
     assert (tripped.reason, tripped.count, tripped.section.title) == ("canaries", 3, "Shows")
     assert 20.0 <= story.of(e.PlexThawed)[0].after < 25.0
@@ -373,17 +378,7 @@ def test_files_that_stay_unreadable_set_their_section_aside(tmp_path):
         await story.until(e.SectionPhaseProgressed, lambda fact: fact.phase is Phase.ANALYZE)
         story.world.tree.lose_files("/media/Shows")
 
-    films = Shelf("Films", SectionType.MOVIE, known=1)
-    knobs = Knobs(analyze_new=False, analysis_seconds=1.0)
-    story = play(
-        films,
-        SHOWS,
-        state_dir=tmp_path,
-        meanwhile=fail,
-        media=BLIND,
-        knobs=knobs,
-        run={"sections": ("Shows",)},
-    )
+    story = play_analysis_of_shows(tmp_path, fail)
     assert story.conclusion is not None
     assert story.conclusion.exit_code is ExitCode.SET_ASIDE
     (report,) = story.conclusion.reports
@@ -397,16 +392,6 @@ def test_files_that_a_user_deletes_during_the_analysis_stop_nothing(tmp_path):
         for file in story.world.tree.files("/media/Shows")[:-1]:
             story.world.tree.remove(file)
 
-    films = Shelf("Films", SectionType.MOVIE, known=1)
-    knobs = Knobs(analyze_new=False, analysis_seconds=1.0)
-    story = play(
-        films,
-        SHOWS,
-        state_dir=tmp_path,
-        meanwhile=delete,
-        media=BLIND,
-        knobs=knobs,
-        run={"sections": ("Shows",)},
-    )
+    story = play_analysis_of_shows(tmp_path, delete)
     assert story.of(e.GuardTripped) == []
     assert story.of(e.PlexFrozen) == []
