@@ -1,5 +1,6 @@
 """The two ways in which an index is proved without looking each row up: what SQLite's comparison sees, they must see."""
 
+import dataclasses
 import random
 import sqlite3
 import struct
@@ -11,8 +12,10 @@ import pytest
 from plexsuper.database.check import check_database
 from plexsuper.database.common_keys import guess_common_keys, proved_indexes
 from plexsuper.database.connection import connect
+from plexsuper.database.entry_counts import count_entries, disagreeing_indexes
+from plexsuper.database.format import Malformed
 from plexsuper.database.ownership import judge_ownership
-from plexsuper.database.page_tally import each_page_has_one_owner
+from plexsuper.database.page_tally import tally_pages
 from plexsuper.database.pages import PageSource
 from plexsuper.database.passes import compare_in_passes, fit_for_passes
 from plexsuper.database.schema import read_schema
@@ -230,8 +233,17 @@ def test_text_that_is_not_utf8_is_compared_in_the_slower_way(base, tmp_path):
     assert check_database(path).findings == ()
 
 
-def test_the_pages_of_a_sound_database_are_proved_by_sqlites_statistics_alone(base, tmp_path, monkeypatch):
+def test_a_sound_database_is_proved_without_a_look_at_each_page_in_python(base, tmp_path, monkeypatch):
     monkeypatch.setattr("plexsuper.database.check.Survey", None)  # so that a survey would fail
+    monkeypatch.setattr("plexsuper.database.check.tally_pages", None)
+    assert check_database(write_files(tmp_path, base.data, b"")).healthy
+
+
+def test_where_sqlite_cannot_judge_all_trees_at_once_each_is_judged_and_the_pages_are_tallied(
+    base, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("plexsuper.database.jobs.whole_is_sound", lambda _conn: False)
+    monkeypatch.setattr("plexsuper.database.check.Survey", None)
     assert check_database(write_files(tmp_path, base.data, b"")).healthy
 
 
@@ -239,12 +251,57 @@ def test_without_statistics_of_pages_the_survey_judges_them(base, tmp_path):
     path = write_files(tmp_path, base.data, b"")
     with PageSource(path) as source, closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
         schema = read_schema(conn)
-        assert each_page_has_one_owner(source, conn, schema)
+        assert tally_pages(source, conn, schema)
         conn.set_authorizer(
             lambda _action, name, *_: sqlite3.SQLITE_DENY if name == "dbstat" else sqlite3.SQLITE_OK
         )
-        assert not each_page_has_one_owner(source, conn, schema)
+        assert not tally_pages(source, conn, schema)
         assert judge_ownership(Survey(source), schema).findings == []
+
+
+def test_the_tally_and_the_survey_give_each_page_the_same_owner(base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with PageSource(path) as source, closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        schema = read_schema(conn)
+        tally, own = tally_pages(source, conn, schema), judge_ownership(Survey(source), schema)
+        assert tally
+        pages = range(1, source.page_count + 1)
+        assert [tally.owners([page]) for page in pages] == [own.owners([page]) for page in pages]
+        assert tally.owners(pages) == own.owners(pages)
+
+
+def test_the_heads_of_pages_tell_how_many_entries_a_tree_has(base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with PageSource(path) as source, closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        schema = read_schema(conn)
+        assert disagreeing_indexes(source, schema) == []
+        deep = 0
+        for table in schema.tables.values():
+            (rows,) = conn.execute(f'SELECT count(*) FROM "{table.name}" NOT INDEXED').fetchone()
+            assert count_entries(source, table.root, table=not table.without_rowid) == rows
+            deep += not source.head(table.root)[0] & 8
+        assert deep  # there is a tree of more than one page
+
+
+def test_an_index_with_another_number_of_entries_is_seen_by_counting(tmp_path):
+    path = tmp_path / "library.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(
+            "CREATE TABLE one(x); CREATE INDEX i ON one(x); CREATE TABLE two(x); CREATE INDEX j ON two(x);"
+        )
+        conn.executemany("INSERT INTO one VALUES (?)", [(f"key {row}",) for row in range(5000)])
+        conn.executemany("INSERT INTO two VALUES (?)", [(f"key {row}",) for row in range(4999)])
+        conn.commit()
+        schema = read_schema(conn)
+    with PageSource(path) as source:
+        one, two = schema.tables["one"], schema.tables["two"]
+        schema.tables["one"] = dataclasses.replace(
+            one, indexes=[dataclasses.replace(one.indexes[0], root=two.indexes[0].root)]
+        )
+        assert disagreeing_indexes(source, schema) == ["i"]
+        schema.tables["one"] = dataclasses.replace(one, root=two.indexes[0].root)
+        with pytest.raises(Malformed, match="is not of the kind of its tree"):
+            disagreeing_indexes(source, schema)
 
 
 @pytest.mark.lesson("L30")

@@ -13,9 +13,10 @@ from plexsuper.database.crew import Crew, Job
 from plexsuper.database.diagnosis import name_the_damaged
 from plexsuper.database.file_checks import judge_file, notes_on_file
 from plexsuper.database.format import Malformed
-from plexsuper.database.jobs import full_jobs, quick_jobs
+from plexsuper.database.jobs import full_jobs, quick_jobs, tree_jobs
 from plexsuper.database.orphans import relation_of
 from plexsuper.database.ownership import Ownership, judge_ownership
+from plexsuper.database.page_tally import tally_pages
 from plexsuper.database.pages import PageSource
 from plexsuper.database.plex_tool import check_with_plex_sqlite
 from plexsuper.database.progress import Progress, ProgressCallback
@@ -23,7 +24,7 @@ from plexsuper.database.report import CheckReport, Finding, Unjudged
 from plexsuper.database.schema import Schema, is_text, read_schema
 from plexsuper.database.survey import Survey
 from plexsuper.database.table_checks import Complaint
-from plexsuper.database.unchanged import file_state, sound_before
+from plexsuper.database.unchanged import Owners, file_state, sound_before
 from plexsuper.database.unjudged import beyond_stock_sqlite
 from plexsuper.database.verdict import Verdict
 from plexsuper.errors import DatabaseError
@@ -86,7 +87,7 @@ class _Examination:
     orphans: dict[str, int] = field(default_factory=dict)
     unjudged: list[Unjudged] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _pages_proved: bool = False
+    _trees_proved: bool = False
 
     def report(self) -> CheckReport:
         source = self.source
@@ -127,22 +128,41 @@ class _Examination:
         for name in schema.collations:
             conn.create_collation(name, lambda _left, _right: 1)
         self.source.warm(self.tell)
-        own = self._judge_trees(uri, conn, schema)
-        if own is not None:
+        if own := self._judge_trees(uri, conn, schema):
             self.findings += name_the_damaged(self.source, schema, own, self.complaints)
         self.unjudged += beyond_stock_sqlite(schema)
         if self.plex_sqlite and self.full and not self.findings:  # it has nothing to add to damage
             self._ask_plex(uri, schema)
 
     def _judge_trees(self, uri: str, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
+        """Judge everything; return who owns each page when that had to be looked up."""
         if not self.full:
             self._work_through(quick_jobs(schema), uri, conn, schema)
             return None
-        own = self._claim_pages(schema) if self.earlier else None
-        known = self._known(schema, own)
-        self._work_through(full_jobs(conn, self.source, schema, known if own else None), uri, conn, schema)
-        if own is None and (self.complaints or not self._pages_proved):
+        if self.earlier:
+            own = self._judge_the_changed(uri, conn, schema, self.earlier)
+        else:
+            self._work_through(full_jobs(conn, self.source, schema, None), uri, conn, schema)
+            own = None if self._trees_proved else self._judge_each_tree(uri, conn, schema)
+        if own is None and self.complaints:
             own = self._claim_pages(schema)
+        return own
+
+    def _judge_each_tree(self, uri: str, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
+        self._work_through(tree_jobs(schema), uri, conn, schema)
+        return None if tally_pages(self.source, conn, schema) else self._claim_pages(schema)
+
+    def _judge_the_changed(
+        self, uri: str, conn: sqlite3.Connection, schema: Schema, earlier: CheckReport
+    ) -> Ownership | None:
+        own = None
+        owners: Owners | None = tally_pages(self.source, conn, schema)
+        if owners is None:
+            owners = own = self._claim_pages(schema)
+        known = sound_before(self.source, owners, schema, earlier)
+        self.rows |= {name: earlier.rows[name] for name in known}
+        self.orphans |= {name: count for name, count in earlier.orphans.items() if relation_of(name) <= known}
+        self._work_through(full_jobs(conn, self.source, schema, known), uri, conn, schema)
         return own
 
     def _work_through(
@@ -159,17 +179,6 @@ class _Examination:
             crew.start(jobs)
             self._take(crew.results(done))
 
-    def _known(self, schema: Schema, own: Ownership | None) -> frozenset[str]:
-        """The tables whose verdict is known from the earlier check; what it counted there is taken over."""
-        if own is None or self.earlier is None:
-            return frozenset()
-        known = sound_before(self.source, own, schema, self.earlier)
-        self.rows |= {name: self.earlier.rows[name] for name in known}
-        self.orphans |= {
-            name: count for name, count in self.earlier.orphans.items() if relation_of(name) <= known
-        }
-        return known
-
     def _claim_pages(self, schema: Schema) -> Ownership:
         total = self.source.page_count
         survey = Survey(self.source, lambda done: self.tell(Progress("survey", done, total, "pages")))
@@ -182,7 +191,7 @@ class _Examination:
         for verdict in verdicts:
             self.findings += verdict.findings
             self.rows |= verdict.rows
-            self._pages_proved |= verdict.pages_proved
+            self._trees_proved |= verdict.trees_proved
             self.orphans |= verdict.orphans
             self.complaints += verdict.complaints
 

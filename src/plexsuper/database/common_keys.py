@@ -76,10 +76,10 @@ def proved_indexes(conn: sqlite3.Connection, table: Table, keys: Sequence[Common
     """
     left = [key for key in keys if _is_searched(conn, table, key)]
     for span in _spans(conn, table):
-        rows = _rowids(conn, f"SELECT group_concat(t.rowid) FROM {_plain(table)} WHERE {_RANGE}", span)
+        rows, others = _rows(conn, table, left, span)
         runs = {key: _run(conn, table, key, span) for key in left}
         full = [key for key in left if runs[key] == rows]
-        if not _all_rows_have(conn, table, full, span):
+        if others and not _all_rows_have(conn, table, full, span):
             full = []
         left = [
             key
@@ -112,6 +112,15 @@ def _plain(table: Table) -> str:
 def _rowids(conn: sqlite3.Connection, query: str, parameters: Sequence[Value]) -> str:
     (rowids,) = conn.execute(query, parameters).fetchone()
     return rowids or ""
+
+
+def _rows(conn: sqlite3.Connection, table: Table, keys: Sequence[CommonKey], span: Span) -> tuple[str, float]:
+    """The rowids of the table in *span*, and how many of the rows lack any of *keys*."""
+    conditions = " AND ".join(map(_condition, keys)) or "1"
+    query = f"SELECT group_concat(t.rowid), total(NOT ({conditions})) FROM {_plain(table)} WHERE {_RANGE}"
+    values = [value for key in keys for value in key.values]
+    rowids, others = conn.execute(query, (*values, *span)).fetchone()
+    return rowids or "", others
 
 
 def _run_query(table: Table, key: CommonKey) -> tuple[str, tuple[Value, ...]]:

@@ -7,11 +7,12 @@ every ICU locale; stray pages and shuffled cells break that.
 
 import re
 import struct
-from collections.abc import Iterator
-from operator import lt
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from plexsuper.database.btree_page import parse_cell, pointers
 from plexsuper.database.format import Malformed, Page, PageKind, max_local
+from plexsuper.database.order import is_sorted, lower_all
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import Value, decode_record
 from plexsuper.database.schema import Index
@@ -101,24 +102,26 @@ class OrderWatch:
         self._peak = ""
         self._word = ""
 
-    def take(self, entries: list[tuple[Value, ...]]) -> str:
-        """Take the next entries; return what is wrong with the place of the first that is out of order, or nothing."""
-        if not self._judges or self._follow_plainly(entries):
+    def take(self, entries: list[tuple[Value, ...]], columns: Sequence[Sequence[Value]]) -> str:
+        """Take the next *entries*, which have these *columns*; return what is wrong with the place of the first misplaced one."""
+        if not self._judges or self._follow_plainly(entries, *columns):
             return ""
         return next(filter(None, map(self.next, entries)), "")
 
-    def _follow_plainly(self, entries: list[tuple[Value, ...]]) -> bool:
+    def _follow_plainly(
+        self, entries: list[tuple[Value, ...]], keys: Sequence[Any], rowids: Sequence[Value]
+    ) -> bool:
         """Whether *entries* follow each other in the order of their characters, seen at a tenth of the cost."""
-        keys = [key for key, _ in entries if isinstance(key, str)]
-        if len(keys) != len(entries):
+        if set(map(type, keys)) != {str}:
             return False
-        places = [(key.lower(), rowid) for key, (_, rowid) in zip(keys, entries, strict=True)]
+        places = list(zip(lower_all(keys), rowids, strict=True))
         follows = self._rowid is None or places[0] > (self._peak, self._rowid)
-        if not follows or not all(map(lt, places, places[1:])):
+        if not follows or not is_sorted(places):
             return False
         self._key, self._rowid = entries[-1]
-        self._peak, _ = places[-1]
-        self._word = next((key for key in reversed(keys) if "a" <= key[:1].lower() <= "z"), self._word)
+        self._peak = str(places[-1][0])
+        if self._peak >= "a":
+            self._word = next((key for key in reversed(keys) if "a" <= key[:1].lower() <= "z"), self._word)
         return True
 
     def next(self, entry: tuple[Value, ...]) -> str:

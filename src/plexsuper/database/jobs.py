@@ -9,7 +9,8 @@ from functools import partial
 from plexsuper.database.common_keys import CommonKey, guess_common_keys, proved_indexes
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.crew import Job
-from plexsuper.database.page_tally import each_page_has_one_owner
+from plexsuper.database.entry_counts import disagreeing_indexes
+from plexsuper.database.format import Malformed
 from plexsuper.database.pages import PageSource
 from plexsuper.database.passes import compare_in_passes, fit_for_passes
 from plexsuper.database.report import Finding
@@ -27,13 +28,14 @@ from plexsuper.database.table_checks import (
     quoted,
     rows_not_found,
     sort_lines,
+    whole_is_sound,
 )
 from plexsuper.database.verdict import Verdict
 
 _INDEXES_PER_JOB = 3
 _SCHEMA_TABLE = "sqlite_master"
 
-_STRUCTURE, _LIST, _LOOK_UP, _DISTINCT, _PAGE = 12, 1, 4, 3, 40
+_STRUCTURE, _LIST, _LOOK_UP, _DISTINCT, _PAGE = 12, 1, 4, 3, 80
 """What a row (or a page) costs in each kind of job, by measurement, in tenths of a microsecond: for an even end."""
 
 
@@ -43,13 +45,16 @@ _Estimated = tuple[int, Job[Verdict]]
 def full_jobs(
     conn: sqlite3.Connection, source: PageSource, schema: Schema, known: frozenset[str] | None
 ) -> list[Job[Verdict]]:
-    """Everything that can be judged of *schema*, the longest pieces first, without the tables *known* to be sound.
+    """Everything that can be judged of *schema*, the longest pieces first.
 
-    When *known* is `None`, who owns each page is judged, too.
+    The trees are judged all at once; when that does not prove them sound, `tree_jobs` must find out about each. But with
+    tables *known* to be sound, each other table is judged for itself, and who owns the pages is known, too.
     """
     jobs: list[_Estimated] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
     if known is None:
-        jobs.append((source.page_count * _PAGE, partial(_tally, source=source, schema=schema)))
+        jobs.append((source.page_count * _PAGE, partial(_judge_all_trees, source=source, schema=schema)))
+    else:
+        jobs += [(0, job) for job in tree_jobs(schema, known)]
     known = known or frozenset()
     passes = []
     for table in schema.tables.values():
@@ -62,6 +67,12 @@ def full_jobs(
     # All passes are one job: two threads that keep Python busy would only wait for each other
     first: list[Job[Verdict]] = [partial(_read_passes, passes=passes)]
     return first + [job for _, job in sorted(jobs, key=lambda entry: -entry[0])]
+
+
+def tree_jobs(schema: Schema, known: frozenset[str] = frozenset()) -> list[Job[Verdict]]:
+    """Judge the trees of each table that is not *known* to be sound, as far as `full_jobs` does not do that anyway."""
+    tables = [table for table in schema.tables.values() if table.name not in known and needs_lookups(table)]
+    return [partial(_judge_table, table=table) for table in tables]
 
 
 def quick_jobs(schema: Schema) -> list[Job[Verdict]]:
@@ -89,7 +100,6 @@ def _table_jobs(conn: sqlite3.Connection, table: Table, last: int, done: set[str
     if not needs_lookups(table):
         yield last * (_STRUCTURE + _LOOK_UP * len(table.indexes)), partial(_judge_table, table=table)
         return
-    yield last * _STRUCTURE, partial(_judge_table, table=table)
     indexes = [index for index in table.indexes if comparable(index) and index.name not in done]
     keys = guess_common_keys(conn, table, indexes, last)
     if keys:
@@ -168,8 +178,18 @@ def _compare_lists(conn: sqlite3.Connection, *, table: Table, keys: list[CommonK
     return _look_up(conn, table=table, indexes=indexes) if indexes else Verdict()
 
 
-def _tally(conn: sqlite3.Connection, *, source: PageSource, schema: Schema) -> Verdict:
-    return Verdict(pages_proved=each_page_has_one_owner(source, conn, schema))
+def _judge_all_trees(conn: sqlite3.Connection, *, source: PageSource, schema: Schema) -> Verdict:
+    if not source.whole or not whole_is_sound(conn):
+        return Verdict()
+    try:
+        if disagreeing_indexes(source, schema):
+            return Verdict()
+        rows = {
+            table.name: count_rows(conn, table) for table in schema.tables.values() if needs_lookups(table)
+        }
+    except (*SQLITE_ERRORS, Malformed):
+        return Verdict()
+    return Verdict(rows=dict(rows), trees_proved=True)
 
 
 def _judge_special(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) -> Verdict:

@@ -15,6 +15,7 @@ from plexsuper.errors import DatabaseError
 
 _BLOCK = 1 << 20
 _SAMPLES = 64
+_HEAD = 8
 
 
 class PageSource:
@@ -91,6 +92,20 @@ class PageSource:
         else:
             data = os.pread(self._fd, self.page_size, (number - 1) * self.page_size)
         if len(data) != self.page_size:
+            raise Malformed(f"page {number} lies beyond the end of the file")
+        return data
+
+    def head(self, number: int) -> bytes:
+        """Return the first eight bytes of page *number*, which tell its kind and how many cells it has.
+
+        Raises:
+            Malformed, OSError: as `page`.
+        """
+        if number in self._newer or not 1 < number <= self.page_count:
+            data = self.page(number)
+            return data[HEADER_SIZE:][:_HEAD] if number == 1 else data[:_HEAD]
+        data = os.pread(self._fd, _HEAD, (number - 1) * self.page_size)
+        if len(data) != _HEAD:
             raise Malformed(f"page {number} lies beyond the end of the file")
         return data
 

@@ -7,14 +7,14 @@ the pages in the order of chance, which takes two to three times as long as thes
 # ruff: noqa: S608 - identifiers cannot be bound; every one comes from the schema and is quoted
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from operator import lt
+from itertools import chain, pairwise
 from typing import Any, Protocol, TypeAlias
 
-from plexsuper.database.connection import SQLITE_ERRORS, decode, encode, explain
+from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.custom_index import OrderWatch
+from plexsuper.database.order import StockOrder
 from plexsuper.database.records import Value
 from plexsuper.database.report import Finding
 from plexsuper.database.schema import Index, Table
@@ -23,7 +23,9 @@ from plexsuper.database.table_checks import comparable, quoted
 Entry: TypeAlias = tuple[Value, ...]
 """The key of a row and its rowid."""
 
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 256
+"""As many as the processor keeps at hand: with 1024 the same takes a tenth longer."""
+
 _NEIGHBOURS = 32
 _NEAR = 512
 
@@ -37,10 +39,9 @@ class Digest:
     count: int = 0
     hashes: int = 0
 
-    def add(self, columns: Sequence[Sequence[Value]], *, apart: bool) -> None:
-        """Take some entries, column by column; *apart*: different values in them have different hashes."""
-        self.count += len(columns[0])
-        entries = zip(*columns, strict=True)
+    def add(self, entries: Iterable[Entry], count: int, *, apart: bool) -> None:
+        """Take *count* entries; *apart*: different values in them have different hashes."""
+        self.count += count
         self.hashes += sum(map(hash, entries if apart else map(repr, entries)))
 
 
@@ -55,48 +56,8 @@ def _hashed_apart(column: Sequence[Any]) -> bool:
 class Watch(Protocol):
     """Sees the entries of an index in its order."""
 
-    def take(self, entries: list[Entry]) -> str:
-        """Take the next entries; say what is wrong with their order, or nothing."""
-
-
-class StockOrder:
-    """Proves the order of an index with one ascending column that stock SQLite can sort."""
-
-    def __init__(self, index: Index) -> None:
-        self._folds = index.terms[0].collation == "NOCASE"
-        self._last: tuple[int, Value, Value] = (-1, None, 0)
-
-    def take(self, entries: list[Entry]) -> str:
-        """Take the next entries; return a reason for a doubt about their order, which need not be damage."""
-        keys = [key for key, _ in entries]
-        kinds = set(map(type, keys))
-        if len(kinds) > 1:  # seldom: the one place where texts begin
-            return next(filter(None, (self.take([entry]) for entry in entries)), "")
-        rank = _RANKS.get(kinds.pop(), -1)
-        if rank == 2:
-            keys = list(map(_folded, keys)) if self._folds else keys
-        elif rank == 0:
-            keys = [0] * len(keys)
-        places = [(key, rowid) for key, (_, rowid) in zip(keys, entries, strict=True)]
-        first = (rank, *places[0])
-        if (
-            rank < 0
-            or not (self._last[0] < rank or self._last < first)
-            or not all(map(lt, places, places[1:]))
-        ):
-            return "the order is in doubt"
-        self._last = (rank, *places[-1])
-        return ""
-
-
-_RANKS = {type(None): 0, int: 1, str: 2}
-
-
-def _folded(key: Value) -> Value:
-    # NOCASE folds the 26 letters of ASCII and nothing else
-    if not isinstance(key, str):
-        return key
-    return key.lower() if key.isascii() else decode(encode(key).lower())
+    def take(self, entries: list[Entry], columns: Sequence[Sequence[Value]]) -> str:
+        """Take the next *entries*, which have these *columns*; say what is wrong with their order, or nothing."""
 
 
 class _NotUtf8(Exception):
@@ -156,25 +117,26 @@ class _Reader:
     def compare(self, indexes: Sequence[Index]) -> tuple[list[Finding], list[Index]]:
         findings: list[Finding] = []
         doubtful: list[Index] = []
-        for index, wanted in zip(indexes, self._digests_of_table(indexes), strict=True):
-            said = list(self._differences(index, wanted))
+        wanted = self._digests_of_table({_columns(index) for index in indexes})
+        for index in indexes:
+            said = list(self._differences(index, wanted[_columns(index)]))
             if not index.custom_collation:
                 doubtful += [index] if said else []
             else:
                 findings += [Finding(index.name, "index", "index", message) for message in said]
         return findings, doubtful
 
-    def _digests_of_table(self, indexes: Sequence[Index]) -> list[Digest]:
-        keys = [_columns(index) for index in indexes]
-        names = list(dict.fromkeys(name for key in keys for name in key))
-        digests = [Digest() for _ in indexes]
+    def _digests_of_table(self, keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], Digest]:
+        digests = {key: Digest() for key in keys}
+        names = list(dict.fromkeys(name for key in digests for name in key))
         for batch in self._rows(names, "NOT INDEXED"):
-            *columns, rowids = zip(*batch, strict=True)
+            *columns, rowids = _by_column(batch)
             values = dict(zip(names, columns, strict=True))
             known = _hashed_apart(rowids)
             apart = {name: known and _hashed_apart(column) for name, column in values.items()}
-            for digest, key in zip(digests, keys, strict=True):
-                digest.add([*(values[name] for name in key), rowids], apart=all(apart[name] for name in key))
+            for key, digest in digests.items():
+                entries = zip(*(values[name] for name in key), rowids, strict=True)
+                digest.add(entries, len(rowids), apart=all(apart[name] for name in key))
         return digests
 
     def _differences(self, index: Index, wanted: Digest) -> Iterator[str]:
@@ -182,9 +144,9 @@ class _Reader:
         watch: Watch = OrderWatch(index) if index.custom_collation else StockOrder(index)
         try:
             for batch in self._rows(_columns(index), f"INDEXED BY {quoted(index.name)}"):
-                columns = list(zip(*batch, strict=True))
-                found.add(columns, apart=all(map(_hashed_apart, columns)))
-                disorder = disorder or watch.take(batch)
+                columns = _by_column(batch)
+                found.add(batch, len(batch), apart=all(map(_hashed_apart, columns)))
+                disorder = disorder or watch.take(batch, columns)
         except SQLITE_ERRORS as error:
             yield f"cannot be read: {explain(error)}"
             return
@@ -208,5 +170,12 @@ class _Reader:
             raise
 
 
-def _columns(index: Index) -> list[str]:
-    return [term.name or "" for term in index.terms]
+def _by_column(batch: list[Entry]) -> list[list[Value]]:
+    """The columns of *batch*; three times as fast as `zip(*batch)`."""
+    width = len(batch[0])
+    values = list(chain.from_iterable(batch))
+    return [values[at::width] for at in range(width)]
+
+
+def _columns(index: Index) -> tuple[str, ...]:
+    return tuple(term.name or "" for term in index.terms)

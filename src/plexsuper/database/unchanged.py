@@ -5,10 +5,12 @@ files, the verdict is the same, and a repair that rebuilt one index need not hav
 """
 
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from plexsuper.database.format import HEADER_SIZE, Malformed
-from plexsuper.database.ownership import SCHEMA_TREE, Ownership
+from plexsuper.database.ownership import SCHEMA_TREE
 from plexsuper.database.pages import PageSource
 from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema, Table
@@ -21,6 +23,13 @@ _MEANING = (slice(16, 18), slice(20, 21), slice(44, 48), slice(52, 64))
 """The fields of the header by which pages are read: page size, reserved bytes, format, auto-vacuum, encoding."""
 
 
+class Owners(Protocol):
+    """Knows to which tree each page belongs."""
+
+    def owners(self, pages: Iterable[int], /) -> set[str]:
+        """The names of the trees that own *pages*."""
+
+
 def file_state(path: Path) -> tuple[tuple[int, int, int], ...]:
     """Identity, size and time of change of a database and its log: equal as long as nobody has written to them."""
     files = [file.stat() for file in (path, wal_path(path)) if file.exists()]
@@ -28,9 +37,12 @@ def file_state(path: Path) -> tuple[tuple[int, int, int], ...]:
 
 
 def sound_before(
-    source: PageSource, ownership: Ownership, schema: Schema, earlier: CheckReport
+    source: PageSource, ownership: Owners, schema: Schema, earlier: CheckReport
 ) -> frozenset[str]:
-    """The tables of *source* that *earlier*, a full check of another file, has found sound in this very state."""
+    """The tables of *source*, whose pages have the owners *ownership*, that *earlier* has found sound in this very state.
+
+    *earlier* is the report of a full check of another file.
+    """
     if not earlier.full or {finding.kind for finding in earlier.findings} - _LOCAL_FINDINGS:
         return frozenset()
     if file_state(earlier.path) != earlier.state:
