@@ -5,9 +5,12 @@ import shutil
 import pytest
 
 from plexsuper.database.check import check_database
+from plexsuper.errors import DatabaseError
 from plexsuper.simulator.reference import build_reference
 from plexsuper.simulator.schema import LIBRARY_DB
+from tests.corruption import damage
 from tests.plex_databases import leaves_of, overwrite, root_of
+from tests.small_database import make_base, write_files
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +56,25 @@ def test_damage_that_the_earlier_check_found_is_found_again(checked, copy, tmp_p
     earlier = check_database(copy)
     twin = shutil.copyfile(copy, tmp_path / "twin.db")
     assert set(check_database(twin, earlier=earlier).findings) == set(earlier.findings)
+
+
+@pytest.mark.lesson("L30")
+@pytest.mark.parametrize("earlier_is_damaged", [False, True], ids=["a sound", "a damaged"])
+def test_any_damage_to_a_copy_is_found_as_if_there_had_been_no_earlier_check(earlier_is_damaged, tmp_path):
+    for place in ("base", "old", "new"):
+        (tmp_path / place).mkdir()
+    base = make_base(tmp_path / "base", seed=5)
+    wrong = []
+    for seed in range(120):
+        old = damage(seed, base)[0] if earlier_is_damaged else base.data
+        data, wal, what = damage(seed + 1000, base)
+        try:
+            earlier = check_database(write_files(tmp_path / "old", old, b""))
+        except DatabaseError:  # it is empty
+            continue
+        path = write_files(tmp_path / "new", data, wal)
+        known, alone = check_database(path, earlier=earlier), check_database(path)
+        one, two = ({finding.object for finding in report.findings} for report in (known, alone))
+        if known.healthy != alone.healthy or one != two or known.orphans != alone.orphans:
+            wrong.append(f"{seed}: {what}: {one} instead of {two}")
+    assert wrong == []

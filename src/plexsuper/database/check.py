@@ -160,7 +160,7 @@ class _Examination:
         if owners is None:
             owners = own = self._claim_pages(schema)
         known = sound_before(self.source, owners, schema, earlier)
-        self.rows |= {name: earlier.rows[name] for name in known}
+        self.rows |= {name: earlier.rows[name] for name in known & schema.tables.keys()}
         self.orphans |= {name: count for name, count in earlier.orphans.items() if relation_of(name) <= known}
         self._work_through(full_jobs(conn, self.source, schema, known), uri, conn, schema)
         return own

@@ -48,7 +48,7 @@ def full_jobs(
     """Everything that can be judged of *schema*, the longest pieces first.
 
     The trees are judged all at once; when that does not prove them sound, `tree_jobs` must find out about each. But with
-    tables *known* to be sound, each other table is judged for itself, and who owns the pages is known, too.
+    trees *known* to be sound, each table with others is judged for itself, and who owns the pages is known, too.
     """
     jobs: list[_Estimated] = [(0, partial(_judge_table, table=Table(_SCHEMA_TABLE, 1, None)))]
     if known is None:
@@ -57,12 +57,12 @@ def full_jobs(
         jobs += [(0, job) for job in tree_jobs(schema, known)]
     known = known or frozenset()
     passes = []
-    for table in schema.tables.values():
-        if table.name not in known:
-            last = _last_row(conn, table)
-            by_pass = [index for index in table.indexes if _read_in_order(conn, table, index, last)]
-            passes += [(table, by_pass)] if by_pass else []
-            jobs += _table_jobs(conn, table, last, {index.name for index in by_pass})
+    for table in _tables_but(schema, known):
+        last = _last_row(conn, table)
+        left = [index for index in table.indexes if index.name not in known]
+        by_pass = [index for index in left if _read_in_order(conn, table, index, last)]
+        passes += [(table, by_pass)] if by_pass else []
+        jobs += _table_jobs(conn, table, last, left, by_pass)
     jobs += [(0, job) for job in special_jobs(schema, known)]
     # All passes are one job: two threads that keep Python busy would only wait for each other
     first: list[Job[Verdict]] = [partial(_read_passes, passes=passes)]
@@ -70,9 +70,19 @@ def full_jobs(
 
 
 def tree_jobs(schema: Schema, known: frozenset[str] = frozenset()) -> list[Job[Verdict]]:
-    """Judge the trees of each table that is not *known* to be sound, as far as `full_jobs` does not do that anyway."""
-    tables = [table for table in schema.tables.values() if table.name not in known and needs_lookups(table)]
-    return [partial(_judge_table, table=table) for table in tables]
+    """Judge the trees of each table, unless all are *known* to be sound or `full_jobs` judges them anyway."""
+    return [
+        partial(_judge_table, table=table) for table in _tables_but(schema, known) if needs_lookups(table)
+    ]
+
+
+def _tables_but(schema: Schema, known: frozenset[str]) -> list[Table]:
+    """The tables of which not every tree is *known* to be sound."""
+    return [
+        table
+        for table in schema.tables.values()
+        if not known.issuperset([table.name, *(index.name for index in table.indexes)])
+    ]
 
 
 def quick_jobs(schema: Schema) -> list[Job[Verdict]]:
@@ -96,11 +106,14 @@ def _read_in_order(conn: sqlite3.Connection, table: Table, index: Index, last: i
     return bool(index.custom_collation) or (needs_lookups(table) and fit_for_passes(conn, table, index, last))
 
 
-def _table_jobs(conn: sqlite3.Connection, table: Table, last: int, done: set[str]) -> Iterator[_Estimated]:
+def _table_jobs(
+    conn: sqlite3.Connection, table: Table, last: int, left: list[Index], by_pass: list[Index]
+) -> Iterator[_Estimated]:
+    """Compare *table*, whose greatest rowid is *last*, with the indexes that are *left*; those *by_pass* are read elsewhere."""
     if not needs_lookups(table):
         yield last * (_STRUCTURE + _LOOK_UP * len(table.indexes)), partial(_judge_table, table=table)
         return
-    indexes = [index for index in table.indexes if comparable(index) and index.name not in done]
+    indexes = [index for index in left if comparable(index) and index not in by_pass]
     keys = guess_common_keys(conn, table, indexes, last)
     if keys:
         yield last * _LIST * (len(keys) + 2), partial(_compare_lists, table=table, keys=keys)
@@ -110,7 +123,7 @@ def _table_jobs(conn: sqlite3.Connection, table: Table, last: int, done: set[str
     for first in range(0, len(indexes), _INDEXES_PER_JOB):
         some = indexes[first : first + _INDEXES_PER_JOB]
         yield last * _LOOK_UP * len(some), partial(_look_up, table=table, indexes=some)
-    special = [index for index in table.indexes if comparable(index) and (index.unique or index.partial)]
+    special = [index for index in left if comparable(index) and (index.unique or index.partial)]
     if special:
         yield last * _DISTINCT * len(special), partial(_judge_special, table=table, indexes=special)
 

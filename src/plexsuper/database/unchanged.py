@@ -1,4 +1,4 @@
-"""Tells which tables of a repaired copy are, byte for byte, those that an earlier check has found sound.
+"""Tells which trees of a repaired copy are, byte for byte, those that an earlier check has found sound.
 
 A verdict on a table depends on nothing but its declaration and the pages of its trees. Where those are the same in both
 files, the verdict is the same, and a repair that rebuilt one index need not have everything else judged again.
@@ -14,6 +14,7 @@ from plexsuper.database.ownership import SCHEMA_TREE
 from plexsuper.database.pages import PageSource
 from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema, Table
+from plexsuper.database.table_checks import needs_lookups
 from plexsuper.database.wal import wal_path
 
 _LOCAL_FINDINGS = {"table", "index", "rtree", "freelist"}
@@ -39,9 +40,10 @@ def file_state(path: Path) -> tuple[tuple[int, int, int], ...]:
 def sound_before(
     source: PageSource, ownership: Owners, schema: Schema, earlier: CheckReport
 ) -> frozenset[str]:
-    """The tables of *source*, whose pages have the owners *ownership*, that *earlier* has found sound in this very state.
+    """The trees of *source*, whose pages have the owners *ownership*, that *earlier* has found sound in this very state.
 
-    *earlier* is the report of a full check of another file.
+    *earlier* is the report of a full check of another file. An index is among them only with its table, with which it was
+    compared; a table of which SQLite compares the indexes itself, only with all of them.
     """
     if not earlier.full or {finding.kind for finding in earlier.findings} - _LOCAL_FINDINGS:
         return frozenset()
@@ -57,11 +59,15 @@ def sound_before(
     touched = ownership.owners(changed) | {finding.object for finding in earlier.findings}
     if SCHEMA_TREE in touched:
         return frozenset()
-    return frozenset(
-        table.name
-        for table in schema.tables.values()
-        if touched.isdisjoint(_trees(table)) and earlier.rows.get(table.name) is not None
-    )
+    sound: set[str] = set()
+    for table in schema.tables.values():
+        trees = _trees(table)
+        kept = trees - touched
+        if earlier.rows.get(table.name) is None or table.name not in kept:
+            continue
+        if kept == trees or needs_lookups(table):
+            sound |= kept
+    return frozenset(sound)
 
 
 def changed_pages(old: PageSource, new: PageSource) -> "array[int]":
