@@ -20,6 +20,7 @@ from plexsuper.database.pages import PageSource
 from plexsuper.database.passes import compare_in_passes, fit_for_passes
 from plexsuper.database.schema import read_schema
 from plexsuper.database.survey import Survey
+from plexsuper.database.table_checks import lookup, membership, rows_not_found
 from tests.corruption import damage
 from tests.small_database import Base, contents, judge, write_files
 
@@ -169,6 +170,35 @@ def test_scattered_indexes_are_proved_by_passes(opened):
     fit = [index for index in indexes.values() if fit_for_passes(conn, table, index, ROWS * 3)]
     assert {index.name for index in fit} == set(SCATTERED)
     assert compare_in_passes(conn, table, fit) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "keys", [[1.5, 2.5], [b"a", b"b"], [None, 1, 2.5, "a", b"b"], [-1, -2], ["a", "B"]], ids=str
+)
+def test_passes_leave_to_lookups_what_they_cannot_order(keys):
+    with closing(sqlite3.connect(":memory:")) as conn:
+        conn.execute("CREATE TABLE items(id INTEGER PRIMARY KEY, key)")
+        conn.execute("CREATE INDEX i ON items(key COLLATE NOCASE)")
+        conn.executemany("INSERT INTO items(key) VALUES (?)", [(key,) for key in keys * 600])
+        table = read_schema(conn).tables["items"]
+        (index,) = table.indexes
+        in_doubt = any(isinstance(key, float | bytes) for key in keys)
+        assert compare_in_passes(conn, table, [index]) == ([], [index] if in_doubt else [])
+        assert list(rows_not_found(conn, table, [index])) == []
+
+
+def test_rows_are_looked_up_without_opening_the_index_for_each(opened):
+    conn, table, indexes = opened
+    plain = [index for index in indexes.values() if not index.partial and not index.custom_collation]
+    one_by_one = {index.name for index in plain if membership(conn, table, index) == lookup(table, index)}
+    assert one_by_one == {
+        "index_on_deleted",
+        "index_on_level",
+    }  # SQLite takes the other index on the same column
+    missing = " AND ".join(membership(conn, table, index) for index in plain)
+    plan = conn.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM items AS t NOT INDEXED WHERE {missing}").fetchall()
+    used = {detail for *_, detail in plan}
+    assert all(f"USING INDEX {i.name} FOR IN-OPERATOR" in used for i in plain if i.name not in one_by_one)
 
 
 def hide(path: Path, index: str) -> tuple[str, ...]:

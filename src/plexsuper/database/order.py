@@ -31,8 +31,9 @@ class StockOrder:
         rank = _RANKS.get(kinds.pop(), -1)
         if rank == _RANKS[str] and self._folds:
             entries = list(zip(fold_ascii(keys), rowids, strict=True))
-        follows = rank > self._last[0] or (rank == self._last[0] and entries[0] > self._last[1])
-        if rank < 0 or not follows or not is_sorted(entries):
+        before, last = self._last
+        follows = rank >= 0 and (rank > before or (rank == before and entries[0] > last))
+        if not follows or not is_sorted(entries):
             return "the order is in doubt"
         self._last = (rank, entries[-1])
         return ""

@@ -103,7 +103,7 @@ def rows_not_found(conn: sqlite3.Connection, table: Table, indexes: list[Index])
     Raises:
         sqlite3.DatabaseError: a tree is so damaged that SQLite gives up.
     """
-    found = " AND ".join(_membership(conn, table, index) for index in indexes)
+    found = " AND ".join(membership(conn, table, index) for index in indexes)
     missing = f"SELECT rowid FROM {quoted(table.name)} AS t NOT INDEXED WHERE NOT "
     if conn.execute(f"{missing} ({found}) LIMIT 1").fetchone() is None:
         return
@@ -114,7 +114,7 @@ def rows_not_found(conn: sqlite3.Connection, table: Table, indexes: list[Index])
             yield Finding(index.name, "index", "index", message)
 
 
-def _membership(conn: sqlite3.Connection, table: Table, index: Index) -> str:
+def membership(conn: sqlite3.Connection, table: Table, index: Index) -> str:
     """The same as `lookup`, in words for which SQLite opens the index once and not for each row, if it has such."""
     usual = lookup(table, index)
     keys = [f"t.{quoted(term.name or '')}" for term in index.terms]
