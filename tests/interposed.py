@@ -1,6 +1,6 @@
 """A line to the embedded Plex on which something else answers now and then, as a proxy or a busy server does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from plexsuper.clients import http
 from plexsuper.clients.http import Answer
@@ -41,3 +41,30 @@ class Interposed:
             return answer
         self.asked += 1
         return self._answer if self.asked in self._numbers else answer
+
+
+class Amended:
+    """Gives Plex's own answer to *question*, as *amend* changes it; notifications pass."""
+
+    def __init__(self, world: World, question: str, amend: Callable[[Answer], Answer]) -> None:
+        self._line = world.transport(http)
+        self.frames = self._line.frames
+        self._question = question
+        self._amend = amend
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        deadline: float = 10.0,
+    ) -> Answer:
+        """See `Transport.request`."""
+        answer: Answer = await self._line.request(
+            method, path, params=params, headers=headers, deadline=deadline
+        )
+        return (
+            self._amend(answer) if f"{method} {path}" == self._question and answer.status == 200 else answer
+        )

@@ -31,6 +31,7 @@ from plexsuper.clients.plex import Plex
 from plexsuper.config import Settings
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.decisions.orders import Conclude
+from plexsuper.decisions.resume import PastRun
 from plexsuper.errors import ServerAway, ServerRefused, StateError
 from plexsuper.kit import Kit, agenda
 from plexsuper.redact import Redactor
@@ -297,13 +298,15 @@ def play(
     finally_: Callable[[Story], None] = lambda _: None,
     undo: bool = False,
     lookups: Callable[[Story], Lookups] | None = None,
+    past: PastRun | None = None,
     **changes: Any,
 ) -> Story:
     """Play a run over *shelves* while *meanwhile* interferes, and return everything that happened.
 
     The world goes on for *linger* seconds after the run: what the run did not wait for shows then. *prepare* is called
     before the run, *finally_* when it has ended, while the world is still there. With *undo* the library is copied
-    before the first scan, by the product's own tools. *lookups* replaces the lookups through the mount.
+    before the first scan, by the product's own tools. *lookups* replaces the lookups through the mount. *past* is what
+    the run had done before.
     """
     wanted = settings(state_dir=state_dir, **changes)
     state_dir.mkdir(parents=True, exist_ok=True)
@@ -338,6 +341,7 @@ def play(
                 tools=tools_on_the_loop,
                 run_dir=place if undo else None,
                 definitions=definitions,
+                past=past,
                 redactor=redactor,
                 preflight=anyio.lowlevel.checkpoint,
             )

@@ -145,3 +145,47 @@ def test_a_server_that_is_away_is_not_looked_at_without_a_pause():
     assert report.outcome is Outcome.DONE
     assert server.looks == 4
     assert at == pytest.approx(4.0)
+
+
+class Unnoticed:
+    """A server whose analysis no monitor notices: only a direct look shows that its count has moved."""
+
+    def __init__(self, *, works: bool) -> None:
+        self.asked = False
+        self._works = works
+
+    async def ask(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.asked = True
+
+    async def look(self) -> tuple[Evidence, ...]:
+        await anyio.lowlevel.checkpoint()
+        analyzed = 7 if self.asked and self._works else 3
+        return (
+            e.LibraryCounted(section=1, items=9, trashed=0, media=9, analyzed=analyzed, tracks=0, sonic=0),
+        )
+
+
+@pytest.mark.parametrize(
+    ("works", "outcome", "over_at"), [(True, Outcome.DONE, 32.0), (False, Outcome.SKIPPED, 30.0)]
+)
+def test_a_phase_is_told_as_never_seen_only_when_a_direct_look_shows_nothing_of_it_either(
+    works, outcome, over_at
+):
+    server = Unnoticed(works=works)
+
+    async def play() -> tuple[PhaseReport, float]:
+        request = Request(
+            section=FILMS,
+            phase=Phase.ANALYZE,
+            attempt=1,
+            patience=PATIENCE,
+            ask=server.ask,
+            call_off=anyio.lowlevel.checkpoint,
+            look=server.look,
+        )
+        return await carry_out(request, Bus()), anyio.current_time()
+
+    report, at = run_virtual(play)
+    assert report.outcome is outcome
+    assert at == pytest.approx(over_at)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +16,9 @@ from pydantic import ValidationError
 
 from plexsuper import events as e
 from plexsuper.audience import audience
+from plexsuper.audience.earlier import nothing_earlier
+from plexsuper.audience.reporting import leave_report
+from plexsuper.audience.telling import Tell
 from plexsuper.bus import Bus
 from plexsuper.clients.messenger import send_message
 from plexsuper.config import Settings
@@ -262,6 +266,22 @@ async def test_the_report_lies_beside_the_journal_when_the_run_has_ended(tmp_pat
         story.see(envelope)
     assert (tmp_path / "report.html").read_text() == html(story.since())
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o600
+
+
+async def test_the_report_of_a_run_that_is_broken_off_tells_all_that_was_told(tmp_path):
+    told = list(envelopes(RUN))[:70]  # more than are folded together, and not a multiple of it
+    bus: Bus[Envelope] = Bus()
+    with bus.subscribe(Envelope) as facts:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(leave_report, tmp_path, nothing_earlier, facts, Tell("report", lambda *_: None))
+            for envelope in told:
+                bus.publish(envelope)
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+    story = Chronicle()
+    for envelope in told:
+        story.see(envelope)
+    assert (tmp_path / "report.html").read_text() == html(story.since())
 
 
 async def test_a_report_that_cannot_be_written_changes_nothing(tmp_path):

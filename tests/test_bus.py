@@ -1,5 +1,7 @@
 """Proves that a fact reaches every subscription at once and in order, and that nobody can hold the publisher up."""
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
@@ -124,6 +126,71 @@ async def test_first_tells_that_the_stream_ended_without_the_wanted_fact():
         bus.publish(ONE)
     with pytest.raises(anyio.EndOfStream):
         await lost.first(lambda fact: fact.detail == "two")
+
+
+async def test_who_gathers_is_woken_when_enough_is_there_and_finds_all_of_it():
+    bus: Bus[e.Event] = Bus()
+    asked: list[int] = []
+
+    def two(waiting: Sequence[e.PlexLost]) -> bool:
+        asked.append(len(waiting))
+        return len(waiting) >= 2
+
+    with anyio.fail_after(5), bus.subscribe(e.PlexLost) as lost:
+        async with anyio.create_task_group() as group:
+
+            async def read():
+                assert await lost.gather(two)
+                assert lost.take() == (ONE, TWO)
+
+            group.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            bus.publish(ONE)
+            await anyio.wait_all_tasks_blocked()
+            assert asked == [0, 1]  # by the publisher; the reader was not woken
+            bus.publish(TWO)
+        assert asked == [0, 1, 2, 2]
+
+
+async def test_who_gathers_does_not_wait_for_what_is_here_already():
+    bus: Bus[e.Event] = Bus()
+    with bus.subscribe(e.PlexLost) as lost:
+        bus.publish(ONE)
+        with anyio.fail_after(0):
+            assert await lost.gather()
+        assert lost.take() == (ONE,)
+
+
+async def test_who_gathers_is_told_that_there_will_be_no_more_and_keeps_what_there_is():
+    bus: Bus[e.Event] = Bus()
+    seen: list[object] = []
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            with bus.subscribe(e.PlexLost) as lost:
+
+                async def read():
+                    seen.append(await lost.gather(lambda waiting: len(waiting) > 9))
+                    seen.extend(lost.take())
+
+                group.start_soon(read)
+                await anyio.wait_all_tasks_blocked()
+                bus.publish(ONE)
+    assert seen == [False, ONE]
+
+
+async def test_a_subscription_that_was_gathered_from_wakes_its_reader_for_each_fact_again():
+    bus: Bus[e.Event] = Bus()
+    with anyio.fail_after(5), bus.subscribe(e.PlexLost) as lost:
+        with anyio.move_on_after(0):
+            await lost.gather(lambda waiting: len(waiting) > 9)
+        async with anyio.create_task_group() as group:
+
+            async def read():
+                assert await anext(lost) == ONE
+
+            group.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            bus.publish(ONE)
 
 
 def test_a_tap_is_called_before_any_subscription_gets_the_fact():

@@ -195,6 +195,8 @@ def test_removals_failures_and_statistics_are_told_by_name():
                 "left": 2,
                 "total": 1305,
                 "reasons": [["Plex failed on it", 1], ["not in storage", 1]],
+                "retried": 683,
+                "recovered": 682,
             }
         ],
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plexsuper.clients.frozen import NAME, FrozenRecord
+from plexsuper.clients.left_frozen import look_at_frozen
 from plexsuper.clients.lifetime import Lifetime
 from plexsuper.clients.local import LocalRuntime
 from tests.test_client_local import foreign, place, state  # noqa: F401 - a fixture is used by its name
@@ -155,3 +156,43 @@ def test_the_server_of_another_user_is_refused_with_the_remedy(place):  # noqa: 
             "or as Plex's user; without freezing, a storage that fails during a scan can cost the library\n"
         )
         assert state(server) == "S"
+
+
+def test_whoever_looks_learns_that_plex_was_left_frozen_and_the_command_that_thaws_it(place):  # noqa: F811 - the fixture
+    with served(place) as server:
+        assert look_at_frozen(place / "state") is None
+        frozen = freeze_and_die(place)
+        eventually(lambda: {state(pid) for pid in frozen} == {"T"})
+        left = look_at_frozen(place / "state")
+        assert left is not None
+        assert (left.processes, left.supervisor, left.stood < 60) == (2, None, True)
+        assert {state(pid) for pid in frozen} == {"T"}  # to look changes nothing
+        assert look_at_frozen(place / "state", "another") is None
+        subprocess.run(["sh", "-c", left.thaw], check=True)
+        eventually(lambda: state(server) == "S")
+        assert look_at_frozen(place / "state") is None  # the record is there, but nothing stands still
+
+
+SUPERVISOR = """
+import sys
+from pathlib import Path
+from plexsuper.clients.supervisor_lock import only_supervisor
+with only_supervisor(Path(sys.argv[1]), "r1", ()):
+    print("supervises", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_supervisor_that_holds_a_frozen_plex_is_named_as_long_as_it_lives(place):  # noqa: F811 - the fixture
+    with served(place):
+        freeze_and_die(place)
+        (place / "link").symlink_to(place / "state")
+        argv = [sys.executable, "-c", SUPERVISOR, str(place / "link")]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"supervises\n"
+            seen = [look_at_frozen(place / name) for name in ("state", "link")]
+            assert [left and left.supervisor for left in seen] == [other.pid, other.pid]
+        left = look_at_frozen(place / "state")
+        assert left is not None
+        assert left.supervisor is None

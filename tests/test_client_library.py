@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plexsuper.clients.library import Library, Rows, open_library
-from plexsuper.database.sampling import Delta
+from plexsuper.database.sampling import Cursor, Delta
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.schema import LIBRARY_DB, connect_as_plex, create_databases
@@ -210,6 +210,8 @@ async def test_a_library_that_nobody_has_open_is_read_without_a_trace(path: Path
             started.execute("SELECT count(*) FROM metadata_items").fetchone()
             with pytest.raises(DatabaseError, match="was opened while Plex was down: open it anew"):
                 await library.data_version()
+            with pytest.raises(DatabaseError, match="was opened while Plex was down: open it anew"):
+                await library.changes_since(Cursor(0, 0))
     assert sorted(path.parent.iterdir()) == before
 
 

@@ -15,6 +15,7 @@ from plexsuper.clients.plex_values import (
     ServerInfo,
     ServerNotUp,
     Session,
+    UnknownSection,
 )
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.kinds import SectionType
@@ -222,7 +223,8 @@ def test_sections_are_the_same_in_every_form(body: object) -> None:
 def test_a_section_of_an_unknown_type_is_named_and_does_not_hide_the_others() -> None:
     plex, _ = plex_with(**{"GET_library/sections": answer(SECTIONS_JSON)})
     run_virtual(plex.sections)
-    assert plex.skipped == ("Future (type hologram)",)
+    assert plex.skipped == (UnknownSection(title="Future", type="hologram"),)
+    assert str(plex.skipped[0]) == "Future (type hologram)"
 
 
 @pytest.mark.parametrize(
@@ -318,6 +320,22 @@ def test_preferences_are_written_as_the_server_takes_them(body: object) -> None:
         Preference(id="FriendlyName", value="", default="", type="text"),
     ]
     assert found["autoEmptyTrash"].id == "autoEmptyTrash"
+
+
+@pytest.mark.parametrize("body", [PREFS_JSON, PREFS_XML], ids=["JSON", "XML"])
+def test_one_preference_is_read_as_it_is_among_all_of_them(body: object) -> None:
+    plex, _ = plex_with(GET__prefs=answer(body))
+    assert run_virtual(plex.preference, "ButlerStartHour") == Preference(
+        id="ButlerStartHour", value="3", default="2", type="int", choices=("0", "1", "2")
+    )
+    assert run_virtual(plex.preference, "MusicAnalysisBehavior") is None
+
+
+@pytest.mark.parametrize("body", [{"MediaContainer": {"size": 0}}, "<MediaContainer/>"], ids=["JSON", "XML"])
+def test_a_server_that_lists_no_settings_has_not_said_that_one_is_missing(body: object) -> None:
+    plex, _ = plex_with(GET__prefs=answer(body))
+    with pytest.raises(ServerAway, match="lists no settings at all"):
+        run_virtual(plex.preference, "autoEmptyTrash")
 
 
 def test_preferences_are_set_in_one_request_and_none_makes_no_request() -> None:

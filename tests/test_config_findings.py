@@ -123,6 +123,43 @@ def test_a_file_that_is_no_toml_is_told_with_its_line_and_hides_no_other_finding
     assert second.startswith("PLEXSUPER_TIMING__CAP: timing.cap: 'soon' is not a duration")
 
 
+def test_what_stands_twice_in_a_file_is_said_in_plain_words():
+    assert wrong('[plex]\nurl = "http://a"\nurl = "http://b"\n') == [
+        "plexsuper.toml: is not TOML: a key or a table stands there twice (at line 3, column 17)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:99999", " (Port out of range 0-65535)"),
+        ("http://[::1", " (Invalid IPv6 URL)"),
+        ("ftp://plex", ""),
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_an_example(url, why):
+    text = f'[plex]\nconfig_dir = "/plex"\nurl = "{url}"\n[media]\npath = "/media"\n'
+    assert wrong(text) == [
+        f"plexsuper.toml:3: plex.url: must be the server's address, such as http://127.0.0.1:32400{why}"
+    ]
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN[:8]} {TOKEN[8:]}", f"{TOKEN[:8]}\n{TOKEN[8:]}", f"{TOKEN}é", " "])
+def test_what_cannot_be_a_token_is_refused_and_not_shown(monkeypatch, token):
+    monkeypatch.setenv("PLEX_TOKEN", token)
+    assert wrong(ENOUGH) == [
+        "PLEX_TOKEN: plex.token: is not a token: it is empty, or has blanks or other signs that no token has"
+    ]
+
+
+def test_blanks_that_were_copied_with_a_token_are_no_part_of_it(monkeypatch):
+    monkeypatch.setenv("PLEX_TOKEN", f" {TOKEN}\n")
+    settings = load()
+    assert settings.plex.token is not None
+    assert settings.plex.token.get_secret_value() == TOKEN
+    assert settings.secrets() == (TOKEN,)
+
+
 def test_a_config_file_that_is_not_there_is_named():
     with pytest.raises(WrongSettings, match=r"nix\.toml: cannot be read: No such file or directory"):
         load_settings(file=Path("nix.toml"))

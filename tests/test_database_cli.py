@@ -159,7 +159,7 @@ def test_an_injection_is_undone_by_a_restore_without_a_name(databases, tmp_path)
     kept = run_json("inject", databases, tmp_path / "other.tar.zst")["kept"]
     assert files_of(databases) == [b"/Media/other.mkv"]
     assert f"would restore {kept}" in run("restore", databases, "--dry-run").stdout
-    assert run_json("restore", databases, "--dry-run") == {"path": kept, "manifest": None}
+    assert run_json("restore", databases, "--dry-run") == {"path": kept, "manifest": None, "left": []}
     assert run_json("restore", databases)["restored"] == kept
     assert library_content(databases) == before
     assert run_json("restore", databases)["restored"] == kept
@@ -173,7 +173,12 @@ def test_a_restore_tells_of_the_bundles_that_it_leaves_where_they_are(databases,
         (place.parent.parent / "Metadata" / name).write_bytes(b"poster")
     run("export", other, tmp_path / "other.tar.zst", "--bundles")
     kept = run_json("inject", databases, tmp_path / "other.tar.zst")["kept"]
-    assert f"{kept}/Metadata was replaced together with the databases" in run("restore", databases).stderr
+    metadata = databases.parent.parent / "Metadata"
+    note = f"{metadata} is still that of the archive: move it away, then move {kept}/Metadata to its place"
+    assert note in run("restore", databases, "--dry-run").stderr
+    restored = run("restore", databases, "--json")
+    assert note in restored.stderr
+    assert json.loads(restored.stdout)["left"] == [f"{kept}/Metadata"]
     assert tree(Path(kept)).keys() >= {"Metadata/old"}
 
 

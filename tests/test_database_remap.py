@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plexsuper.database.check import check_database
-from plexsuper.database.connection import connect_file
+from plexsuper.database.connection import connect_file, reading
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.database.mapping import make_mappings, parse_json
 from plexsuper.database.proof import MediaRoot, look_up_in_child, parse_media_root
@@ -345,6 +345,48 @@ def test_a_damaged_library_is_not_remapped(databases):
     with pytest.raises(DatabaseError):
         remap_databases(databases, make_mappings([("/Media", "/d")]), check=judge)
     assert tree(databases) == before
+
+
+def test_paths_in_a_table_without_rowids_change_like_all_others(databases):
+    with closing(connect_as_plex(databases / LIBRARY)) as conn:
+        conn.execute(
+            "CREATE TABLE seen (path TEXT, place varchar(9), note TEXT, PRIMARY KEY (path)) WITHOUT ROWID"
+        )
+        rows = [(b"/a/1", b"/a/1", None), (b"/b/\xff", b"/b/\xff", b"/a"), (b"/c/3", b"/other", b"no /a")]
+        for path, blob, note in rows:
+            conn.execute("INSERT INTO seen VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))", (path, blob, note))
+    before = library_content(databases)
+    swap = make_mappings([("/a", "/b"), ("/b", "/a")])
+    with reading(databases / LIBRARY) as conn:
+        plan = plan_remap(conn, swap)
+    assert {(p.table, p.column): p.rows for p in plan.places} == {
+        ("seen", "path"): 2,
+        ("seen", "place"): 2,
+        ("seen", "note"): 1,
+    }
+    report = remap_databases(databases, swap, check=check)
+    assert report.changes == 5
+    found = "SELECT CAST(path AS BLOB), place, typeof(place), CAST(note AS BLOB) FROM seen ORDER BY 1"
+    assert ask(databases / LIBRARY, found) == [
+        (b"/a/\xff", b"/a/\xff", "blob", b"/b"),
+        (b"/b/1", b"/b/1", "blob", None),
+        (b"/c/3", b"/other", "blob", b"no /a"),
+    ]
+    assert report.snapshot is not None
+    restore_snapshot(report.snapshot, databases)
+    assert library_content(databases) == before
+
+
+def test_paths_that_would_collide_in_a_table_of_someone_else_are_named_and_nothing_changes(databases):
+    with closing(connect_as_plex(databases / LIBRARY)) as conn:
+        conn.execute("CREATE TABLE seen (path TEXT PRIMARY KEY) WITHOUT ROWID")
+        conn.executemany("INSERT INTO seen VALUES (?)", [("/a/1",), ("/b/1",)])
+    before = library_content(databases)
+    with pytest.raises(
+        DatabaseError, match=r"seen\.path: paths in it would collide \(UNIQUE .*nothing was changed"
+    ):
+        remap_databases(databases, make_mappings([("/a", "/b")]))
+    assert library_content(databases) == before
 
 
 def test_a_library_in_use_is_not_touched(databases):

@@ -15,7 +15,8 @@ from plexsuper.database.copying import CopyMethod, copy_pair
 from plexsuper.database.files import BLOBS, LIBRARY, locate_pair
 from plexsuper.database.manifest import manifest_from_json, manifest_to_json, read_manifest
 from plexsuper.database.snapshot import restore_snapshot, take_snapshot, verify_snapshot
-from plexsuper.database.store import list_snapshots
+from plexsuper.database.store import list_snapshots, own_directory, snapshots_home, workshop
+from plexsuper.database.swap import finish_swap, is_unfinished, swap_in
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.schema import connect_as_plex
 from plexsuper.terms import Counts
@@ -414,6 +415,63 @@ def test_a_read_only_filesystem_is_named_and_can_still_be_read(tmp_path):
         with pytest.raises(DatabaseError, match=r"Read-only file system \(the filesystem is read-only"):
             take_snapshot(databases)
         assert len(files_of(databases)) == 509
+
+
+def test_what_lies_in_a_read_only_place_is_copied_to_another_one(tmp_path):
+    with small_filesystem(tmp_path / "fs", "size=8m"):
+        databases = reference_library(tmp_path / "fs")
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path / "fs"], check=True)
+        snapshot = take_snapshot(databases, tmp_path / "copy")
+        assert sorted(path.name for path in snapshot.path.iterdir()) == [BLOBS, LIBRARY, "manifest.json"]
+        assert library_content(snapshot.path) == library_content(databases)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "fs"] == ["copy"]
+
+
+def test_a_snapshot_with_a_place_of_its_own_writes_nothing_beside_the_databases(tmp_path):
+    databases = reference_library(tmp_path)
+    take_snapshot(databases, tmp_path / "copy")
+    assert [path.name for path in databases.parent.iterdir()] == ["Databases"]
+
+
+def test_a_snapshot_with_a_place_of_its_own_waits_for_no_deed_and_refuses(tmp_path):
+    databases = reference_library(tmp_path)
+    with workshop(databases), pytest.raises(DatabaseError, match="another plexsuper is at work on"):
+        take_snapshot(databases, tmp_path / "copy")
+    with own_directory(tmp_path / ".copy.partial"), pytest.raises(DatabaseError, match="is at work on"):
+        take_snapshot(databases, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["Plug-in Support"]
+    take_snapshot(databases, tmp_path / "copy")
+
+
+def test_a_snapshot_that_finds_no_room_in_its_place_leaves_nothing_there(tmp_path):
+    databases = reference_library(tmp_path)
+    with small_filesystem(tmp_path / "fs", "size=1m"):
+        with pytest.raises(DatabaseError, match="no space for a copy"):
+            take_snapshot(databases, tmp_path / "fs" / "copy")
+        assert list((tmp_path / "fs").iterdir()) == []
+
+
+def test_an_exchange_that_was_interrupted_is_completed_before_its_databases_are_copied(tmp_path):
+    databases = reference_library(tmp_path)
+    home, new = snapshots_home(databases), shutil.copytree(databases, tmp_path / "new")
+    home.mkdir()
+    wanted = library_content(new)
+    with closing(connect_as_plex(databases / LIBRARY)) as conn:
+        conn.execute("DELETE FROM media_parts")
+    (databases / "other").touch()  # so that file after file is exchanged
+
+    def exchange():
+        staged = {name: Path(shutil.copy(new / name, home / name)) for name in (LIBRARY, BLOBS)}
+        swap_in(databases, staged, home / "kept")
+
+    step = 1
+    while not is_unfinished(databases):
+        finish_swap(databases, home)
+        shutil.rmtree(home / "kept", ignore_errors=True)
+        assert not crash_before_step(step, exchange)
+        step += 1
+    assert library_content(take_snapshot(databases, tmp_path / "copy").path) == wanted
+    assert not is_unfinished(databases)
 
 
 def test_a_manifest_survives_its_json_and_foreign_ones_are_refused(tmp_path):

@@ -272,7 +272,7 @@ def test_a_wrong_token_is_refused_with_a_remedy_and_is_never_shown(tmp_path: Pat
             assert run.end() == 6
         check_stream(run.lines)
         detail = run.of("run.finished")[0]["data"]["detail"]
-        assert "Set PLEX_TOKEN to the token of this server's owner" in detail
+        assert "set PLEX_TOKEN to the token of this server's owner" in detail
         assert server.truth("preferences.changed") == []
         assert server.truth("scan") == []
     for secret in (wrong, TOKEN):

@@ -66,6 +66,7 @@ def test_the_numbers_of_the_example_run(text):
         ("section_trashed", movies, 3),
         ("warm_failed_files", movies, 1),
         ("left_files", {"section_id": "2", "section": "Music", "phase": "analyze"}, 2),
+        ("recovered_files", {"section_id": "2", "section": "Music", "phase": "analyze"}, 682),
         ("mount_latency_seconds", {}, 0.31),
         ("mount_lost_total", {}, 1),
         ("mount_state_seconds_total", {"state": "lost"}, 836.1),

@@ -178,6 +178,7 @@ def test_the_page_names_faults_what_was_done_removals_and_failures(story):
         "22 more are in /state/runs/20261122T180601Z-7f3a/removals.jsonl.",
         "not readable: Input/output error",
         "Music: 2 of 1,305 files are not analysed (Plex failed on it: 1; not in storage: 1).",
+        "Music: a second try of the analysis got 682 of 683.",
         "55 min 11 s",
         "+6",
     ):

@@ -78,7 +78,7 @@ stop done in 3 s
 run ended after 1 h 13 m: finished, but sections were set aside: 1 of 2 sections was set aside
 library of /data/library.tar.zst is in place
 library databases are damaged: media_parts: page 501 is unreadable and 2 more
-library repaired (leaf rebuild, index surgery); rows lost: 1 of media_parts; damaged files: /config/library.db-damaged-20261122-180601
+library repaired (leaf rebuild, index surgery); lost: media_parts: 12 rows; damaged files: /config/library.db-damaged-20261122-180601
 library exported to /data/library-new.tar.zst (5.3 GB) in 1 min 27 s
 plan made: 2 steps, listed at the end
 Plex already runs at http://127.0.0.1:32400; it will be left running
@@ -120,7 +120,9 @@ Music: trash of 4 entries kept: 3 of them are in doubt
 somebody is watching: anna: Alien; waiting until nobody does
 an unfinished run goes on after 1 min 35 s (it was killed); 1 section done before
 journal /state/runs/20261122T180601Z-7f3a/journal.db cannot be written: no space left on device; the run goes on
-Music: 2 of 1,305 files not analysed (Plex failed on it: 1; not in storage: 1); first /media/Music/Artist/Album/01.flac
+left out: Books (type book); plexsuper does not know this kind of section, and nothing in it is indexed
+Music: 683 files left by the analysis, asked for once more
+Music: 2 of 1,305 files not analysed (Plex failed on it: 1; not in storage: 1); first /media/Music/Artist/Album/01.flac; the second try got 682 of 683
 journal /state/runs/20261122T180601Z-7f3a/journal.db is written again
 storage /media is given up: lost for 30 min
 Plex is lost: connection refused
@@ -146,6 +148,7 @@ def test_an_event_says(event, said):
         (e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.FAILED, seconds=60, exit_code=4, detail="/media is empty"), "storage failed in 1 min: /media is empty"),
         (e.PreflightFinding(severity="ok", subject="rclone", message="1.71"), "rclone: 1.71"),
         (e.DatabaseChecked(path="/c/l.db", fresh=True), "no library database at /c/l.db: Plex will start from scratch"),
+        (e.PrefsQuieted(changed=(), absent=(), butler_stopped=(), butler_refused="DELETE /butler: Plex answered 503", loud=("GenerateVADBehavior",)), "Plex is quiet: 0 preferences changed; it does not take GenerateVADBehavior, which may cost time; what its butler runs goes on beside the run: DELETE /butler: Plex answered 503"),
         (e.PlexWaiting(attempt=3, state="unreachable", status=None, excerpt=""), "Plex is unreachable, try 3: no answer"),
         (e.PlexReady(version="1", machine="", claimed=False, after=0), "Plex 1 is ready after 0 s (not claimed)"),
         (e.PlexStopped(exit_code=None, wal_empty=False), "Plex stopped; its write-ahead log is not empty"),
@@ -156,6 +159,8 @@ def test_an_event_says(event, said):
         (e.SectionPhaseStalled(section=MOVIES, phase=Phase.SCAN, idle=150, open=()), "scan of Movies stalled: no sign of progress for 2 min 30 s; open in Plex: nothing"),
         (e.StatsCollected(when="before", reliable=True, statistics=Statistics(live=Counts(movies=1, photo_albums=1, sonic=1), trashed=Counts(), sections=())), "library before the run: 1 sonic, 1 movie, 1 photo album"),
         (e.SectionFilesLeft(section=MOVIES, phase=Phase.ANALYZE, left=0, total=9, reasons={}, files=()), "Movies: analysis has left nothing"),
+        (e.SectionFilesLeft(section=MOVIES, phase=Phase.ANALYZE, left=0, total=9, reasons={}, files=(), retried=9, recovered=9), "Movies: analysis has left nothing; the second try got 9 of 9"),
+        (e.SectionFilesRetried(section=MOVIES, phase=Phase.SONIC, files=1), "Movies: 1 track left by the sonic analysis, asked for once more"),
         (e.SectionFilesLeft(section=MOVIES, phase=Phase.SONIC, left=1, total=1, reasons={"unknown": 1}, files=()), "Movies: 1 of 1 track without sonic data (nothing tells why: 1)"),
         (e.GuardGated(section=MOVIES, sampled=0, found=0, missing=(), limit=0.1, passed=True), "Movies: nothing to look up in storage yet"),
         (e.GuardRecorded(section=MOVIES, parts=0, size=0, seconds=0.1), "Movies: the library has no files of it yet"),

@@ -107,6 +107,26 @@ def test_decisive_facts_are_on_disk_at_once_and_others_within_half_a_second(tmp_
     run_virtual(story)
 
 
+def test_a_decisive_fact_takes_with_it_what_has_waited_for_others(tmp_path):
+    async def story() -> None:
+        writing = Writing("story")
+        journal = virtual_journal(tmp_path, writing.bus.publish)
+        with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(journal.keep, envelopes)
+                writing.bus.publish(PLAIN)
+                await anyio.sleep(0.1)
+                writing.bus.publish(PLAIN)
+                await anyio.sleep(0.1)
+                assert types(tmp_path, "story") == []
+                writing.bus.publish(DONE)
+                await anyio.sleep(0.001)
+                assert types(tmp_path, "story") == ["mount.ready", "mount.ready", "section.finished"]
+                envelopes.close()
+
+    run_virtual(story)
+
+
 def test_a_journal_that_is_cancelled_stores_what_is_already_there(tmp_path):
     async def story() -> None:
         writing = Writing("story")

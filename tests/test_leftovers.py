@@ -11,7 +11,8 @@ from plexsuper.actions.leftovers import NAMED, Find, Leftovers
 from plexsuper.clients.library_file import LibraryFile
 from plexsuper.clients.mount_lookup import MountLookup
 from plexsuper.clients.probe import ContentProbe
-from plexsuper.clients.scanner_log import Said, ScannerLog
+from plexsuper.clients.scanner_log import ScannerLog
+from plexsuper.decisions.second_try import Said
 from plexsuper.events import Event, SectionFilesLeft
 from plexsuper.simulator.media import make_media_tree
 from plexsuper.simulator.schema import LIBRARY_DB, connect_as_plex, create_databases
@@ -145,6 +146,56 @@ async def test_where_nothing_tells_why_nothing_is_guessed(tmp_path, plex, media,
     assert await told(tmp_path, FILMS, Phase.ANALYZE) == []  # not one has the mark: this Plex may set none
 
 
+async def test_a_section_without_any_mark_is_told_of_where_plex_marks_its_like(tmp_path, plex):
+    plex.execute("UPDATE media_items SET media_analysis_version = 0")
+    plex.execute(
+        "INSERT INTO library_sections (id, name, section_type, agent, scanner, language) VALUES (3, 'More', 1, '', '', '')"
+    )
+    add(plex, 2, 10, "/m/1.flac", size=4, done=True)  # music is marked, which says nothing of films
+    add(plex, 3, 1, "/n/film.mkv", size=4, done=False)
+    plex.commit()
+    assert await told(tmp_path, FILMS, Phase.ANALYZE) == []
+    add(plex, 3, 1, "/n/another.mkv", size=4, done=True)
+    plex.commit()
+    (fact,) = await told(tmp_path, FILMS, Phase.ANALYZE)
+    assert isinstance(fact, SectionFilesLeft)
+    assert (fact.left, fact.total) == (6, 6)
+
+
+async def test_after_a_second_try_its_outcome_is_told_with_the_last_word_about_each_file(
+    tmp_path, plex, media, logs
+):
+    names = {name: f"{media}/{name}.mkv" for name in ("failed's", "opened", "gone", "unopened")}
+    log = logs / "Plex Media Scanner Analysis.log"
+    said: list[Event] = []
+    leftovers = Leftovers(
+        FILMS, Phase.ANALYZE, library=LibraryFile(tmp_path / LIBRARY_DB), log=ScannerLog(logs)
+    )
+    await leftovers.begin()
+    with log.open("a") as file:
+        file.writelines(opened(name) + failed(name) for name in names.values())
+    assert [one.reason for one in await leftovers.look()] == ["empty", *["failed"] * 4]
+    await leftovers.begin_again(3)
+    with log.open("a") as file:
+        file.write(opened(names["failed's"]) + failed(names["failed's"]) + opened(names["opened"]))
+        file.write(opened(names["unopened"]))
+    plex.execute(
+        "UPDATE media_items SET media_analysis_version = 6 WHERE id IN (SELECT media_item_id FROM media_parts WHERE file = ?)",
+        (names["unopened"],),
+    )
+    plex.commit()
+    await leftovers.tell(said.append)
+    (fact,) = said
+    assert isinstance(fact, SectionFilesLeft)
+    assert (fact.left, fact.retried, fact.recovered) == (4, 3, 1)
+    assert [(Path(file.path).stem, file.reason) for file in fact.files] == [
+        ("empty", "empty"),
+        ("failed's", "failed"),
+        ("opened", "unmarked"),
+        ("gone", "failed"),  # nobody has asked storage, and it was not tried again
+    ]
+
+
 async def test_a_library_that_is_analysed_as_a_whole_is_told_too(tmp_path, plex):
     plex.execute("UPDATE media_items SET media_analysis_version = 6")
     plex.commit()
@@ -226,17 +277,21 @@ async def test_a_server_without_logs_says_nothing(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.lesson("F01")
-def test_a_real_run_tells_which_files_plex_has_failed_on(tmp_path):
+def test_a_real_run_tells_which_files_plex_has_failed_on_twice(tmp_path):
     make_media_tree(tmp_path / "media", movies=20, episodes=0, tracks=0, photos=0, seed=3)
     knobs = (*QUICK, "analysis_failures=0.7", "analysis_seconds=0.2")
     with simulator(tmp_path, *SCALE, knobs=knobs) as server:
         with running(tmp_path, attached(server)) as run:
             assert run.end() == 0, run.stdout.decode()[-3000:] + run.stderr
         failures = {item for entry in server.truth("analysis") for item in entry.get("failed", ())}
+        asked = [item for entry in server.truth("analyze.item") for item in entry["items"]]
+    assert sorted(asked) == sorted(failures)
     (left,) = run.of("section.files.left")
     assert left["level"] == "warning"
     assert 0 < left["data"]["left"] < left["data"]["total"] == 20
+    assert left["data"]["left"] == left["data"]["retried"] == len(failures)
+    assert left["data"]["recovered"] == 0
     assert left["data"]["reasons"] == {"failed": len(left["data"]["files"])}
-    assert len(failures) >= left["data"]["left"]
     report = next((tmp_path / "state" / "runs").glob("*/report.html")).read_text()
     assert report.count("<td>Plex failed on it</td>") == len(left["data"]["files"])
+    assert f"a second try of the analysis got 0 of {len(failures)}." in report

@@ -77,7 +77,7 @@ def test_a_damaged_library_is_repaired_before_plex_starts_and_exported_in_the_en
     (judged,), (repaired,) = run.of("library.judged"), run.of("library.repaired")
     assert not judged["data"]["healthy"]
     assert any("index_media_parts_on_file" in finding for finding in judged["data"]["findings"])
-    assert repaired["data"]["lost"] == {}
+    assert repaired["data"]["losses"] == []
     exports = [line["data"]["when"] for line in run.of("library.exported")]
     assert exports[-1] == "final"
     assert set(exports[:-1]) == {"checkpoint"}

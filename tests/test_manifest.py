@@ -3,9 +3,10 @@
 import functools
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from plexsuper.clients import manifest_watch
+from plexsuper.clients.library import Rows
 from plexsuper.clients.manifest import Manifest, Recorded
 from plexsuper.database.files import LIBRARY
 from plexsuper.decisions.verification import GONE, PRESENT, Presence, check, conclude, unknown
@@ -22,6 +24,36 @@ from plexsuper.simulator.schema import connect_as_plex
 from tests.database_library import add_film, library_with_files
 from tests.on_loop import open_on_loop
 from tests.virtual_time import run_virtual
+
+
+class Asked:
+    """Notes what the rows behind it are asked."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._asked: list[str] = []
+
+    def execute_fetchall(self, sql: str, parameters: Any = (), /) -> Awaitable[Iterable[Any]]:
+        self._asked.append(sql)
+        return self._rows.execute_fetchall(sql, parameters)
+
+    def take(self) -> list[str]:
+        asked, self._asked = self._asked, []
+        return asked
+
+
+class AnswersOnce:
+    """Breaks after the first question."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows: Rows | None = rows
+
+    def execute_fetchall(self, sql: str, parameters: Any = (), /) -> Awaitable[Iterable[Any]]:
+        if self._rows is None:
+            raise sqlite3.OperationalError("disk I/O error")
+        rows, self._rows = self._rows, None
+        return rows.execute_fetchall(sql, parameters)
+
 
 FILES = ("/m/One (1999)/One.mkv", "/m/Two/Two.mkv", "/m/Three/Three.mkv", b"/m/caf\xe9 100%/Four.mkv")
 
@@ -233,6 +265,51 @@ async def test_a_watch_counts_what_vanishes_and_leaves_out_what_was_gone_before(
             "UPDATE metadata_items SET deleted_at = NULL"
         )
         assert await watch.count() == 0
+
+
+async def test_a_watch_that_is_told_of_a_write_asks_once_and_not_whether_there_was_one(
+    library: Path, plex: sqlite3.Connection, manifest: Manifest
+) -> None:
+    await manifest.record(1, library)
+    async with manifest.watch(1, library) as watch:
+        rows = Asked(watch._rows)
+        watch._rows = rows
+        assert await watch.count() == 0
+        assert rows.take() == ["PRAGMA library.data_version", manifest_watch._COUNTS]
+        plex.execute("UPDATE media_parts SET deleted_at = 1795000000 WHERE id = 1")
+        assert await watch.count(touched=True) == 1
+        assert rows.take() == [manifest_watch._COUNTS]
+        assert await watch.count(touched=True) == 1  # a sign for nothing does no harm
+        assert await watch.count() == 1
+        rows.take()
+        assert await watch.count() == 1
+        assert rows.take() == ["PRAGMA library.data_version"]
+
+
+async def test_a_watch_that_could_not_look_has_not_seen_what_was_written(
+    library: Path, plex: sqlite3.Connection, manifest: Manifest
+) -> None:
+    await manifest.record(1, library)
+    async with manifest.watch(1, library) as watch:
+        assert await watch.count() == 0
+        plex.execute("UPDATE media_parts SET deleted_at = 1795000000 WHERE id = 1")
+        rows, watch._rows = watch._rows, AnswersOnce(watch._rows)
+        with pytest.raises(DatabaseError):
+            await watch.count()
+        watch._rows = rows
+        assert await watch.count() == 1
+
+
+async def test_a_watch_finds_a_write_that_a_sign_has_told_of_too_early(
+    library: Path, plex: sqlite3.Connection, manifest: Manifest
+) -> None:
+    await manifest.record(1, library)
+    async with manifest.watch(1, library) as watch:
+        plex.execute("BEGIN")
+        plex.execute("UPDATE media_parts SET deleted_at = 1795000000 WHERE id = 1")
+        assert await watch.count(touched=True) == 0
+        plex.execute("COMMIT")
+        assert await watch.count() == 1
 
 
 async def test_a_watch_counts_rows_that_are_gone_for_good(

@@ -122,7 +122,7 @@ def test_a_quiet_library_is_asked_every_fourth_tick_and_told_at_once_when_its_fi
     sign = CommitSign(tmp_path / LIBRARY_DB)
     facts, rows = watched(plex, _one_at_half_past_two, until=20.5, sign=sign)
     assert facts[2:] == [(3.0, LibraryChanged(rows=1, sections=(1,))), (5.0, movies(items=3))]
-    asked = [at for at, sql in rows.asked if sql == "PRAGMA data_version" and at > 0]
+    asked = [at for at, sql in rows.asked if "data_version" in sql and at > 0]
     assert asked == [1.0, 3.0, 7.0, 11.0, 15.0, 19.0]
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from plexsuper.actions.preflight import require_no_error
+from plexsuper.actions.preflight import failure, require_no_error
 from plexsuper.actions.preflight.checks import judge
 from plexsuper.actions.preflight.seen import Seen
 from plexsuper.clients.host import Host, Place
+from plexsuper.clients.left_frozen import LeftFrozen
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.probe import Failure, Proof
 from plexsuper.config import Settings, load_settings
-from plexsuper.errors import DatabaseError, PreflightError, SettingsError
+from plexsuper.errors import DatabaseError, PreflightError, ServerRefused, SettingsError
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Section, SectionDefinition
 
@@ -298,3 +299,63 @@ def test_people_who_watch_are_named_unless_the_run_waits_for_them():
     ]
     waiting = settings(guard={"when_idle": True})
     assert [finding for finding in judge(waiting, seen) if finding.subject == "viewers"] == []
+
+
+def test_a_section_of_an_unknown_kind_is_told_unless_others_are_wanted():
+    seen = replace(SEEN, tried=True, unknown=("Books (type book)",))
+    (found,) = faults(settings(), seen)
+    assert found == (
+        "warning sections: plexsuper does not know this kind of section: Books (type book) -> a run leaves it out; let Plex scan "
+        "it by itself, or look for a newer plexsuper"
+    )
+    assert faults(settings(run={"sections": ["Movies"]}), seen) == []
+
+
+REFUSED = ServerRefused("GET /library/sections: Plex answered 401")
+
+
+@pytest.mark.parametrize(
+    ("tables", "seen", "code"),
+    [
+        ({}, {}, None),
+        ({"run": {"sections": ["Movie"]}}, {}, 2),
+        ({}, {"tried": True, "access": REFUSED}, 6),
+        ({"run": {"sections": ["Movie"]}}, {"tried": True, "access": REFUSED}, 3),
+        ({}, {"token": False}, 3),
+        ({}, {"media": Failure(reason="dead", detail="ENOTCONN")}, 3),
+    ],
+)
+def test_check_has_the_exit_code_of_the_run(tables, seen, code):
+    error = failure(judge(settings(**tables), replace(SEEN, **seen)))
+    assert (None if error is None else int(error.exit_code)) == code
+
+
+def test_a_plex_that_was_left_frozen_does_not_hinder_a_run_that_would_thaw_it():
+    left = LeftFrozen(processes=6, stood=7300.4, thaw="kill -CONT 3 2", supervisor=None)
+    (found,) = faults(settings(), replace(SEEN, server=DOWN, frozen=left))
+    assert found == (
+        "warning frozen: Plex at http://127.0.0.1:32400 has stood still for 2 h: a run that died has left it frozen (6 processes). "
+        "It stays so until its storage is proved, for its scanner removes what it does not find -> `plexsuper run` lets it go on "
+        "when storage is proved, and ends its scanner before; by hand, only when you know that storage is well: kill -CONT 3 2"
+    )
+    found = faults(settings(), replace(SEEN, server=DOWN, frozen=replace(left, supervisor=77)))[0]
+    assert "the run of process 77 has frozen it, for its storage is in doubt -> leave it to that run" in found
+    assert "kill" not in found
+    assert faults(settings(), replace(SEEN, server=DOWN, frozen=left, held=True)) == []
+
+
+def test_what_hinders_a_run_is_told_with_the_plex_that_stands_still_meanwhile():
+    left = LeftFrozen(processes=6, stood=60.7, thaw="kill -CONT 3 2", supervisor=None)
+    dead = Failure(reason="dead", detail="ENOTCONN")
+    with pytest.raises(PreflightError) as caught:
+        require_no_error(judge(settings(), replace(SEEN, server=DOWN, media=dead, frozen=left)))
+    assert str(caught.value) == (
+        "One thing is in the way of a run; nothing was started:\n\n"
+        "  media: /media does not serve content (dead): ENOTCONN\n"
+        "    -> mount the storage, or correct media.path; nothing is scanned without it\n\n"
+        "Plex stands still meanwhile:\n\n"
+        "  frozen: Plex at http://127.0.0.1:32400 has stood still for 61 s: a run that died has left it frozen (6 processes). It stays "
+        "so until its storage is proved, for its scanner removes what it does not find\n"
+        "    -> `plexsuper run` lets it go on when storage is proved, and ends its scanner before; by hand, only when you know that "
+        "storage is well: kill -CONT 3 2"
+    )

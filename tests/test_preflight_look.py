@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from aiohttp import web
 
 from plexsuper.actions.preflight import examine, preflight
 from plexsuper.clients.host import look_at_host
@@ -21,6 +22,8 @@ from plexsuper.errors import PreflightError
 from plexsuper.events import Event, PreflightFinding
 from plexsuper.paths import PlexPaths
 from tests import real_simulator
+from tests.real_run import command, running
+from tests.test_client_http import serving
 
 
 def test_the_host_is_looked_at_as_it_is(tmp_path):
@@ -43,6 +46,12 @@ def test_a_state_directory_below_a_file_cannot_be_made(tmp_path):
         state_dir=tmp_path / "file/state", config_dir=None, command=["nix-there"], url="http://127.0.0.1"
     )
     assert (host.state.writable, host.config, host.command) == (False, None, None)
+
+
+def test_a_state_directory_that_is_a_file_cannot_be_used(tmp_path):
+    (tmp_path / "file").touch()
+    host = look_at_host(state_dir=tmp_path / "file", config_dir=None, command=(), url="http://127.0.0.1")
+    assert (host.state.exists, host.state.writable) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -133,13 +142,15 @@ async def test_a_running_server_is_recognised_with_its_sections_and_its_token(tm
             "there is no section 'Nix'"
         ]
         assert re.search(r"sections?: .*Movies \(movie\)", found["library"].message)
-        assert found["token"].message == "in Preferences.xml"
+        assert found["token"].message == "in Preferences.xml; Plex accepts it"
         # the database of another server would tell lies about this one
         preferences = PlexPaths.below(tmp_path / "plex").preferences_xml
         machine = re.search(r'ProcessedMachineIdentifier="(\w+)"', preferences.read_text())
         assert machine is not None
         preferences.write_text(preferences.read_text().replace(machine[1], "0" * 40))
-        assert (await seen_up(wanted, probe))["server"].message.endswith("their machine identifiers differ")
+        found = await seen_up(wanted, probe)
+        assert found["server"].message.endswith("their machine identifiers differ")
+        assert found["token"].message == "in Preferences.xml"  # it is not shown to a stranger
 
 
 async def seen_up(wanted: Settings, probe: ContentProbe) -> dict[str, PreflightFinding]:
@@ -163,3 +174,70 @@ async def test_people_who_watch_something_on_a_running_server_are_named(tmp_path
         async with looking(wanted) as probe:
             found = [f.message for f in await examine(wanted, probe=probe) if f.subject == "viewers"]
     assert found == ["somebody is watching: anna: The Long Film"]
+
+
+WRONG = "wrong-token-0123456789"
+
+
+@pytest.mark.lesson("F05")
+def test_a_wrong_token_is_told_by_check_as_by_the_run_and_with_its_exit_code(tmp_path, media):
+    with real_simulator.simulator(tmp_path) as server:
+        tables = {
+            "plex": {"url": server.url, "config_dir": str(server.layout.data)},
+            "media": {"path": str(media)},
+        }
+        with running(tmp_path, tables, "--events", "text", PLEX_TOKEN=WRONG) as run:
+            assert run.end() == 6
+            said = run.stdout.decode() + run.stderr
+        with command(tmp_path, tables) as (argv, env):
+            check = ["check" if word == "run" else word for word in argv]
+            looked = subprocess.run(
+                [*check, "--json"],
+                env=env | {"PLEX_TOKEN": WRONG},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            shown = subprocess.run(
+                check,
+                env=env | {"PLEX_TOKEN": WRONG, "COLUMNS": "400"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert server.truth("preferences.changed") == []
+    answer = json.loads(looked.stdout)
+    (error,) = [finding for finding in answer["findings"] if finding["severity"] == "error"]
+    assert error["message"].startswith(
+        "Plex does not accept us (token: settings): GET /library/sections: Plex answered 401: "
+    )
+    assert error["remedy"] == (
+        "set PLEX_TOKEN to the token of this server's owner, or remove it to use the server's own"
+    )
+    assert (looked.returncode, answer["ready"], answer["exit_code"]) == (6, False, 6)
+    assert shown.returncode == 6
+    assert shown.stdout.endswith("Not ready: 1 error.\n")
+    assert error["message"] in shown.stdout
+    assert error["message"] in said
+    assert error["remedy"] in said
+    for text in (said, looked.stdout, looked.stderr, shown.stdout, shown.stderr):
+        assert "wrong-token" not in text
+
+
+async def test_a_busy_server_that_does_not_answer_to_the_token_yet_is_no_fault_of_the_token():
+    identity = {"MediaContainer": {"claimed": True, "machineIdentifier": "m", "version": "1.43.4"}}
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/identity":
+            return web.json_response(identity)
+        return web.Response(status=503, text="busy")
+
+    async with serving(answer) as url:
+        wanted = Settings(plex={"url": url, "token": WRONG}, media={"path": "/"}, state_dir="/nix")
+        async with looking(wanted) as probe:
+            found = {finding.subject: finding for finding in await examine(wanted, probe=probe)}
+    assert "access" not in found
+    assert (found["token"].severity, found["token"].message) == (
+        "ok",
+        "given in the settings; whether it is the right one is not known yet: GET /library/sections: Plex answered 503: busy",
+    )

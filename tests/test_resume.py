@@ -8,7 +8,7 @@ from plexsuper import events as e
 from plexsuper.config import Settings
 from plexsuper.decisions.resume import PastRun, differences, fingerprint, fold, why_not
 from plexsuper.kinds import SectionType
-from plexsuper.terms import Outcome, Section, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import Outcome, Phase, Section, SectionRef, SectionReport, Stage, Verdict
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 FILMS, MUSIC, PHOTOS = (SectionRef(id=n, title=t) for n, t in enumerate(("Films", "Music", "Photos"), 1))
@@ -122,6 +122,13 @@ def test_a_run_that_ended_before_its_database_was_in_place_begins_anew():
 def test_a_run_that_went_on_and_was_killed_again_is_not_held_to_its_first_verdict():
     past = past_of(*BEFORE, ended(Verdict.STORAGE), STARTED, turned(FILMS))
     assert (past.verdict, past.interrupted, why_not(past)) == (None, FILMS, "")
+
+
+@pytest.mark.lesson("F01")
+def test_what_was_asked_for_once_more_is_remembered_whatever_else_ended():
+    again = e.SectionFilesRetried(section=FILMS, phase=Phase.ANALYZE, files=683)
+    past = past_of(*BEFORE, turned(FILMS), again, ended(Verdict.INTERRUPTED), STARTED, turned(FILMS))
+    assert past.retried == {(FILMS.id, Phase.ANALYZE)}
 
 
 def settings(**tables: object) -> str:

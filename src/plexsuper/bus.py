@@ -8,7 +8,7 @@ without a limit.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Self, TypeAlias, TypeVar
 
@@ -29,6 +29,7 @@ class Subscription(Generic[T]):
         self._types = types
         self._facts: deque[T] = deque(maxlen=limit)
         self._news = asyncio.Event()
+        self._enough: Callable[[Sequence[T]], bool] | None = None
         self._closed = False
         self.dropped = 0
 
@@ -39,7 +40,8 @@ class Subscription(Generic[T]):
         if len(self._facts) == self._facts.maxlen:
             self.dropped += 1
         self._facts.append(fact)  # type: ignore[arg-type]  # narrowed by the isinstance above
-        self._news.set()
+        if self._enough is None or self._enough(self._facts):
+            self._news.set()
 
     def close(self) -> None:
         """End the iteration after the facts that are already here."""
@@ -51,6 +53,21 @@ class Subscription(Generic[T]):
         facts = tuple(self._facts)
         self._facts.clear()
         return facts
+
+    async def gather(self, enough: Callable[[Sequence[T]], bool] = bool) -> bool:
+        """Wait until *enough* is true of the facts that are here, and leave them here; False when there will be no more.
+
+        *enough* is asked by the publisher whenever a fact is offered: who wants many at once is not woken for each. Only one
+        may wait for a subscription in this way.
+        """
+        while not (self._closed or enough(self._facts)):
+            self._enough = enough
+            self._news.clear()
+            try:
+                await self._news.wait()
+            finally:
+                self._enough = None
+        return not self._closed
 
     def __aiter__(self) -> Self:
         return self

@@ -141,7 +141,10 @@ class RunDeeds:
         patience = settings.timing.ready_patience
         await create_missing(self._kit.plex, self._kit.definitions, self._kit.bus.publish, patience=patience)
         listed = await list_sections(self._kit.plex, self._kit.library, settings.run.sections)
-        chosen = choose(listed, settings.run.sections)
+        strange = self._kit.plex.skipped
+        chosen = choose(listed, settings.run.sections, strange=[section.title for section in strange])
+        if strange and not settings.run.sections:
+            self._kit.bus.publish(e.SectionsUnknown(sections=tuple(map(str, strange))))
         self._phases.choose(chosen)
         if self._kit.past is not None and self._kit.guard is not None:
             await self._kit.guard.take_up(chosen)

@@ -13,7 +13,7 @@ from plexsuper.clients.docker.images import Images
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.docker.wish import container_spec
 from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.frozen import NAME as FROZEN
+from plexsuper.clients.frozen import record_file
 from plexsuper.clients.http import open_http
 from plexsuper.clients.library_file import LibraryFile
 from plexsuper.clients.local import LocalRuntime
@@ -82,7 +82,7 @@ async def equip(
             library=library,
             redactor=redactor,
             definitions=() if definitions is None else load_definitions(definitions),
-            preflight=lambda: preflight(settings, probe=probe, publish=bus.publish, frozen=freezer.frozen),
+            preflight=lambda: preflight(settings, probe=probe, publish=bus.publish, held=freezer.frozen),
         )
         yield kit
 
@@ -92,12 +92,11 @@ async def _place(stack: AsyncExitStack, settings: Settings, claims: Claims) -> t
     plex = settings.plex
     if plex.runtime == "local":
         log = settings.state_dir / "plex.log" if plex.command else None
-        frozen = settings.state_dir / FROZEN
         local = LocalRuntime(
             config_dir=plex.config_dir,
             command=plex.command,
             log=log,
-            frozen=frozen,
+            frozen=record_file(settings.state_dir),
             state_dir=settings.state_dir,
         )
         return local, None

@@ -41,7 +41,7 @@ class PlexPaths:
     def found(cls, config_dir: Path) -> "PlexPaths":
         """Return the candidate that a server has used already (NAS packages differ), else what `below` returns."""
         places = cls.candidates(config_dir)
-        used = (place for place in places if place.preferences_xml.exists() or place.databases.exists())
+        used = (place for place in places if _seen(place.preferences_xml) or _seen(place.databases))
         return next(used, places[0])
 
     @property
@@ -78,6 +78,16 @@ class PlexPaths:
     def server_log(self) -> Path:
         """The server's own log."""
         return self.logs / "Plex Media Server.log"
+
+
+def _seen(path: Path) -> bool:
+    """Whether *path* is there and may be looked at: in a directory of somebody else, nothing is."""
+    return os.path.exists(path)  # noqa: PTH110 - that of a Path raises where it may not look
+
+
+def settings_file() -> Path | None:
+    """Return the first of `settings_files` that is there."""
+    return next((path for path in settings_files() if _seen(path)), None)
 
 
 def settings_files(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

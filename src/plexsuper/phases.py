@@ -17,6 +17,7 @@ from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.quiet import keep_quiet, silence_again
 from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.scan import start_scan, stop_scan
+from plexsuper.actions.second_try import SecondTries
 from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.viewers import mind_viewers
@@ -43,6 +44,13 @@ class Phases:
         self._freezer = kit.freezer
         self._sections: dict[int, Section] = {}
         self._fresh: set[int] = set()
+        self._second_tries = SecondTries(
+            kit.plex,
+            kit.bus,
+            warm=self._warm,
+            limit=lambda: kit.settings.media.connections if kit.mount is None else kit.mount.budget.limit,
+            done=() if kit.past is None else kit.past.retried,
+        )
 
     def choose(self, sections: Sequence[Section]) -> None:
         """Take *sections* as those of the run."""
@@ -67,7 +75,7 @@ class Phases:
             await leftovers.begin()
         keep = partial(keep_quiet, kit.plex, self._ledger(), kit.bus)
         async with beside(kit.bus.publish, "quiet", keep):
-            report = await self._guarded(self._request(order, about), about)
+            report = await self._guarded(self._request(order, about), about, leftovers)
         if leftovers is not None and report.outcome not in _UNTRIED:
             await leftovers.tell(kit.bus.publish)
         if report.added != 0:  # not counted is not 0
@@ -122,13 +130,13 @@ class Phases:
             look=partial(self._look, about.id),
         )
 
-    async def _guarded(self, request: Request, about: Section) -> PhaseReport:
+    async def _guarded(self, request: Request, about: Section, leftovers: Leftovers | None) -> PhaseReport:
         """Carry *request* out while the section is watched, and account for what it has lost meanwhile."""
         guard = self._kit.guard
         if guard is None or not guard.ward(about).admitted:
-            return await carry_out(request, self._kit.bus)
+            return await self._tried_twice(request, leftovers)
         began = anyio.current_time()
-        report = await self._watched(request, about, guard)
+        report = await self._watched(request, about, guard, leftovers)
         if report.outcome not in (Outcome.DONE, Outcome.SKIPPED):
             return report
         if request.phase is not Phase.SCAN and not await guard.ward(about).has_lost_more():
@@ -138,14 +146,21 @@ class Phases:
             await guard.ward(about).empty_trash(self._kit.plex)
         return replace(report, seconds=anyio.current_time() - began)
 
-    async def _watched(self, request: Request, about: Section, guard: Guard) -> PhaseReport:
+    async def _tried_twice(self, request: Request, leftovers: Leftovers | None) -> PhaseReport:
+        """Carry *request* out, and ask once more for what an analysis has left."""
+        report = await carry_out(request, self._kit.bus)
+        return report if leftovers is None else await self._second_tries.after(report, request, leftovers)
+
+    async def _watched(
+        self, request: Request, about: Section, guard: Guard, leftovers: Leftovers | None = None
+    ) -> PhaseReport:
         ward, publish = guard.ward(about), self._kit.bus.publish
         async with AsyncExitStack() as watches:
             await watches.enter_async_context(beside(publish, "guard", ward.watch().run))
             if request.phase is not Phase.SCAN:
                 await ward.require_content()
                 await watches.enter_async_context(beside(publish, "guard", ward.watch_content))
-            return await carry_out(request, self._kit.bus)
+            return await self._tried_twice(request, leftovers)
 
     async def _heal(self, about: Section, guard: Guard, attempt: int, folders: tuple[str, ...]) -> None:
         """Scan *folders* of the section again; if there are none, all of it, into every folder."""
@@ -172,15 +187,21 @@ class Phases:
         deep = order.phase is Phase.SCAN and (self._kit.settings.run.deep or order.thorough)
         return deep or order.phase is Phase.REFRESH
 
-    async def _warm(self, section: SectionRef) -> None:
-        """Read the beginning of what will be analysed: a cold cache makes Plex's reads fail (lesson F01)."""
+    async def _warm(self, section: SectionRef, files: Sequence[str] = ()) -> frozenset[str]:
+        """Read the beginning of *files*, or of all that will be analysed; return those that could not be read.
+
+        A cold cache makes Plex's reads fail (lesson F01).
+        """
         kit, mount = self._kit, self._kit.mount
         if mount is None or kit.library is None or not kit.settings.media.warm:
-            return
-        async with kit.library.open() as library:
-            files = await library.unanalyzed_files(section.id)
-        if files:
-            await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)
+            return frozenset()
+        if not files:
+            async with kit.library.open() as library:
+                files = await library.unanalyzed_files(section.id)
+        if not files:
+            return frozenset()
+        warmed = await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)
+        return frozenset(failure.path for failure in warmed.failed)
 
     def _leftovers(self, order: RunPhase, about: Section) -> Leftovers | None:
         """Return what tells which files an analysis leaves; None for other phases, or without a library to look at."""

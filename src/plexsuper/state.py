@@ -122,7 +122,8 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
             return replace(now, quiet=False)
         case e.ActivitiesChanged():
             busy = (activity for activity in event.running if not activity.permanent)
-            return replace(now, open=tuple(activity.title or activity.kind for activity in busy))
+            titles = tuple(activity.title or activity.kind for activity in busy)
+            return now if titles == now.open else replace(now, open=titles)
         case e.StatsCollected():
             return replace(now, statistics={**now.statistics, event.when: event})
         case e.RunFinished():

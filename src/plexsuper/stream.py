@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,9 +28,9 @@ _LEVELS = ("debug", "info", "warning", "error")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # U+DC80 … U+DCFF stand for the bytes of a name that is not UTF-8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """An event with its place in the run: `ts` is aware UTC, `seq` counts from 1, `now` is the picture after it."""
+    """An event with its place in the run: `ts` is UTC, aware, `seq` counts from 1, `now` is the picture after it."""
 
     ts: datetime
     run: str
@@ -38,24 +38,34 @@ class Envelope:
     event: e.Event
     now: Now
 
+    @cached_property
+    def line(self) -> bytes:
+        """The envelope as `encode` writes it, made once for all who write it down."""
+        return encode(self)
+
     @property
+    def stamp(self) -> str:
+        """`ts` as it is written."""
+        return f"{self.ts.isoformat(timespec='milliseconds')[:-6]}Z"
+
+    @cached_property
     def type(self) -> str:
         """The dotted, stable name of the event."""
         return type_name(type(self.event))
 
-    @property
+    @cached_property
     def level(self) -> e.Level:
         """How much this event deserves a reader's attention."""
         return e.level_of(self.event)
 
-    @property
+    @cached_property
     def phase(self) -> str:
         """The phase the event speaks of, else the one the run is in (see `Now.label`)."""
         if isinstance(self.event, e.SectionPhaseFinished):
             return self.event.report.phase.value
         return self.now.label
 
-    @property
+    @cached_property
     def section(self) -> SectionRef | None:
         """The section the event speaks of, else the one in hand; None for a section foreign to this run."""
         about = getattr(self.event, "section", None)
@@ -121,7 +131,7 @@ def encode(envelope: Envelope) -> bytes:
     section = envelope.section
     line = {
         "v": VERSION,
-        "ts": f"{envelope.ts:%Y-%m-%dT%H:%M:%S}.{envelope.ts.microsecond // 1000:03d}Z",
+        "ts": envelope.stamp,
         "run": envelope.run,
         "seq": envelope.seq,
         "type": envelope.type,

@@ -61,6 +61,12 @@ async def create_missing(
 
 async def _create(plex: Plex, definition: SectionDefinition, publish: Publish) -> None:
     there = named(definition.title, await plex.sections())
+    strange = next((section for section in plex.skipped if section.title == definition.title), None)
+    if strange is not None:
+        raise ServerError(
+            f"Section {definition.title!r} exists with the type {strange.type!r}, which plexsuper does not know, but the definitions "
+            f"file wants {definition.type}; rename one of them"
+        )
     if there is not None:
         if there.type is not definition.type:
             raise ServerError(

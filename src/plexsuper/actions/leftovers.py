@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.left_files import left_files
+from plexsuper.clients.left_files import LeftFiles, kin_are_marked, left_files
 from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.scanner_log import Mark, Said, ScannerLog
+from plexsuper.clients.scanner_log import Mark, ScannerLog
+from plexsuper.decisions.second_try import Leftover, Said, reason_of
 from plexsuper.decisions.verification import GONE, Presence
 from plexsuper.errors import DatabaseError
 from plexsuper.events import SectionFilesLeft
-from plexsuper.terms import FileLeft, LeftReason, Phase, SectionRef
+from plexsuper.terms import FileLeft, Phase, SectionRef
 
 NAMED: Final = 100
 """So many files are named, and looked up in storage."""
@@ -26,6 +28,13 @@ _PATIENCE: Final = 30.0
 
 Find = Callable[[Sequence[str]], Awaitable[dict[str, Presence]]]
 """Asks storage for files by their exact names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    left: int
+    total: int
+    files: tuple[Leftover, ...]
 
 
 class Leftovers:
@@ -51,42 +60,84 @@ class Leftovers:
         self._section = section
         self._phase = phase
         self._library = library
-        self._log = log
+        self._log = log if phase is Phase.ANALYZE else None
         self._find = find
         self._mark: Mark | None = None
+        self._again: Mark | None = None
+        self._found: _Found | None = None
+        self._before: int | None = None
+        self._retried = 0
 
     async def begin(self) -> None:
         """Note where the logs end before the analysis."""
-        if self._log is not None and self._phase is Phase.ANALYZE:
+        if self._log is not None:
             self._mark = await self._log.mark()
 
+    async def look(self) -> tuple[Leftover, ...]:
+        """Return the first few thousand files that are left now; none when that cannot be told."""
+        self._found = await self._look()
+        return () if self._found is None else self._found.files
+
+    async def begin_again(self, files: int | None = None) -> int:
+        """Note that so many *files* of what was found, by default all, are asked for once more; return how many."""
+        assert self._found is not None
+        if self._log is not None:
+            self._again = await self._log.mark()
+        self._before = self._found.left
+        self._retried, self._found = files or self._before, None
+        return self._retried
+
     async def tell(self, publish: Publish) -> None:
-        """Look at what is left, and publish `SectionFilesLeft`; a library that cannot be read now says nothing."""
-        try:
-            async with self._library.open() as library:
-                found = await left_files(library, self._section.id, self._phase, COUNTED)
-        except DatabaseError:
-            return  # whoever needs its counts tells that it cannot be read
-        said = await self._said(frozenset(file for file, _ in found.files))
-        if found.left == found.total and not said.failed:
-            return  # a library none of which bears the mark is one that this Plex does not mark
-        gone = await self._gone([file for file, _ in found.files[:NAMED]])
-        files = [FileLeft(path=f, reason=_reason(f, size, said, gone)) for f, size in found.files]
+        """Publish `SectionFilesLeft` of what is left now; a library that cannot be read now says nothing."""
+        found = self._found or await self._look()
+        if found is None:
+            return
         publish(
             SectionFilesLeft(
                 section=self._section,
                 phase=self._phase,
                 left=found.left,
                 total=found.total,
-                reasons=dict(Counter(file.reason for file in files).most_common()),
-                files=tuple(files[:NAMED]),
+                reasons=dict(Counter(file.reason for file in found.files).most_common()),
+                files=tuple(FileLeft(path=file.path, reason=file.reason) for file in found.files[:NAMED]),
+                retried=self._retried,
+                recovered=0 if self._before is None else max(0, self._before - found.left),
             )
+        )
+
+    async def _look(self) -> _Found | None:
+        """Look at what is left now; None when that cannot be told."""
+        try:
+            async with self._library.open() as library:
+                found = await left_files(library, self._section.id, self._phase, COUNTED)
+            said = await self._said(frozenset(file.path for file in found.files))
+            if found.left == found.total and not said.failed and not await self._sets_marks(found.total):
+                return None  # what bears no mark at all is what this Plex does not mark
+        except DatabaseError:
+            return None  # whoever needs its counts tells that it cannot be read
+        return _Found(found.left, found.total, await self._explained(found, said))
+
+    async def _sets_marks(self, files: int) -> bool:
+        """Whether Plex is known to mark *files* like those of this section, none of which bears a mark."""
+        if not files or self._phase is not Phase.ANALYZE:
+            return False
+        async with self._library.open() as library:
+            return await kin_are_marked(library, self._section.id)
+
+    async def _explained(self, found: LeftFiles, said: Said) -> tuple[Leftover, ...]:
+        gone = await self._gone([file.path for file in found.files[:NAMED]])
+        return tuple(
+            Leftover(item=file.item, path=file.path, reason=reason_of(file.path, file.size, said, gone))
+            for file in found.files
         )
 
     async def _said(self, about: frozenset[str]) -> Said:
         if self._log is None or self._mark is None or not about:
             return Said()
-        return await self._log.said_since(self._mark, about)
+        said = await self._log.said_since(self._mark, about)
+        if self._again is None:
+            return said
+        return said.updated(await self._log.said_since(self._again, about))
 
     async def _gone(self, files: Sequence[str]) -> frozenset[str]:
         if self._find is None or not files:
@@ -95,16 +146,3 @@ class Leftovers:
             answers = await self._find(files)
             return frozenset(file for file, answer in answers.items() if answer == GONE)
         return frozenset()
-
-
-def _reason(file: str, size: int, said: Said, gone: frozenset[str]) -> LeftReason:
-    """Return the first of the reasons that is known: what storage says comes before what Plex made of it."""
-    if file in gone:
-        return "gone"
-    if size == 0:
-        return "empty"
-    if file in said.failed:
-        return "failed"
-    if file in said.opened:
-        return "unmarked"
-    return "unopened" if said.whole else "unknown"

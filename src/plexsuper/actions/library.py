@@ -43,12 +43,7 @@ async def repair(tools: DatabaseTools, databases: Path) -> LibraryRepaired:
         )
     return LibraryRepaired(
         steps=tuple(dict.fromkeys(step for report in reports for step in report["steps"])),
-        lost={
-            name: table["lost"]
-            for report in reports
-            for name, table in report["tables"].items()
-            if table["lost"]
-        },
+        losses=tuple(loss for report in reports for loss in report["losses"]),
         kept=tuple(str(report["kept"]) for report in reports if report["kept"]),
     )
 

@@ -34,6 +34,7 @@ class Request:
 
     `ask` starts it, `call_off` tells Plex to stop it, and `look` reads everything that counts as evidence
     directly, raising `ServerAway` when that is not possible now. `fresh` and `forced` are those of `Picture`.
+    A `part` of a phase that was announced is not announced again.
     """
 
     section: SectionRef
@@ -42,6 +43,7 @@ class Request:
     patience: Patience
     fresh: bool = False
     forced: bool = False
+    part: bool = False
     ask: Callable[[], Awaitable[None]]
     call_off: Callable[[], Awaitable[None]]
     look: Callable[[], Awaitable[tuple[Evidence, ...]]]
@@ -88,15 +90,8 @@ class _Follower:
     async def run(self) -> PhaseReport:
         request = self._request
         patience = request.patience
-        self._bus.publish(
-            e.SectionPhaseStarted(
-                section=request.section,
-                phase=request.phase,
-                attempt=request.attempt,
-                budget=patience.budget,
-                cap=patience.cap,
-            )
-        )
+        if not request.part:
+            self._bus.publish(self._started)
         with self._bus.subscribe(*EVIDENCE) as evidence:
             before = await persist(request.look)
             picture = _picture(request, before)
@@ -125,7 +120,8 @@ class _Follower:
                 warned = True
                 self._bus.publish(self._overdue(now))
             judgement = settler.judge(now)
-            if isinstance(judgement, Settled) or (isinstance(judgement, Waiting) and now >= self._doubt.at):
+            in_doubt = isinstance(judgement, Waiting) and now >= self._doubt.at
+            if in_doubt or isinstance(judgement, Settled | Unseen):
                 judgement = await self._confirm(settler, evidence)
             if not isinstance(judgement, Waiting):
                 return judgement
@@ -135,7 +131,7 @@ class _Follower:
                 self._note(settler, fact)
 
     async def _confirm(self, settler: Settler, evidence: Subscription[Evidence]) -> Judgement:
-        """Read everything directly before a phase is believed to be done."""
+        """Read everything directly before a phase is believed to be done, or never to have run."""
         try:
             looked = await self._request.look()
         except ServerAway:
@@ -171,6 +167,17 @@ class _Follower:
                         picture.note(await anext(evidence))
         except ServerAway:
             return  # a server that is gone has stopped
+
+    @property
+    def _started(self) -> e.SectionPhaseStarted:
+        request, patience = self._request, self._request.patience
+        return e.SectionPhaseStarted(
+            section=request.section,
+            phase=request.phase,
+            attempt=request.attempt,
+            budget=patience.budget,
+            cap=patience.cap,
+        )
 
     @property
     def _unseen(self) -> Outcome:

@@ -67,11 +67,27 @@ QUIET: Final[Mapping[str, str]] = MappingProxyType(
 VITAL: Final = "autoEmptyTrash"
 """Without this one off, a wrong removal is for good: no scan is started then (lesson L40)."""
 
+_PROMISED: Final = frozenset(
+    {
+        VITAL,
+        "FSEventLibraryUpdatesEnabled",
+        "FSEventLibraryPartialScanEnabled",
+        "watchMusicSections",
+        "ScheduledLibraryUpdatesEnabled",
+        "ButlerTaskRefreshLibraries",
+    }
+)
+"""What could remove something without us: it empties the trash, or begins a scan that nobody guards. The others cost time."""
+
 _LOOK_AGAIN: Final = 15.0
 
 
 async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
-    """Silence Plex and return what was changed; raise `ServerError` when a value did not take.
+    """Silence Plex and return what was changed; raise `ServerError` when a value did not take on which the library depends.
+
+    What the butler runs already is stopped if it can be. It is a courtesy: such work is evidence for nothing, and the next
+    of it is silenced by the settings. So neither a server that does not stop it nor one of its jobs that stays switched
+    on ends the run, which then takes longer; both are told.
 
     What a killed run left in the ledger counts as the user's own settings, not what Plex has now.
     """
@@ -89,11 +105,14 @@ async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
     )
     ledger.save(original)
     await persist(lambda: plex.set_preferences({change.id: change.after for change in changes}))
-    await _prove(plex, [id_ for id_ in QUIET if id_ in now])
+    loud = await _loud(plex, [id_ for id_ in QUIET if id_ in now])
+    stopped, refused = await _stop_butler(plex)
     return PrefsQuieted(
-        changed=changes,
+        changed=tuple(change for change in changes if change.id not in loud),
         absent=tuple(id_ for id_ in QUIET if id_ not in now),
-        butler_stopped=await _stop_butler(plex),
+        butler_stopped=stopped,
+        butler_refused=refused,
+        loud=loud,
     )
 
 
@@ -112,25 +131,30 @@ def _is_ours(id_: str, value: str) -> bool:
     return value == QUIET.get(id_) or (id_, value) == (sonic.PREFERENCE, sonic.WORKING)
 
 
-async def _prove(plex: Plex, silenced: Sequence[str]) -> None:
+async def _loud(plex: Plex, silenced: Sequence[str]) -> tuple[str, ...]:
+    """Read back what was *silenced*; return what did not take, if nothing that was promised is among it."""
     values = await persist(plex.preferences)
-    loud = [id_ for id_ in silenced if id_ not in values or values[id_].value != QUIET[id_]]
-    if loud:
+    loud = tuple(id_ for id_ in silenced if id_ not in values or values[id_].value != QUIET[id_])
+    if not _PROMISED.isdisjoint(loud):
         raise ServerError(
             f"Plex did not take these settings: {', '.join(loud)}. Nothing is scanned while they are not silent; "
             "check that the token belongs to the server's owner"
         )
+    return loud
 
 
-async def _stop_butler(plex: Plex) -> tuple[str, ...]:
-    """Stop what the butler runs, and return it."""
-    running = [a for a in await persist(plex.activities) if a.kind == "butler" and not a.permanent]
+async def _stop_butler(plex: Plex) -> tuple[tuple[str, ...], str]:
+    """Stop what the butler runs; return it, or why it could not be stopped. An idle one that says no has stopped nothing."""
+    running: tuple[str, ...] | None = None
     try:
+        listed = await persist(plex.activities)
+        running = tuple(a.title or a.kind for a in listed if a.kind == "butler" and not a.permanent)
         await persist(plex.stop_all_butler)
-    except ServerRefused:
-        if running:
-            raise
-    return tuple(activity.title or activity.kind for activity in running)
+    except ServerRefused as error:
+        return (), str(error) if running != () else ""
+    except ServerAway as error:
+        return (), str(error)
+    return running, ""
 
 
 async def silence_again(plex: Plex, ledger: Ledger) -> PrefsQuietedAgain | None:
@@ -141,13 +165,14 @@ async def silence_again(plex: Plex, ledger: Ledger) -> PrefsQuietedAgain | None:
     Raises:
         ServerError: the value did not take.
     """
-    now = await plex.preferences()
-    if VITAL not in now or _is_ours(VITAL, now[VITAL].value):
+    now = await plex.preference(VITAL)
+    if now is None or _is_ours(VITAL, now.value):
         return None
-    change = PrefChange(id=VITAL, before=now[VITAL].value, after=QUIET[VITAL])
+    change = PrefChange(id=VITAL, before=now.value, after=QUIET[VITAL])
     ledger.save({**(ledger.load() or {}), VITAL: change.before})
     await plex.set_preferences({VITAL: change.after})
-    if (await plex.preferences())[VITAL].value != change.after:
+    now = await plex.preference(VITAL)
+    if now is None or now.value != change.after:
         raise ServerError(
             f"Somebody switched {VITAL} on during the run, and Plex does not take it off again. Nothing is scanned while it is "
             "on; check that the token belongs to the server's owner"

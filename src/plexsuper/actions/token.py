@@ -15,8 +15,11 @@ from plexsuper.clients.plex_values import ServerInfo
 from plexsuper.errors import ServerAway, ServerError, ServerRefused
 from plexsuper.events import TokenFound, TokenWaiting
 
-_FILE: Final = "Preferences.xml"
-_ATTRIBUTE: Final = "PlexOnlineToken"
+FILE: Final = "Preferences.xml"
+SETTINGS: Final = "settings"
+"""The sources of a token, as they are told."""
+
+ATTRIBUTE: Final = "PlexOnlineToken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
     """
     if search.given is not None:
         plex.token = search.given
-        publish(await _proved(plex, "settings"))
+        publish(await _proved(plex, SETTINGS))
         return
     if search.claim is not None and not (await persist(plex.identity)).claimed:
         await _claim(plex, search.claim)
@@ -57,7 +60,7 @@ async def find_token(plex: Plex, search: TokenSearch, publish: Publish) -> None:
         if token is not None:
             search.learn(token.get_secret_value())
             plex.token = token
-            publish(await _proved(plex, _FILE))
+            publish(await _proved(plex, FILE))
             return
         if search.claim is None and not (await persist(plex.identity)).claimed:
             publish(await _proved(plex, "none needed: the server is unclaimed"))
@@ -87,10 +90,10 @@ async def _look(search: TokenSearch) -> tuple[SecretStr | None, str]:
         attributes = await search.preferences_xml()
     except ServerAway as error:
         return None, str(error)
-    token = attributes.get(_ATTRIBUTE, "")
+    token = attributes.get(ATTRIBUTE, "")
     if token:
         return SecretStr(token), ""
-    return None, f"{_FILE} is there, but has no {_ATTRIBUTE} yet"
+    return None, f"{FILE} is there, but has no {ATTRIBUTE} yet"
 
 
 async def _proved(plex: Plex, source: str) -> TokenFound:
@@ -101,10 +104,16 @@ async def _proved(plex: Plex, source: str) -> TokenFound:
     try:
         info = await persist(ask)
     except ServerRefused as error:
-        remedy = (
-            "Claim the server, or set PLEX_TOKEN"
-            if plex.token is None
-            else "Set PLEX_TOKEN to the token of this server's owner, or remove it to use the server's own"
-        )
-        raise ServerError(f"Plex does not accept us (token: {source}): {error}. {remedy}.") from error
+        what, remedy = refusal(source, error, known=plex.token is not None)
+        raise ServerError(f"{what}. {remedy[0].upper()}{remedy[1:]}.") from error
     return TokenFound(source=source, plex_pass=info.plex_pass)
+
+
+def refusal(source: str, error: ServerRefused, *, known: bool) -> tuple[str, str]:
+    """Say what it means, and what to do, when the server answers the token from *source* with *error*; *known*: there is one."""
+    remedy = (
+        "set PLEX_TOKEN to the token of this server's owner, or remove it to use the server's own"
+        if known
+        else "claim the server, or set PLEX_TOKEN"
+    )
+    return f"Plex does not accept us (token: {source}): {error}", remedy

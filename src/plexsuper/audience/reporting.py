@@ -1,5 +1,6 @@
 """Leaves the report of a run beside its journal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,18 +17,29 @@ from plexsuper.stream import Envelope
 
 NAME: Final = "report.html"
 
+_AT_ONCE: Final = 50
+"""Envelopes that are folded together, in a few milliseconds: nobody sees the report before the end."""
+
 
 async def leave_report(run_dir: Path, catch_up: CatchUp, facts: Subscription[Envelope], tell: Tell) -> None:
     """Fold the run, and write the report into *run_dir* when *facts* are closed; also when the run failed."""
     chronicle = Chronicle()
     try:
-        join = await catch_up(chronicle.see)
-        async for envelope in facts:
-            chronicle.see(join(envelope))
+        join, more = await catch_up(chronicle.see), True
+        while more:
+            try:
+                more = await facts.gather(_many)
+            finally:
+                for envelope in facts.take():
+                    chronicle.see(join(envelope))
     finally:
         if chronicle.seq:
             with anyio.CancelScope(shield=True):
                 tell(await to_thread.run_sync(write_report, run_dir, chronicle), again=float("inf"))
+
+
+def _many(waiting: Sequence[Envelope]) -> bool:
+    return len(waiting) >= _AT_ONCE
 
 
 def write_report(run_dir: Path, chronicle: Chronicle) -> str:

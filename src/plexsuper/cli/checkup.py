@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 import typer
 
-from plexsuper.actions.preflight import examine
+from plexsuper.actions.preflight import examine, failure
 from plexsuper.config import Settings
 from plexsuper.errors import ExitCode
 from plexsuper.events import PreflightFinding
@@ -25,8 +25,8 @@ _NEXT: Final = "Next: `plexsuper run --dry-run`, with the same options, shows wh
 def check_up(settings: Settings, *, as_json: bool) -> int:
     """Look at everything that a run needs, print what was found, and return the exit code."""
     findings = anyio.run(_examine, settings, backend_options={"use_uvloop": True})
-    failed = any(finding.severity == "error" for finding in findings)
-    code = ExitCode.PREFLIGHT if failed else ExitCode.DONE
+    error = failure(findings)
+    code = ExitCode.DONE if error is None else error.exit_code
     text = _as_json(settings, findings, code) if as_json else _as_table(findings)
     # Names of files need not be UTF-8, but the output is.
     shown = Redactor(settings.secrets())(text).encode("utf-8", "backslashreplace").decode()

@@ -13,7 +13,15 @@ import typer
 
 from plexsuper.cli.database_archives import export, inject, verify
 from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check
-from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, say, write_json
+from plexsuper.cli.database_output import (
+    emit,
+    outcome,
+    print_text,
+    progress_line,
+    say,
+    told_also,
+    write_json,
+)
 from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
 from plexsuper.clients.lifetime import DIE_WITH, die_with
@@ -77,24 +85,35 @@ def check(
 def repair(
     file: File,
     *,
-    workdir: Annotated[Path | None, typer.Option(help="Where the copy is made.")] = None,
+    workdir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the copy is made; without it beside the database. It must be on the same file system."
+        ),
+    ] = None,
     plex_sqlite: PlexSqlite = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Repair the databases on a copy. It takes their place when it is sound; the damaged ones are kept."""
+    """Repair the databases on a copy. It takes their place when it is sound; the damaged ones are kept.
+
+    Exit code 0 when nothing is missing; 8 when they are sound now, but rows or values in them are lost; 5 when one could
+    not be repaired, and is as it was.
+    """
     if dry_run:
         check(file, plex_sqlite=plex_sqlite, as_json=as_json)
         return
     with outcome(as_json=as_json), progress_line() as progress:
-        from plexsuper.database.repair import repair_database  # noqa: PLC0415 - see check
+        from plexsuper.database.repair import RepairReport, repair_database  # noqa: PLC0415 - see check
 
         command = shlex.split(plex_sqlite) if plex_sqlite else None
-        reports = [
-            repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command)
-            for path in locate_pair(file).files
-        ]
+        reports: list[RepairReport] = []
+        for path in locate_pair(file).files:
+            with told_also(f"{report.path} is repaired" for report in reports if report.changed):
+                reports.append(repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command))
         emit(reports, lambda: repair_lines(reports), as_json=as_json)
+        if any(report.losses for report in reports):
+            raise typer.Exit(ExitCode.LOSS)
 
 
 @app.command()
@@ -113,12 +132,18 @@ def remap(
     pairs: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="OLD=NEW", help="What the paths begin with, and shall; repeat it for more."
+            "--map",
+            metavar="OLD=NEW",
+            help="A folder as the library calls it, and what it is called from now on; repeat it for more.",
         ),
     ] = None,
-    mappings: Annotated[Path | None, typer.Option(help="A JSON file of mappings.")] = None,
+    mappings: Annotated[Path | None, typer.Option(help="A JSON file with several of them.")] = None,
     media_root: Annotated[
-        str | None, typer.Option(metavar="[PREFIX=]DIR", help="Prove the paths in this directory.")
+        str | None,
+        typer.Option(
+            metavar="[PREFIX=]DIR",
+            help="Look some of the new paths up in this directory first, which the library calls PREFIX (or /).",
+        ),
     ] = None,
     dry_run: DryRun = False,
     no_check: NoCheck = False,
@@ -140,13 +165,15 @@ def remap(
             check=None if no_check else full_check(progress),
             progress=progress,
         )
-        emit(report, lambda: remap_lines(report), as_json=as_json)
+        emit(report, lambda: remap_lines(report, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
 def snapshot(
     file: File,
-    into: Annotated[Path | None, typer.Option(help="A new directory for it.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A new directory for it; without it one in `Databases.snapshots`.")
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -155,7 +182,10 @@ def snapshot(
         if dry_run:
             pair = locate_pair(file)
             size = sum(path.stat().st_size for path in pair.files)
-            write_json({"would_copy": [str(path) for path in pair.files], "bytes": size})
+            if as_json:
+                write_json({"would_copy": [str(path) for path in pair.files], "bytes": size})
+            else:
+                print_text(f"would copy {' and '.join(map(str, pair.files))} ({size} bytes)")
             return
         taken = take_snapshot(file, into, progress=progress)
         emit(taken, lambda: iter([f"snapshot {taken.path} ({taken.manifest.method})"]), as_json=as_json)
@@ -164,14 +194,15 @@ def snapshot(
 @app.command()
 def restore(
     file: File,
-    snapshot_dir: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOT]")] = None,
+    snapshot_dir: Annotated[Path | None, typer.Argument(metavar="[SNAPSHOT]", help="Its directory.")] = None,
     dry_run: DryRun = False,
     no_check: NoCheck = False,
     as_json: Json = False,
 ) -> None:
     """Put a snapshot in place of the databases. Without SNAPSHOT the newest; the replaced ones are kept.
 
-    The databases that `inject` replaced count as a snapshot.
+    The databases that `inject` replaced count as a snapshot. A snapshot holds no Metadata and Media, so these stay as
+    they are; where `inject` has replaced them, too, it is said where the old ones lie.
     """
     with outcome(as_json=as_json), progress_line() as progress:
         pair = locate_pair(file)
@@ -179,27 +210,33 @@ def restore(
         if chosen is None:
             raise DatabaseError(f"there is no snapshot of {pair.directory}: name one")
         judge = None if no_check else full_check(progress)
+        trees = [path for path in map(chosen.joinpath, BUNDLES) if path.is_dir()]
+        left = {"left": [str(path) for path in trees]}
         if dry_run:
             manifest = judge_snapshot(chosen, pair.library.name, check=judge, progress=progress)
             if as_json:
-                write_json({"path": str(chosen), "manifest": manifest})
+                write_json({"path": str(chosen), "manifest": manifest} | left)
             else:
                 print_text(f"would restore {chosen}" + (f" of {manifest.created}" if manifest else ""))
-            return
-        kept = restore_snapshot(chosen, file, check=judge, progress=progress)
-        for tree in (path for path in map(chosen.joinpath, BUNDLES) if path.is_dir()):
-            say(f"note: {tree} was replaced together with the databases; move it back by hand")
-        if as_json:
-            write_json({"restored": str(chosen), "kept": str(kept)})
         else:
-            print_text(f"restored {chosen}; the replaced databases are in {kept}")
+            kept = restore_snapshot(chosen, file, check=judge, progress=progress)
+            if as_json:
+                write_json({"restored": str(chosen), "kept": str(kept)} | left)
+            else:
+                print_text(f"restored {chosen}; the replaced databases are in {kept}")
+        for tree in trees:
+            target = pair.directory.parent.parent / tree.name
+            say(
+                f"note: only the databases are restored; {target} is still that of the archive: move it away, then move {tree}"
+                " to its place"
+            )
 
 
 @app.command()
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="A")],
-    new: Annotated[Path, typer.Argument(metavar="B")],
-    limit: Annotated[int, typer.Option(help="Differences listed by section and change.")] = 1000,
+    old: Annotated[Path, typer.Argument(metavar="A", help="A library, or the directory of a snapshot.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="What has become of it.")],
+    limit: Annotated[int, typer.Option(help="So many are listed of each section and kind of change.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List what changed from A to B. That is: added, removed, trashed, restored, changed, path changed."""

@@ -36,9 +36,11 @@ def export(
 
 def inject(
     file: File,
-    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE")],
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="*.tar.zst or *.tar.gz")],
     *,
-    bundles: Annotated[bool, typer.Option(help="Also Metadata and Media, where it has them.")] = True,
+    bundles: Annotated[
+        bool, typer.Option(help="Also Metadata and Media, where the archive has them.")
+    ] = True,
     no_check: NoCheck = False,
     dry_run: DryRun = False,
     as_json: Json = False,

@@ -9,12 +9,16 @@ from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.snapshot import Check
 from plexsuper.errors import DatabaseError
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The library database, or its directory.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The library database, its directory, or that of Plex.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
 PlexSqlite = Annotated[
     str | None,
-    typer.Option(metavar="COMMAND", help="Runs `Plex SQLite`, for what stock SQLite cannot judge or build."),
+    typer.Option(
+        metavar="COMMAND", help="What runs `Plex SQLite`, for what stock SQLite cannot judge or build."
+    ),
 ]
 NoCheck = Annotated[bool, typer.Option("--no-check", help="Trust the databases without checking them.")]
 

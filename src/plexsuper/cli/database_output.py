@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from plexsuper.database.progress import Progress
-from plexsuper.errors import ExitCode, PlexsuperError
+from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError
 
 _REDRAW = 0.2
 _HEARTBEAT = 30.0
@@ -34,6 +34,16 @@ def outcome(*, as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt as error:
         say("plexsuper: interrupted; the databases are as before")
         raise typer.Exit(ExitCode.INTERRUPTED) from error
+
+
+@contextmanager
+def told_also(done: Iterable[str]) -> Iterator[None]:
+    """Let a `DatabaseError` of the block say what was *done* before."""
+    said = "".join(f"; {what}" for what in done)
+    try:
+        yield
+    except DatabaseError as error:
+        raise DatabaseError(f"{error}{said}") from error
 
 
 def emit(value: Any, lines: Callable[[], Iterator[str]], *, as_json: bool) -> None:
@@ -94,6 +104,8 @@ class ProgressLine:
 
 def describe(progress: Progress) -> str:
     """Return one line for people."""
+    if progress.total is None and not progress.done:
+        return progress.step
     share = (
         f"{progress.done * 100 // progress.total} %" if progress.total else f"{progress.done} {progress.unit}"
     )
@@ -124,6 +136,6 @@ def _verdict(value: Any) -> dict[str, Any]:
     """Return the judgements that a report gives by a property: a reader of JSON wants them, too."""
     return {
         name: getattr(value, name)
-        for name in ("healthy", "empty", "sections_without_hit")
+        for name in ("healthy", "losses", "empty", "sections_without_hit")
         if hasattr(value, name)
     }

@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # these modules cost start-up time
     from plexsuper.database.repair import RepairReport, TableRepair
     from plexsuper.database.report import CheckReport
 
+_MAY_BE_LOST = " (rows may be lost)"
+
 
 def _figures(figures: Figures) -> str:
     kinds = (
@@ -20,7 +22,7 @@ def _figures(figures: Figures) -> str:
         for f in fields(figures.live)
     )
     shown = [
-        f"{live} {name}" + (f" (+{trash} trashed)" if trash else "")
+        f"{live} {_words(name)}" + (f" (+{trash} trashed)" if trash else "")
         for name, live, trash in kinds
         if live or trash
     ]
@@ -34,8 +36,8 @@ def statistics_lines(statistics: LibraryStatistics) -> Iterator[str]:
         yield f"{section.id} {section.title} ({section.type}): {_figures(section.figures)}"
 
 
-def remap_lines(report: RemapReport) -> Iterator[str]:
-    """Show what a remap did or would do."""
+def remap_lines(report: RemapReport, *, dry_run: bool) -> Iterator[str]:
+    """Show what a remap did, or would do if it were no *dry_run*."""
     for place in report.places:
         yield f"{place.table}.{place.column}: {place.rows} rows"
     for section in report.sections:
@@ -48,8 +50,14 @@ def remap_lines(report: RemapReport) -> Iterator[str]:
         yield f"section {proof.id} {proof.title}: of {proof.sampled} sampled files storage has {proof.before} now, {proof.after} then"
     for proof in report.sections_without_hit:
         say(f"warning: storage has no sampled file of section {proof.id} ({proof.title})")
-    done = "changed; undo with `plexsuper db restore`" if report.applied else "not changed"
-    yield f"{'already in effect' if report.already else done}; {report.changes} values; snapshot: {report.snapshot or 'none'}"
+    if report.applied:
+        yield f"{report.changes} values changed; undo with `plexsuper db restore`; snapshot: {report.snapshot}"
+    elif report.already:
+        yield "already in effect; nothing was changed"
+    elif dry_run and not report.collisions:
+        yield f"{report.changes} values would change; nothing was changed (--dry-run)"
+    else:
+        yield "nothing was changed"
 
 
 def _counts(counts: ChangeCounts) -> str:
@@ -69,15 +77,24 @@ def diff_lines(result: LibraryDiff) -> Iterator[str]:
         before = f" {entry.was!r} →" if entry.was else ""
         path = f" {entry.path!r}" if entry.path else ""
         yield f"{_words(entry.change.value)} {entry.kind} {entry.title!r}{before}{path}"
-    yield "no difference" if result.empty else "" if result.complete else "… and more (raise --limit)"
+    if result.empty:
+        yield "no difference"
+    elif not result.complete:
+        yield "… and more (raise --limit)"
 
 
 def check_lines(reports: Iterable["CheckReport"]) -> Iterator[str]:
     """Show what a check found."""
     for report in reports:
         yield f"{report.path}: {'sound' if report.healthy else 'DAMAGED'} ({report.pages} pages)"
-        yield from (f"  {f.damage} of {f.object} ({f.kind}): {f.message}" for f in report.findings)
-        yield from (f"  not judged: {u.object}: {u.why}" for u in report.unjudged)
+        yield from (
+            f"  {f.kind} {f.object}: {f.message}{_MAY_BE_LOST * (f.damage == 'data')}"
+            for f in report.findings
+        )
+        unjudged: dict[str, list[str]] = {}
+        for item in report.unjudged:
+            unjudged.setdefault(item.why, []).append(item.object)
+        yield from (f"  not judged: {', '.join(names)}: {why}" for why, names in unjudged.items())
         yield from (f"  {count} orphans: {name}" for name, count in report.orphans.items() if count)
         yield from (f"  {note}" for note in report.notes)
 
@@ -90,6 +107,9 @@ def _rescued(table: "TableRepair") -> str:
         said.append(
             f"{table.rebuilt} of them were made from the indexes; columns that are empty now: {empty}"
         )
+    if table.derived and (table.lost or table.lost_pages):
+        said.append("what was lost of it is made anew from elsewhere")
+        return "; ".join(said)
     if table.lost:
         said.append(f"{table.lost} rows are lost")
     if table.lost_pages:
@@ -100,7 +120,8 @@ def _rescued(table: "TableRepair") -> str:
 def repair_lines(reports: Iterable["RepairReport"]) -> Iterator[str]:
     """Show what a repair did."""
     for report in reports:
-        yield f"{report.path}: {'repaired' if report.changed else 'was sound, nothing was done'}"
+        done = "repaired, and nothing is lost" if not report.losses else "repaired, but not all came back"
+        yield f"{report.path}: {done if report.changed else 'was sound, nothing was done'}"
         yield from (f"  step: {step}" for step in report.steps)
         yield from (f"  {name}: {_rescued(table)}" for name, table in report.tables.items())
         yield from (f"  index made anew: {name}" for name in report.indexes)
@@ -108,3 +129,4 @@ def repair_lines(reports: Iterable["RepairReport"]) -> Iterator[str]:
         yield from (f"  {note}" for note in report.notes)
         if report.kept:
             yield f"  the damaged one is kept as {report.kept}"
+        yield from (f"LOST in {report.path.name}: {loss}" for loss in report.losses)

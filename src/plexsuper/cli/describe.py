@@ -90,8 +90,8 @@ _MEANINGS: Final[dict[ExitCode, tuple[str, str, str]]] = {
         "begins a new run",
     ),
     ExitCode.LOSS: (
-        "entries of the library were lost and could not be brought back",
-        "read the list of removals; [recover a library](how-to/recover-a-library.md)",
+        "entries of the library were lost and could not be brought back; after `db repair` the databases are sound again",
+        "read the list of removals, or what the repair names; [recover a library](how-to/recover-a-library.md)",
         "begins a new run",
     ),
     ExitCode.INTERRUPTED: (

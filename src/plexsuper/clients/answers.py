@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from plexsuper.clients.plex_values import Preference, choices, normalise
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Activity, Section
 
@@ -140,6 +141,16 @@ class SettingRow(Row):
     value: Any = ""
     default: Any = ""
     enum_values: str = ""
+
+    def preference(self) -> Preference:
+        """Return it as the run knows it."""
+        return Preference(
+            id=self.id,
+            value=normalise(self.value, self.type),
+            default=normalise(self.default, self.type),
+            type=self.type,
+            choices=choices(self.enum_values),
+        )
 
 
 class ButlerTaskRow(Row):

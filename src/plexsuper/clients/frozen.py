@@ -13,6 +13,11 @@ from plexsuper.clients.lifetime import Lifetime
 NAME: Final = "frozen.json"
 
 
+def record_file(state_dir: Path, container: str | None = None) -> Path:
+    """Return where it is remembered what is frozen: of the server on this host, or of the one in *container*."""
+    return state_dir / (NAME if container is None else f"frozen-{container}.json")
+
+
 class FrozenRecord:
     """The processes that are stopped or are about to be, in *path*; without a path nothing is remembered.
 
@@ -45,14 +50,22 @@ class FrozenRecord:
 
         They are remembered as if we had stopped them.
         """
+        self._lives = self._left()
+        return tuple(self._lives)
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """Those that `take_over` would return; nothing is remembered."""
+        return tuple(self._left())
+
+    def _left(self) -> dict[int, Lifetime]:
         try:
             text = "" if self._path is None else self._path.read_text(encoding="utf-8")
             records = json.loads(text) if text else []
         except (OSError, ValueError):
-            return ()
+            return {}
         lives = map(Lifetime.from_record, records if isinstance(records, list) else ())
-        self._lives = {life.pid: life for life in lives if life is not None and life.goes_on}
-        return tuple(self._lives)
+        return {life.pid: life for life in lives if life is not None and life.goes_on}
 
     @property
     def age(self) -> float:

@@ -62,13 +62,16 @@ def _has_pidfd() -> bool:
 
 
 def _place(path: Path) -> Place:
-    exists = path.is_dir()
-    there = path if exists else next((above for above in path.parents if above.exists()), Path("/"))
+    try:
+        exists = path.is_dir()
+    except PermissionError:  # it may be there, in a directory of somebody else
+        exists = True
+    there = next((place for place in (path, *path.parents) if os.path.exists(place)), Path("/"))  # noqa: PTH110 - that of a Path raises where it may not look
     return Place(
         path=path,
         exists=exists,
         readable=exists and os.access(path, os.R_OK | os.X_OK),
-        writable=there.is_dir() and os.access(there, os.W_OK | os.X_OK),
+        writable=not (exists and there != path) and there.is_dir() and os.access(there, os.W_OK | os.X_OK),
         free=shutil.disk_usage(there).free,
     )
 

@@ -45,10 +45,12 @@ WHERE library_section_id = :section AND deleted_at IS NULL GROUP BY 1
 """
 
 
-# The delta and where it ends, in one look at the library: two would be two turns of the connection's thread.
-_AND_CURSOR = f" UNION ALL SELECT NULL, NULL, last.*, NULL, NULL FROM ({sampling.CURSOR_SQL}) AS last"  # noqa: S608 - a constant of ours
-_DELTA_SQL = sampling.DELTA_SQL + _AND_CURSOR
-_DELTA_SCAN_SQL = sampling.DELTA_SCAN_SQL + _AND_CURSOR
+# The delta, where it ends and the version then, in one look at the library: each more would be a turn of the connection's thread.
+_AND_END = f"""
+UNION ALL SELECT NULL, (SELECT data_version FROM pragma_data_version), last.*, NULL, NULL FROM ({sampling.CURSOR_SQL}) AS last
+"""  # noqa: S608 - a constant of ours
+_DELTA_SQL = sampling.DELTA_SQL + _AND_END
+_DELTA_SCAN_SQL = sampling.DELTA_SCAN_SQL + _AND_END
 
 _UNANALYZED_SQL = """
 SELECT p.file FROM media_items m JOIN media_parts p ON p.media_item_id = m.id
@@ -67,8 +69,12 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryDelta:
-    """What happened to the rows of metadata since a cursor; rows that were deleted outright are not in it."""
+    """What happened to the rows of metadata since a cursor; rows that were deleted outright are not in it.
 
+    `version` is the library's data version up to which it goes.
+    """
+
+    version: int
     deltas: tuple[Delta, ...] = ()
 
     @property
@@ -99,14 +105,13 @@ class Library:
         """Where questions of others can be asked."""
         return self._rows
 
-    def touched(self) -> bool:
-        """Say, without asking it, whether somebody may have committed since the last call (see `CommitSign`)."""
-        return self._sign is None or self._sign.changed()
+    def touched(self) -> bool | None:
+        """Say, without asking it, whether somebody may have committed since the last call (see `CommitSign`); None: nobody can tell."""
+        return None if self._sign is None else self._sign.changed()
 
     async def data_version(self) -> int:
         """Return a number that changes when another connection has committed. Costs next to nothing."""
-        if self._still is not None and await anyio.Path(_index(self._still)).exists():
-            raise DatabaseError(f"{self._still} was opened while Plex was down: open it anew")
+        await self._require_present()
         return sampling.number_from_rows(await self._ask(sampling.DATA_VERSION_SQL))
 
     async def cursor(self) -> Cursor:
@@ -115,11 +120,13 @@ class Library:
 
     async def changes_since(self, cursor: Cursor) -> tuple[LibraryDelta, Cursor]:
         """Return what happened since *cursor*, and the cursor from which to ask next."""
+        await self._require_present()
         sql = _DELTA_SQL if await self.uses_index() else _DELTA_SCAN_SQL
         rows = await self._ask(sql, sampling.delta_parameters(cursor))
-        deltas = [row for row in rows if row[0] is not None]
-        after = sampling.cursor_from_rows(row[2:4] for row in rows if row[0] is None)
-        return LibraryDelta(deltas=sampling.delta_from_rows(deltas)), after
+        deltas = sampling.delta_from_rows(row for row in rows if row[0] is not None)
+        end = [row[1:4] for row in rows if row[0] is None]
+        delta = LibraryDelta(version=sampling.number_from_rows(end), deltas=deltas)
+        return delta, sampling.cursor_from_rows(row[1:] for row in end)
 
     async def uses_index(self) -> bool:
         """Say whether this database answers `changes_since` from an index; else it reads the whole table."""
@@ -170,6 +177,10 @@ class Library:
             with anyio.CancelScope(shield=True):  # an open read transaction keeps Plex's log growing
                 await self._ask("ROLLBACK")
         return as_statistics(statistics.statistics_from_rows(sections, items, (), analyzed))
+
+    async def _require_present(self) -> None:
+        if self._still is not None and await anyio.Path(_index(self._still)).exists():
+            raise DatabaseError(f"{self._still} was opened while Plex was down: open it anew")
 
     async def _ask(self, sql: str, parameters: Any = ()) -> list[Any]:
         with sqlite_errors("the library database cannot be read"):

@@ -17,7 +17,12 @@ from plexsuper.clients.library import (
 )
 from plexsuper.database.connection import reading, sqlite_errors
 from plexsuper.database.statistics import read_statistics
+from plexsuper.errors import DatabaseError
 from plexsuper.terms import Section, Statistics
+
+
+class LibraryHidden(DatabaseError):
+    """The library database lies in a directory of somebody else."""
 
 
 class LibrarySource(Protocol):
@@ -29,7 +34,7 @@ class LibrarySource(Protocol):
         ...
 
     async def exists(self) -> bool:
-        """Whether there is a library yet."""
+        """Whether there is a library yet; raise `LibraryHidden` where we may not look."""
         ...
 
     async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
@@ -58,7 +63,12 @@ class LibraryFile:
 
     async def exists(self) -> bool:
         """See `LibrarySource.exists`."""
-        return await anyio.Path(self._path).exists()
+        try:
+            return await anyio.Path(self._path).exists()
+        except PermissionError as error:
+            raise LibraryHidden(
+                f"{self._path} cannot be seen (permission denied): run plexsuper as Plex's user, or as root"
+            ) from error
 
     async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
         """See `LibrarySource.survey`."""

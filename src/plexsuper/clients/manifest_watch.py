@@ -34,12 +34,13 @@ CROSS JOIN part AS o ON o.section = :section AND o.id = p.id AND NOT o.gone
 WHERE x.deleted_at >= :since AND +x.library_section_id = :section
 """,
 )
-# One question for all three: each would be a turn of the connection's thread.
-_COUNT_MARKS: Final = " + ".join(f"(SELECT count(*) FROM (SELECT 1 {sql} LIMIT :enough))" for sql in _MARKED)  # noqa: S608 - constants of ours
+_MARKS: Final = " + ".join(f"(SELECT count(*) FROM (SELECT 1 {sql} LIMIT :enough))" for sql in _MARKED)  # noqa: S608 - constants of ours
 _MEDIA: Final = """
 SELECT count(*) FROM library.media_items WHERE library_section_id = :section
 AND id <= (SELECT top_media FROM section WHERE id = :section)
 """
+# One question for all: each would be a turn of the connection's thread. What is not wanted is not counted.
+_COUNTS: Final = f"SELECT {_MARKS}, CASE WHEN :media THEN ({_MEDIA}) END"
 _PURGED: Final = """
 SELECT count(*) FROM (SELECT 1 FROM part AS o WHERE o.section = :section AND NOT o.gone
   AND NOT EXISTS (SELECT 1 FROM library.media_parts AS p WHERE p.id = o.id) LIMIT :enough)
@@ -57,21 +58,25 @@ class Watch:
         self._rows = rows
         self._given = {"section": section, "since": since, "enough": enough}
         self._version: int | None = None
-        self._changed = True
+        self._unseen = self._changed = True
         self._media = media
         self._marked = self._purged = 0
         self._next = float("-inf")
 
-    async def count(self) -> int:
-        """Return how many entries have vanished, at most about as many as are enough. Raises `DatabaseError`."""
+    async def count(self, *, touched: bool = False) -> int:
+        """Return how many entries have vanished, at most about as many as are enough. Raises `DatabaseError`.
+
+        *touched*: somebody has written, as far as the files tell (see `CommitSign`); the library need not be asked whether.
+        """
         with sqlite_errors(BROKEN):
-            ((version,),) = await self._ask("PRAGMA library.data_version", ())
-            if version != self._version:
-                self._marked = await self._count_marks()
-                self._version, self._changed = version, True
+            if touched or await self._written():
+                self._unseen = self._changed = True
             now = anyio.current_time()
-            if self._changed and now >= self._next:
-                await self._count_purged()
+            purged = self._changed and now >= self._next
+            if self._unseen or purged:
+                await self._look(purged=purged)
+                self._unseen = False
+            if purged:
                 self._changed = False
                 self._next = now + _SHARE * (anyio.current_time() - now)
         return self._marked + self._purged
@@ -103,13 +108,16 @@ class Watch:
                 break
         return tuple(found)
 
-    async def _count_marks(self) -> int:
-        ((counted,),) = await self._ask(f"SELECT {_COUNT_MARKS}", self._given)
-        return int(counted)
+    async def _written(self) -> bool:
+        """Say whether somebody has committed since this was asked the last time."""
+        ((version,),) = await self._ask("PRAGMA library.data_version", ())
+        before, self._version = self._version, version
+        return bool(version != before)
 
-    async def _count_purged(self) -> None:
-        ((media,),) = await self._ask(_MEDIA, self._given)
-        if media != self._media:
+    async def _look(self, *, purged: bool) -> None:
+        """Count the marks, and when it is time also what is *purged*."""
+        ((self._marked, media),) = await self._ask(_COUNTS, {**self._given, "media": purged})
+        if purged and media != self._media:
             ((self._purged,),) = await self._ask(_PURGED, self._given)
             self._media = media
 

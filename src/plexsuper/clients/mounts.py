@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -19,6 +20,7 @@ class Mount:
     source: str
 
 
+@lru_cache(maxsize=1)  # it is read all the time, and nearly always says what it said before
 def parse_mounts(table: bytes) -> tuple[Mount, ...]:
     """Read the text of `/proc/self/mountinfo`; names are octal-escaped there and need not be UTF-8."""
     found = []

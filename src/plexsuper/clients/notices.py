@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import Field, ValidationError
 
@@ -15,6 +15,8 @@ LIBRARY = "com.plexapp.plugins.library"
 
 UNKNOWN, CREATED, FINISHED, DELETED = -1, 0, 5, 9
 """The values of a timeline entry's `state` that mean something to a run (others are steps on the way)."""
+
+_DECODER: Final = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ def parse_frame(text: str) -> tuple[Notice, ...]:
         ValueError: the frame is not of that shape.
     """
     with shallow():
-        container = unwrap(json.loads(text, strict=False), old=OLD in text)
+        container = unwrap(_DECODER.decode(text), old=OLD in text)
     kind = container.get("type")
     if not isinstance(kind, str):
         raise ValueError("a notification without a type")  # noqa: TRY004 - one error for every wrong shape

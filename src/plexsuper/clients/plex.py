@@ -11,6 +11,7 @@ from plexsuper.clients.answers import (
     SessionRow,
     SettingRow,
     Unreadable,
+    many,
     rows,
 )
 from plexsuper.clients.documents import document
@@ -24,8 +25,7 @@ from plexsuper.clients.plex_values import (
     ServerInfo,
     ServerNotUp,
     Session,
-    choices,
-    normalise,
+    UnknownSection,
 )
 from plexsuper.clients.questions import WRITE, Questions, still_starting
 from plexsuper.errors import ServerAway, ServerRefused
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 _PASSING = {408, 429, 500, 502, 504}
+_NO_SETTINGS = "GET /:/prefs: Plex lists no settings at all; it always has some"
 
 SOCKETS = ("/:/websockets/notifications", "/:/websocket/notifications")
 """The path every working client uses, then the one of the published specification."""
@@ -51,7 +52,7 @@ class Plex:
         self._ask = Questions(transport, client_id)
         self.malformed = 0
         """Notification frames that could not be read, so far."""
-        self.skipped: tuple[str, ...] = ()
+        self.skipped: tuple[UnknownSection, ...] = ()
         """Sections of the last list that are of a type we do not know, or could not be read."""
 
     @property
@@ -113,12 +114,12 @@ class Plex:
         found, skipped = [], []
         for row in rows(await self._ask.read("/library/sections"), "Directory", SectionRow):
             if isinstance(row, Unreadable):
-                skipped.append(row.text)
+                skipped.append(UnknownSection(title=row.text))
                 continue
             try:
                 found.append(row.section())
             except ValueError:
-                skipped.append(f"{row.title} (type {row.type})")
+                skipped.append(UnknownSection(title=row.title, type=row.type))
         self.skipped = tuple(skipped)
         return tuple(found)
 
@@ -160,6 +161,10 @@ class Plex:
     async def analyze(self, section: int) -> None:
         """Queue the media analysis of a section (never the sonic one)."""
         await self._ask.write("PUT", f"/library/sections/{section}/analyze")
+
+    async def analyze_item(self, item: int) -> None:
+        """Queue the media analysis of one item, whether it is analysed already or not."""
+        await self._ask.write("PUT", f"/library/metadata/{item}/analyze")
 
     async def empty_trash(self, section: int) -> None:
         """Remove everything in the section's trash, for good."""
@@ -214,21 +219,20 @@ class Plex:
 
     async def preferences(self) -> dict[str, Preference]:
         """Return all settings by id, which are never none. Those of a Plex Pass are absent on a server without one."""
-        root = await self._ask.read("/:/prefs")
-        found = {
-            row.id: Preference(
-                id=row.id,
-                value=normalise(row.value, row.type),
-                default=normalise(row.default, row.type),
-                type=row.type,
-                choices=choices(row.enum_values),
-            )
-            for row in rows(root, "Setting", SettingRow)
-            if not isinstance(row, Unreadable)
-        }
+        listed = rows(await self._ask.read("/:/prefs"), "Setting", SettingRow)
+        found = {row.id: row.preference() for row in listed if not isinstance(row, Unreadable)}
         if not found:  # believed, it would mean that nothing has to be silenced or put back
-            raise ServerAway("GET /:/prefs: Plex lists no settings at all; it always has some")
+            raise ServerAway(_NO_SETTINGS)
         return found
+
+    async def preference(self, name: str) -> Preference | None:
+        """Return one setting by its id; None on a server without it. Plex lists all, but only this one has to be understood."""
+        listed = many((await self._ask.read("/:/prefs")).get("Setting"))
+        if not listed:
+            raise ServerAway(_NO_SETTINGS)
+        named = {"Setting": [row for row in listed if isinstance(row, dict) and row.get("id") == name]}
+        row = next(rows(named, "Setting", SettingRow), None)
+        return row.preference() if isinstance(row, SettingRow) else None
 
     async def set_preferences(self, values: Mapping[str, str]) -> None:
         """Set settings by id. Read them back: a server may take an unknown id without any effect."""

@@ -51,6 +51,17 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownSection:
+    """A section that Plex lists and we cannot work with; `type` is Plex's own word, empty when the row makes no sense."""
+
+    title: str
+    type: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title} (type {self.type})" if self.type else self.title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ButlerTask:
     """A maintenance task the server can run; `interval` is in days."""
 

@@ -111,7 +111,7 @@ class ProcessTable:
     def argv(self, pid: int) -> tuple[str, ...]:
         """Return the arguments of *pid*; empty if it has ended (a zombie has a name, but no arguments)."""
         raw = _read(f"/proc/{pid}/cmdline").rstrip(b"\0")
-        return tuple(os.fsdecode(part) for part in raw.split(b"\0")) if raw else ()
+        return tuple(os.fsdecode(raw).split("\0")) if raw else ()
 
     def environ(self, pid: int, name: str) -> str | None:
         """Return the variable *name* of *pid*'s first environment; None if not set or not ours to see."""

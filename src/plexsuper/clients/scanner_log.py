@@ -11,6 +11,7 @@ from typing import Final
 import anyio.to_thread
 
 from plexsuper.database.connection import decode
+from plexsuper.decisions.second_try import Said
 
 _LOGS: Final = ("Plex Media Scanner.log", "Plex Media Scanner Analysis.log")
 """A file of 10 MB becomes `….1.log`, and so on to `….5.log`, which the next one takes the place of."""
@@ -27,15 +28,6 @@ class Mark:
 
     sizes: dict[int, int]
     last: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What the logs said: the files that were opened, those that failed; not `whole` when a part of it is gone."""
-
-    opened: frozenset[str] = frozenset()
-    failed: frozenset[str] = frozenset()
-    whole: bool = False
 
 
 class ScannerLog:

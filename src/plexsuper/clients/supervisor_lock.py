@@ -60,6 +60,18 @@ def only_supervisor(state_dir: Path, run: str, supervised: Iterable[str]) -> Ite
         yield
 
 
+def supervisor_of(state_dir: Path) -> int | None:
+    """Return the other process that supervises with *state_dir* now; None if none does, or none that we may look at.
+
+    The lock itself is not tried: a run that starts in that moment would find it taken.
+    """
+    pid = _told(state_dir / LOCK).get("pid")
+    if not isinstance(pid, int) or pid == os.getpid():
+        return None
+    held = _lock_of(pid)
+    return pid if held is not None and held == (state_dir / LOCK).resolve() else None
+
+
 @contextmanager
 def _locked(path: Path, run: str) -> Iterator[None]:
     try:

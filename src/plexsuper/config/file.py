@@ -53,7 +53,11 @@ def read_settings_file(path: Path) -> SettingsFile:
     try:
         return SettingsFile(path=path, values=tomllib.loads(text), lines=key_lines(text), mode=mode)
     except tomllib.TOMLDecodeError as error:
-        return SettingsFile(path=path, problem=f"is not TOML: {error}", mode=mode)
+        return SettingsFile(path=path, problem=f"is not TOML: {_in_words(error)}", mode=mode)
+
+
+def _in_words(error: tomllib.TOMLDecodeError) -> str:
+    return str(error).replace("Cannot overwrite a value", "a key or a table stands there twice")
 
 
 def key_lines(text: str) -> dict[Key, int]:

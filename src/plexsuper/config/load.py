@@ -29,7 +29,7 @@ from plexsuper.config.findings import (
 )
 from plexsuper.config.model import ENV_PREFIX, Settings, merge
 from plexsuper.definitions import DefinitionsError, load_definitions
-from plexsuper.paths import PlexPaths, settings_files
+from plexsuper.paths import PlexPaths, settings_file
 
 FLAGS: Final[Mapping[Key, str]] = MappingProxyType(
     {
@@ -110,9 +110,8 @@ def load_settings(*, flags: Mapping[Key, Any] = MappingProxyType({}), file: Path
 
 
 def _settings_file(file: Path | None) -> SettingsFile | None:
-    if file is not None:
-        return read_settings_file(file)
-    return next((read_settings_file(path) for path in settings_files() if path.is_file()), None)
+    path = file or settings_file()
+    return None if path is None else read_settings_file(path)
 
 
 def _from_flags(flags: Mapping[Key, Any]) -> _Layer:

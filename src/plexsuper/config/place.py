@@ -9,7 +9,7 @@ from plexsuper.config.file import read_settings_file
 from plexsuper.config.model import ENV_PREFIX
 from plexsuper.config.types import LocalPath
 from plexsuper.errors import SettingsError
-from plexsuper.paths import settings_files, state_dir
+from plexsuper.paths import settings_file, state_dir
 
 
 def find_state_dir(file: Path | None = None) -> Path:
@@ -28,7 +28,7 @@ def find_state_dir(file: Path | None = None) -> Path:
 
 
 def _from_file(file: Path | None) -> object:
-    path = file or next((path for path in settings_files() if path.is_file()), None)
+    path = file or settings_file()
     if path is None:
         return None
     source = read_settings_file(path)

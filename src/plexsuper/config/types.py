@@ -4,7 +4,7 @@ import os
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, TypeAlias, get_args
+from typing import Annotated, Final, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -13,6 +13,8 @@ from pydantic_core import from_json
 from plexsuper.durations import parse_duration
 from plexsuper.profiles import PROFILES
 from plexsuper.terms import Matter
+
+_ADDRESS: Final = "http://127.0.0.1:32400"
 
 
 def _local_path(value: object) -> object:
@@ -38,13 +40,23 @@ def _words(value: object) -> object:
 
 
 def _server_url(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts, _ = urlsplit(value), urlsplit(value).port
+    except ValueError as error:  # in words of the standard library
+        raise ValueError(f"must be the server's address, such as {_ADDRESS} ({error})") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be the server's address, such as http://127.0.0.1:32400")
+        raise ValueError(f"must be the server's address, such as {_ADDRESS}")
     if parts.query or parts.username or parts.fragment:
         raise ValueError("must be an address alone; the token belongs into plex.token or PLEX_TOKEN")
-    _ = parts.port  # raises ValueError when it is not a port
     return value.rstrip("/")
+
+
+def _token(value: SecretStr) -> SecretStr:
+    """Take the blanks off that are copied with it; what could not stand in a header is no token."""
+    token = value.get_secret_value().strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("is not a token: it is empty, or has blanks or other signs that no token has")
+    return SecretStr(token)
 
 
 def _claim(value: SecretStr) -> SecretStr:
@@ -91,5 +103,6 @@ MessageUrls: TypeAlias = Annotated[
 ]
 SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_web_url)]
 Matters: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_names), AfterValidator(_matters)]
+Token: TypeAlias = Annotated[SecretStr, AfterValidator(_token)]
 Claim: TypeAlias = Annotated[SecretStr, AfterValidator(_claim)]
 ProfileName: TypeAlias = Annotated[str, AfterValidator(_profile_name)]

@@ -51,20 +51,23 @@ def text_columns(conn: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
     words = set(re.findall(r"\w+", " ".join(tables[name].split("USING", 1)[-1] for name in virtual)))
     found = {}
     for table in sorted(set(tables) - set(virtual)):
-        if (
-            table.startswith(("sqlite_", *(f"{name}_" for name in virtual)))
-            or "WITHOUT ROWID" in tables[table].upper()
-        ):
+        if table.startswith(("sqlite_", *(f"{name}_" for name in virtual))):
             continue
         columns = conn.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
         found[table] = tuple(name for name, type_ in columns if _TEXT.search(type_) and name not in words)
     return found
 
 
+def lacks_rowid(conn: sqlite3.Connection, table: str) -> bool:
+    """Whether *table* is a WITHOUT ROWID table; Plex has none, other tools may have made one."""
+    found = conn.execute("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", (table,))
+    return bool(found.fetchone()[0])
+
+
 def find_values(
     conn: sqlite3.Connection, mappings: MappingSet, table: str, columns: tuple[str, ...]
 ) -> Iterator[tuple[Place, int, bytes]]:
-    """Yield (place, rowid, value) of every value of *columns* that a mapping changes.
+    """Yield (place, rowid, value) of every value of *columns* that a mapping changes (rowid 0 where there are none).
 
     One scan of the table for all columns; only values that begin like a path or a `file://` URL come to Python.
     """
@@ -82,8 +85,9 @@ def _find(
         for name in names
         for kind, end in _starts(mappings)
     ]
+    row = "0" if lacks_rowid(conn, table) else "rowid"
     cursor = conn.execute(
-        f"SELECT rowid, {', '.join(names)} FROM {quoted(table)} NOT INDEXED WHERE {' OR '.join(tests)}"
+        f"SELECT {row}, {', '.join(names)} FROM {quoted(table)} NOT INDEXED WHERE {' OR '.join(tests)}"
     )
     while rows := cursor.fetchmany(_FETCH):
         for row in rows:
@@ -109,7 +113,7 @@ def suspended_triggers(conn: sqlite3.Connection, place: Place) -> dict[str, str]
     column = quoted(place.column)
     try:
         conn.execute(
-            f"EXPLAIN UPDATE {quoted(place.table)} SET {column} = {column} WHERE rowid = 0"
+            f"EXPLAIN UPDATE {quoted(place.table)} SET {column} = {column} WHERE {column} IS NULL"
         ).fetchall()
     except sqlite3.OperationalError as error:
         foreign = [name for name, sql in firing.items() if "fts4_" not in sql]

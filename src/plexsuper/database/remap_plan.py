@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from plexsuper.database.connection import decode, encode, require_columns
 from plexsuper.database.mapping import MappingSet, PathMapping
-from plexsuper.database.places import FILES, ROOTS, STREAMS, Place, find_values, text_columns
+from plexsuper.database.places import FILES, ROOTS, STREAMS, Place, find_values, lacks_rowid, text_columns
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.remap_files import file_sql, find_file_collisions, holds_files
 from plexsuper.errors import DatabaseError
@@ -65,6 +65,8 @@ class RemapPlan:
     rows: dict[Place, "array[int]"] = field(repr=False)
     """The rows of every place except `media_parts.file`, whose rows are told by a condition."""
     file_rows: int
+    rowless: dict[Place, int] = field(default_factory=dict, repr=False)
+    """How many values change in tables without rowids."""
 
     @property
     def changes(self) -> int:
@@ -97,8 +99,9 @@ def plan_remap(
     file_rows = conn.execute(
         f"SELECT count(*) FROM media_parts WHERE {sql.condition}", sql.parameters
     ).fetchone()[0]
-    rows, hit = _scan(conn, mappings, progress)
+    rows, rowless, hit = _scan(conn, mappings, progress)
     counts = {FILES: file_rows} | {place: len(r) + file_rows * (place == FILES) for place, r in rows.items()}
+    counts |= rowless
     return RemapPlan(
         mappings=mappings,
         places=tuple(
@@ -112,14 +115,16 @@ def plan_remap(
         parts=conn.execute("SELECT count(*) FROM media_parts").fetchone()[0],
         rows=rows,
         file_rows=file_rows,
+        rowless=rowless,
     )
 
 
 def _scan(
     conn: sqlite3.Connection, mappings: MappingSet, progress: ProgressCallback | None
-) -> tuple[dict[Place, "array[int]"], set[PathMapping]]:
-    """Return the rows of all places but the files' text, and the mappings that matched one."""
+) -> tuple[dict[Place, "array[int]"], dict[Place, int], set[PathMapping]]:
+    """Return the rows of all places but the files' text, the number of those without rowids, and the mappings that matched."""
     rows: dict[Place, array[int]] = {}
+    rowless: dict[Place, int] = {}
     hit: set[PathMapping] = set()
     urls = dict(zip(mappings.in_urls.mappings, mappings.mappings, strict=True))
     tables = text_columns(conn)
@@ -127,14 +132,18 @@ def _scan(
         if progress is not None:
             progress(Progress("look for paths", done, len(tables), "tables"))
         others = tuple(c for c in columns if Place(table, c) != FILES)
+        bare = lacks_rowid(conn, table)
         for place, rowid, value in find_values(conn, mappings, table, others):
-            rows.setdefault(place, array("q")).append(rowid)
+            if bare:
+                rowless[place] = rowless.get(place, 0) + 1
+            else:
+                rows.setdefault(place, array("q")).append(rowid)
             found = mappings.find_value(value)
             if found is not None:
                 hit.add(urls.get(found, found))
     if blobs := _blob_files(conn, mappings):
         rows[FILES] = blobs
-    return rows, hit
+    return rows, rowless, hit
 
 
 def _blob_files(conn: sqlite3.Connection, mappings: MappingSet) -> "array[int]":

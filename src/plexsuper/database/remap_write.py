@@ -40,8 +40,11 @@ def apply_remap(
     conn.execute("BEGIN IMMEDIATE")
     try:
         for place, rows in plan.rows.items():
-            with _resting(conn, suspended_triggers(conn, place)):
+            with _resting(conn, suspended_triggers(conn, place)), _distinct(place):
                 _change_rows(conn, plan.mappings, place, rows, progress)
+        for place, count in plan.rowless.items():
+            with _resting(conn, suspended_triggers(conn, place)), _distinct(place):
+                _change_rowless(conn, plan.mappings, place, count)
         if rebuild is None:
             rebuild = plan.file_rows > plan.parts * _REBUILD_SHARE
         _change_files(conn, plan, progress, rebuild=rebuild)
@@ -91,6 +94,34 @@ def _change_rows(
         if progress is not None:
             progress(Progress(f"change {place.table}.{place.column}", changed, len(rows), "rows"))
     _require_equal(place, changed, len(rows))
+
+
+def _change_rowless(conn: sqlite3.Connection, mappings: MappingSet, place: Place, count: int) -> None:
+    """Change a column of a table without rowids in one statement: it may be part of the key by which rows are found."""
+
+    def translated(value: bytes | None) -> bytes | None:
+        return None if value is None else mappings.translate_value(value)
+
+    conn.create_function("plexsuper_new", 1, translated, deterministic=True)
+    table, column = quoted(place.table), quoted(place.column)
+    new = f"plexsuper_new(CAST({column} AS BLOB))"
+    changed = conn.execute(
+        f"UPDATE {table} SET {column} = CASE typeof({column}) WHEN 'text' THEN CAST({new} AS TEXT) ELSE {new} END"
+        f" WHERE typeof({column}) IN ('text', 'blob') AND {new} IS NOT CAST({column} AS BLOB)"
+    ).rowcount
+    _require_equal(place, changed, count)
+
+
+@contextmanager
+def _distinct(place: Place) -> Iterator[None]:
+    """Say in words that a value of *place* may not be there twice."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise DatabaseError(
+            f"{place.table}.{place.column}: paths in it would collide ({error}); nothing was changed; change or remove one of"
+            " them first"
+        ) from error
 
 
 def _require_equal(place: Place, changed: int, planned: int) -> None:

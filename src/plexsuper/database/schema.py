@@ -150,7 +150,8 @@ def read_schema(conn: sqlite3.Connection) -> Schema:
             tables[name].columns.append(Column(column[0], column[1], bool(column[2]), column[3], column[4]))
     _add_indexes(conn, objects, tables)
     for table in tables.values():
-        table.shadow_of = next((v.name for v in virtual if table.name.startswith(v.name + "_")), None)
+        owners = (item.name for item in virtual if table.name.startswith(f"{item.name}_"))
+        table.shadow_of = max(owners, key=len, default=None)  # "titles_icu_segdir" is not of "titles"
     return Schema(objects, tables, virtual)
 
 

@@ -21,6 +21,8 @@ Shape: TypeAlias = Callable[[int, Value], bool]
 """Whether a rowid and a value can be a row of a table."""
 
 _SAMPLE = 64
+_ROOT_NODE = 1
+"""The root of every R-tree; it has no parent."""
 _ARGUMENTS = re.compile(r"USING\s+\w+\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
 _ARGUMENT = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,'"])+""")
 _OPTION = re.compile(r"\s*(\w+\s*=|tokenize\b)", re.IGNORECASE)
@@ -37,7 +39,7 @@ def foreign_shadows(
     Raises:
         sqlite3.DatabaseError: a table cannot be read.
     """
-    for part, column, fits in _shapes(item):
+    for part, column, fits in shadow_shapes(item):
         name = f"{item.name}_{part}"
         if name in schema.tables:
             yield from _foreign_rows(conn, name, column, fits)
@@ -46,7 +48,7 @@ def foreign_shadows(
         yield segments, f"{segments} lacks blocks that {segdir} names"
 
 
-def _shapes(item: VirtualTable) -> tuple[tuple[str, str, Shape], ...]:
+def shadow_shapes(item: VirtualTable) -> tuple[tuple[str, str, Shape], ...]:
     """The endings of the names of *item*'s shadow tables, with a column of each and what it may hold."""
     width = _columns(item)
     if item.module in _FULL_TEXT:
@@ -60,7 +62,7 @@ def _shapes(item: VirtualTable) -> tuple[tuple[str, str, Shape], ...]:
         return (
             ("node", "data", lambda _, data: _is_box_node(data)),
             ("rowid", "nodeno", lambda _, node: isinstance(node, int)),
-            ("parent", "parentnode", lambda _, node: isinstance(node, int)),
+            ("parent", "parentnode", lambda row, node: row != _ROOT_NODE and isinstance(node, int)),
         )
     return ()
 

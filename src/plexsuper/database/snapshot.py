@@ -25,7 +25,7 @@ from plexsuper.database.manifest import (
 )
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.statistics import read_statistics
-from plexsuper.database.store import MANIFEST, Workshop, workshop
+from plexsuper.database.store import MANIFEST, Workshop, own_directory, undisturbed, workshop
 from plexsuper.database.swap import swap_in
 from plexsuper.errors import DatabaseError
 
@@ -51,40 +51,54 @@ def take_snapshot(
 ) -> Snapshot:
     """Copy the pair at *databases* (a file or its directory) into a new directory with checksums and statistics.
 
-    Works while Plex runs. *into* must not exist; without it, a name by time and *reason* in the directory's
-    `.snapshots` neighbour. The directory appears complete, or not at all. *frozen*: see `copy_pair`.
+    Works while Plex runs. *into* must not exist, and nothing is written beside the databases then; without it, a name by time
+    and *reason* in the directory's `.snapshots` neighbour. The directory appears complete, or not at all. *frozen*: see
+    `copy_pair`.
 
     Raises:
         DatabaseError: not a database, no space, not writable, or *into* exists; nothing is left behind.
     """
     pair = locate_pair(databases)
-    with workshop(pair.directory) as shop:
-        return snapshot_in(shop, pair, into, reason=reason, frozen=frozen, progress=progress)
+    if into is None:
+        with workshop(pair.directory) as shop:
+            return snapshot_in(shop, pair, reason=reason, frozen=frozen, progress=progress)
+    if into.exists():
+        raise DatabaseError(f"{into} exists already: name a new directory for the snapshot")
+    draft = into.absolute().with_name(f".{into.name}.partial")
+    with undisturbed(pair.directory), os_errors(f"cannot write the snapshot {into}"), own_directory(draft):
+        return _write(pair, draft, into, reason=reason, frozen=frozen, progress=progress)
 
 
 def snapshot_in(
     shop: Workshop,
     pair: DatabasePair,
-    into: Path | None = None,
     *,
     reason: str,
     frozen: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Snapshot:
     """Do what `take_snapshot` does, for a caller who is in the workshop already."""
-    target = into or shop.new_name(reason)
-    if target.exists():
-        raise DatabaseError(f"{target} exists already: name a new directory for the snapshot")
-    with shop.stage() as stage:
-        draft = stage if into is None else target.with_name(f".{target.name}.partial")
-        with os_errors(f"cannot write the snapshot {target}"), renamed(draft, pair.directory):
-            _clear(draft)
-            draft.mkdir(exist_ok=True, mode=0o755)
-            method = copy_pair(pair, draft, frozen=frozen, progress=progress)
-            manifest = describe(draft, reason=reason, method=method.value, progress=progress)
-            draft.chmod(0o755)
-            draft.rename(target)
-            sync_file(target.parent)
+    target = shop.new_name(reason)
+    with shop.stage() as stage, os_errors(f"cannot write the snapshot {target}"):
+        return _write(pair, stage, target, reason=reason, frozen=frozen, progress=progress)
+
+
+def _write(
+    pair: DatabasePair,
+    draft: Path,
+    target: Path,
+    *,
+    reason: str,
+    frozen: bool,
+    progress: ProgressCallback | None,
+) -> Snapshot:
+    """Copy *pair* into the empty directory *draft*, which becomes *target* when it is complete."""
+    with renamed(draft, pair.directory):
+        method = copy_pair(pair, draft, frozen=frozen, progress=progress)
+        manifest = describe(draft, reason=reason, method=method.value, progress=progress)
+        draft.chmod(0o755)
+        draft.rename(target)
+        sync_file(target.absolute().parent)
     return Snapshot(path=target, manifest=manifest)
 
 
@@ -177,10 +191,3 @@ def _library_name(directory: Path) -> str:
     if not names:
         raise DatabaseError(f"no database in {directory}")
     return names[0]
-
-
-def _clear(draft: Path) -> None:
-    """Empty the draft of a snapshot that was killed while it was written."""
-    if draft.is_dir():
-        for path in draft.iterdir():
-            path.unlink()

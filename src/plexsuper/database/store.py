@@ -5,12 +5,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsuper.database.files import LIBRARY, os_errors, renamed
-from plexsuper.database.swap import finish_swap
+from plexsuper.database.swap import finish_swap, is_unfinished
 from plexsuper.errors import DatabaseError
 
 MANIFEST = "manifest.json"
@@ -44,6 +44,47 @@ def workshop(databases_dir: Path) -> Iterator["Workshop"]:
         yield Workshop(databases_dir, home)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def undisturbed(databases_dir: Path) -> Iterator[None]:
+    """Keep every plexsuper from changing the databases in *databases_dir* for the block, and write nothing there.
+
+    Only a deed that was interrupted while it exchanged them is completed before. Where no deed has been done yet, or this
+    user may not look at the lock, nobody is kept out: whoever copies the databases sees that they change.
+
+    Raises:
+        DatabaseError: another plexsuper is at work on them, or the interrupted deed cannot be completed.
+    """
+    if is_unfinished(databases_dir):
+        with workshop(databases_dir):
+            pass  # whoever enters completes it
+    with ExitStack() as stack:
+        with suppress(FileNotFoundError, PermissionError):
+            lock = snapshots_home(databases_dir) / _LOCK
+            descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            _lock(descriptor, databases_dir, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def own_directory(path: Path) -> Iterator[None]:
+    """Make the directory *path* for the block, empty it if a killed process has left it, and remove it afterwards.
+
+    Raises:
+        DatabaseError: another process is at work in it.
+        OSError: it cannot be made.
+    """
+    path.mkdir(exist_ok=True, mode=0o755)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        _lock(descriptor, path)
+        stack.callback(shutil.rmtree, path, ignore_errors=True)  # unless it has got another name
+        for left in path.iterdir():
+            left.unlink()
+        yield
 
 
 class Workshop:
@@ -134,10 +175,8 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _lock(descriptor: int, databases_dir: Path) -> None:
+def _lock(descriptor: int, databases_dir: Path, kind: int = fcntl.LOCK_EX) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise DatabaseError(
-            f"another plexsuper is at work on the databases in {databases_dir}: wait for it to end"
-        ) from error
+        raise DatabaseError(f"another plexsuper is at work on {databases_dir}: wait for it to end") from error

@@ -44,6 +44,11 @@ def swap_in(databases_dir: Path, staged: Mapping[str, Path], keep: Path) -> None
             _swap_by_intent(databases_dir, staged, keep)
 
 
+def is_unfinished(databases_dir: Path) -> bool:
+    """Say whether a crash has interrupted a swap in *databases_dir*: its databases may not belong together."""
+    return any((databases_dir / marker).exists() for marker in (_UNUSED, INTENT))
+
+
 def finish_swap(databases_dir: Path, home: Path) -> bool:
     """Complete a swap that a crash interrupted and tidy up after it; say whether there was one to complete."""
     with os_errors(f"cannot complete the interrupted swap in {databases_dir}"):

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from plexsuper import events as e
-from plexsuper.terms import Outcome, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import Outcome, Phase, SectionRef, SectionReport, Stage, Verdict
 
 MENDABLE: Final = frozenset(
     {
@@ -48,6 +48,7 @@ class PastRun:
     `done` are the sections that came through everything (not those set aside: they are tried again), each with its last
     report; `chosen` is how many there were to do. `interrupted` is the section in hand when it ended. `ended_by` says
     in words what ended it. `unsaved`: everything was done, but the library could not be written out (a full disk).
+    `retried` are the analyses, by section id, whose leftovers were asked for once more.
     """
 
     run: str
@@ -59,6 +60,7 @@ class PastRun:
     stages: frozenset[Stage] = field(default_factory=frozenset)
     injected: bool = False
     unsaved: bool = False
+    retried: frozenset[tuple[int, Phase]] = frozenset()
     snapshot: str | None = None
     verdict: Verdict | None = None
     exit_code: int | None = None
@@ -114,7 +116,7 @@ _WHY_NOT: Final = {
 }
 
 
-def _with(past: PastRun, fact: e.Event) -> PastRun:
+def _with(past: PastRun, fact: e.Event) -> PastRun:  # noqa: C901 - one flat table of facts
     match fact:
         case e.RunStarted() | e.RunResumed():
             return replace(past, verdict=None, exit_code=None, unsaved=False, ended_by="it was killed")
@@ -132,6 +134,8 @@ def _with(past: PastRun, fact: e.Event) -> PastRun:
             )
         case e.SectionStarted():
             return replace(past, interrupted=fact.section, done=_without(past.done, fact.section))
+        case e.SectionFilesRetried():
+            return replace(past, retried=past.retried | {(fact.section.id, fact.phase)})
         case e.SectionFinished():
             return _section_finished(past, fact.report)
         case e.RunFinished():

@@ -7,13 +7,16 @@ from plexsuper.errors import SettingsError
 from plexsuper.terms import Section
 
 
-def choose(sections: Sequence[Section], wanted: Sequence[str]) -> tuple[Section, ...]:
+def choose(
+    sections: Sequence[Section], wanted: Sequence[str], *, strange: Sequence[str] = ()
+) -> tuple[Section, ...]:
     """Return the *wanted* sections (titles or ids) in their order, or all of them by id if none is named.
 
-    Plex may have several sections of one title: then all of them are wanted.
+    Plex may have several sections of one title: then all of them are wanted. *strange* are the titles of those that are
+    of an unknown type.
 
     Raises:
-        SettingsError: a wanted section does not exist; with the nearest title.
+        SettingsError: a wanted section does not exist, with the nearest title; or its type is not known.
     """
     if not wanted:
         return tuple(sorted(sections, key=lambda section: section.id))
@@ -22,7 +25,11 @@ def choose(sections: Sequence[Section], wanted: Sequence[str]) -> tuple[Section,
     titles = [section.title for section in sections]
     for name in wanted:
         found = [section for section in sections if section.title == name] or _numbered(name, sections)
-        if not found:
+        if not found and name in strange:
+            unknown.append(
+                f"Section {name!r} is of a type that plexsuper does not know: it cannot be indexed"
+            )
+        elif not found:
             unknown.append(f"There is no section {name!r} on this server; {nearest(name, titles)}")
         chosen += [section for section in found if section not in chosen]
     if unknown:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from plexsuper.decisions.evidence import Evidence, Move, Picture
+from plexsuper.events import LibraryCounted
 from plexsuper.terms import Phase
 
 
@@ -141,7 +142,9 @@ class Settler:
         started = not busy_before and (self._busy(at) or move is Move.ROWS)
         if started and seen_before:
             self._longest_gap = max(self._longest_gap, at - self._quiet_since)
-        if started or busy_before or (self._only_traced and move is Move.PROGRESS):
+        # A count that moved tells of work that nobody saw, and that may go on.
+        unnoticed = isinstance(fact, LibraryCounted) and self._picture.seen > seen_before
+        if started or busy_before or unnoticed or (self._only_traced and move is Move.PROGRESS):
             self._quiet_since = at
 
     def judge(self, at: float) -> Judgement:

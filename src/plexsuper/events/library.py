@@ -61,11 +61,11 @@ class LibraryJudged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryRepaired:
-    """Damage was repaired on a copy that took the database's place; `lost` rows by table, `kept` the damaged files."""
+    """Damage was repaired on a copy that took the database's place; `losses`: what did not come back; `kept`: the damaged files."""
 
     level: ClassVar[Level] = "warning"
     steps: tuple[str, ...]
-    lost: dict[str, int]
+    losses: tuple[str, ...]
     kept: tuple[str, ...]
 
 

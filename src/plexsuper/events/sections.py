@@ -25,6 +25,14 @@ class SectionsChosen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionsUnknown:
+    """Sections of the server, with Plex's own word for their type, that this version cannot index: the run leaves them out."""
+
+    level: ClassVar[Level] = "warning"
+    sections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SectionStarted:
     """The run turned to a section."""
 
@@ -99,10 +107,21 @@ class SectionPhaseFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionFilesRetried:
+    """So many `files` that an analysis has left are asked for once more: what kept them may have passed."""
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phase: Phase
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SectionFilesLeft:
     """An analysis ended and *left* of the section's *total* files (tracks, in a sonic one) are not analysed.
 
-    `reasons` counts the first few thousand of them by why that is; `files` names the first.
+    `reasons` counts the first few thousand of them by why that is; `files` names the first. Of `retried` files, asked
+    for once more, `recovered` are analysed since.
     """
 
     level: ClassVar[Level] = "debug"
@@ -112,11 +131,14 @@ class SectionFilesLeft:
     total: int
     reasons: dict[LeftReason, int]
     files: tuple[FileLeft, ...]
+    retried: int = 0
+    recovered: int = 0
 
 
 SectionEvent: TypeAlias = (
     SectionCreated
     | SectionsChosen
+    | SectionsUnknown
     | SectionStarted
     | SectionFinished
     | SectionPhaseStarted
@@ -124,5 +146,6 @@ SectionEvent: TypeAlias = (
     | SectionPhaseOverdue
     | SectionPhaseStalled
     | SectionPhaseFinished
+    | SectionFilesRetried
     | SectionFilesLeft
 )

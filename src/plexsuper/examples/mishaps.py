@@ -16,7 +16,7 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
         0.3,
         e.LibraryRepaired(
             steps=("leaf rebuild", "index surgery"),
-            lost={"media_parts": 1},
+            losses=("media_parts: 12 rows",),
             kept=("/config/library.db-damaged-20261122-180601",),
         ),
     ),
@@ -184,6 +184,8 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
             path="/state/runs/20261122T180601Z-7f3a/journal.db", detail="no space left on device"
         ),
     ),
+    (3599, e.SectionsUnknown(sections=("Books (type book)",))),
+    (3599, e.SectionFilesRetried(section=MUSIC, phase=Phase.ANALYZE, files=683)),
     (
         3599,
         e.SectionFilesLeft(
@@ -196,6 +198,8 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
                 FileLeft(path="/media/Music/Artist/Album/01.flac", reason="failed"),
                 FileLeft(path="/media/Music/Artist/Album/02.flac", reason="gone"),
             ),
+            retried=683,
+            recovered=682,
         ),
     ),
     (3599, e.JournalRestored(path="/state/runs/20261122T180601Z-7f3a/journal.db", missing=12)),

@@ -23,7 +23,8 @@ envelope as plain JSON values, `since(0)` everything. Every time is in seconds s
     container   name, limit (bytes or None), cpus and memory [[time, mean, maximum]], cpu_now, memory_now; or None
     incidents   {before (how many are forgotten), list [{start, end, thing, said, deeds [[time, text]]}]}
     removals    {sections: [{id, title, counts {fate: number}, removals [{title, file, fate}], report}], run: the same or None}
-    failures    {more, list [{section, path, reason}], left [{section, phase, name, left, total, reasons [[words, number]]}]}:
+    failures    {more, list [{section, path, reason}], left [{section, phase, name, left, total, reasons [[words, number]],
+                retried, recovered}]}:
                 files that are not analysed, or whose beginning could not be read, by name; and what each analysis has left
     statistics  {before, after: {reliable, live {kind: number}, trashed {kind: number},
                 sections [{id, title, live, trashed, media, analyzed}]} or None}

@@ -1,7 +1,7 @@
 """The last events of a run in words, so many of each kind that the frequent ones do not push the rare ones out."""
 
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
 from typing import Any, Final
@@ -19,15 +19,30 @@ _PROGRESS = (e.SectionPhaseProgressed, e.WarmProgressed, e.ImagePullProgressed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One event in words; `section` is its title, `minor` says that only who looks for details wants it."""
+    """One event; `section` is its title, `minor` says that only who looks for details wants it.
+
+    It is put into words when it is shown: most lines are forgotten before anybody wants them.
+    """
 
     seq: int
     t: float
     type: str
     level: e.Level
     section: str | None
-    text: str
+    event: e.Event
     minor: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in words."""
+        return {
+            "seq": self.seq,
+            "t": short(self.t),
+            "type": self.type,
+            "level": self.level,
+            "section": None if self.section is None else plain(self.section),
+            "text": sentence(self.event),
+            "minor": self.minor,
+        }
 
 
 class Diary:
@@ -43,11 +58,11 @@ class Diary:
         section = envelope.section
         line = Line(
             seq=envelope.seq,
-            t=short(t),
+            t=t,
             type=envelope.type,
             level=envelope.level,
-            section=None if section is None else plain(section.title),
-            text=sentence(envelope.event),
+            section=None if section is None else section.title,
+            event=envelope.event,
             minor=minor,
         )
         self._lines[kind].append(line)
@@ -55,4 +70,4 @@ class Diary:
     def since(self, seq: int) -> list[dict[str, Any]]:
         """Return the lines after *seq*, oldest first."""
         later = ([line for line in lines if line.seq > seq] for lines in self._lines.values())
-        return [asdict(line) for line in merge(*later, key=attrgetter("seq"))]
+        return [line.as_json() for line in merge(*later, key=attrgetter("seq"))]

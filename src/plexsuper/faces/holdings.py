@@ -73,7 +73,7 @@ class Failures:
         return {
             "more": len(reasons) - len(rows) + unnamed,
             "list": rows,
-            "left": [_left_behind(left) for left in self._left.values() if left.left],
+            "left": [_left_behind(left) for left in self._left.values() if left.left or left.retried],
         }
 
 
@@ -85,6 +85,8 @@ def _left_behind(event: e.SectionFilesLeft) -> dict[str, Any]:
         "left": event.left,
         "total": event.total,
         "reasons": [[LEFT[reason], files] for reason, files in event.reasons.items()],
+        "retried": event.retried,
+        "recovered": event.recovered,
     }
 
 

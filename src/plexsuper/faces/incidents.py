@@ -97,6 +97,7 @@ _MOMENTS = (
     e.ContainerExited,
     e.LibraryRepaired,
     e.GuardConfirmed,
+    e.SectionsUnknown,
 )
 """Faults of which no event says that they are over."""
 
@@ -125,7 +126,7 @@ def _begins(event: e.Event) -> Thing | None:
             return "plex"
         case e.EngineLost():
             return "engine"
-        case e.GuardTripped() | e.GuardConfirmed() | e.LibraryRepaired():
+        case e.GuardTripped() | e.GuardConfirmed() | e.LibraryRepaired() | e.SectionsUnknown():
             return "library"
         case e.SectionPhaseStalled():
             return "phase"

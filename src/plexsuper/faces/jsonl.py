@@ -2,7 +2,7 @@
 
 from plexsuper.bus import Subscription
 from plexsuper.faces.writer import LineWriter
-from plexsuper.stream import Envelope, encode
+from plexsuper.stream import Envelope
 
 
 async def show_jsonl(envelopes: Subscription[Envelope], writer: LineWriter) -> None:
@@ -12,6 +12,6 @@ async def show_jsonl(envelopes: Subscription[Envelope], writer: LineWriter) -> N
     """
     try:
         async for envelope in envelopes:
-            writer.write(encode(envelope))
+            writer.write(envelope.line)
     finally:
         await writer.finish()

@@ -54,7 +54,7 @@ class RunRecord:
 
 
 def runs(state_dir: Path) -> tuple[RunRecord, ...]:
-    """Return all runs that have a journal below *state_dir*, the oldest first."""
+    """Return all runs that have a journal below *state_dir*, the oldest first; raise `StateError` where we may not look."""
     return tuple(_record(path) for path in _journals(state_dir))
 
 
@@ -125,7 +125,12 @@ def find_unfinished(state_dir: Path, fingerprint: str) -> PastRun | None:
 
 
 def _journals(state_dir: Path) -> list[Path]:
-    return sorted((state_dir / "runs").glob(f"*/{NAME}"))
+    try:
+        return sorted((state_dir / "runs").glob(f"*/{NAME}"))
+    except PermissionError as error:
+        raise StateError(
+            f"{state_dir} cannot be read (permission denied): run plexsuper as its owner, or as root"
+        ) from error
 
 
 def _path(state_dir: Path, run_id: str) -> Path:

@@ -9,7 +9,7 @@ import json
 import math
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from plexsuper.bus import Publish, Subscription
 from plexsuper.events import JournalFailed, JournalRestored
 from plexsuper.journal.file import NAME, JournalFile
 from plexsuper.journal.pruning import prune
-from plexsuper.journal.weights import Line, Scale, Weight
+from plexsuper.journal.weights import Line, Scale, Weight, is_decisive
 from plexsuper.stream import Envelope
 
 BATCH: Final = 0.5
@@ -125,21 +125,17 @@ class Journal:
 
     async def _collect(self, envelopes: Subscription[Envelope]) -> bool:
         """Wait for facts until they should be stored; return False when there will be no more."""
-        if not self._backlog:
-            try:
-                self._note(await anext(envelopes))
-            except StopAsyncIteration:
-                return False
+        more = bool(self._backlog) or await envelopes.gather()
         self._take(envelopes)
         until = self._retry_at if self._failing else anyio.current_time() + BATCH
         with anyio.move_on_at(until):
-            while self._failing or not self._backlog.urgent:
-                try:
-                    self._note(await anext(envelopes))
-                except StopAsyncIteration:
-                    return False
+            while self._failing and more:  # what waits in memory is bounded all the time
+                more = await envelopes.gather()
                 self._take(envelopes)
-        return True
+            if more and not self._backlog.urgent:
+                more = await envelopes.gather(_ends_decisively)
+        self._take(envelopes)
+        return more
 
     def _take(self, envelopes: Subscription[Envelope]) -> None:
         for envelope in envelopes.take():
@@ -213,6 +209,10 @@ async def open_journal(
     finally:
         with anyio.move_on_after(LAST_WORDS, shield=True), suppress(*_FAULTS):
             await file.close()
+
+
+def _ends_decisively(waiting: Sequence[Envelope]) -> bool:
+    return bool(waiting) and is_decisive(waiting[-1])
 
 
 def _nobody(_: object) -> None:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from plexsuper import events as e
-from plexsuper.stream import Envelope, encode
+from plexsuper.stream import Envelope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,6 +72,17 @@ class Line(NamedTuple):
     line: str
 
 
+def is_decisive(envelope: Envelope) -> bool:
+    """Say whether *envelope* is stored at once and kept for ever."""
+    if envelope.level == "debug" or _tells_progress(envelope):
+        return False
+    return envelope.type.partition(".")[0] in _DECISIVE or isinstance(envelope.event, _ALSO_DECISIVE)
+
+
+def _tells_progress(envelope: Envelope) -> bool:
+    return envelope.type.endswith(".progressed")
+
+
 class Scale:
     """Weighs envelopes in their order."""
 
@@ -83,23 +94,21 @@ class Scale:
         section = envelope.section
         return Line(
             seq=envelope.seq,
-            ts=f"{envelope.ts:%Y-%m-%dT%H:%M:%S}.{envelope.ts.microsecond // 1000:03d}Z",
+            ts=envelope.stamp,
             type=envelope.type,
             level=envelope.level,
             section=None if section is None else section.id,
             phase=envelope.phase,
             weight=self.weigh(envelope),
-            line=encode(envelope).rstrip(b"\n").decode(),
+            line=envelope.line.rstrip(b"\n").decode(),
         )
 
     def weigh(self, envelope: Envelope) -> Weight:
         """Return the weight of *envelope*."""
-        if envelope.level == "debug":
-            return Weight.DETAIL
-        if envelope.type.endswith(".progressed"):
-            return Weight.ORDINARY if self._due(envelope) else Weight.DETAIL
-        decisive = envelope.type.partition(".")[0] in _DECISIVE or isinstance(envelope.event, _ALSO_DECISIVE)
-        return Weight.DECISIVE if decisive else Weight.ORDINARY
+        if is_decisive(envelope):
+            return Weight.DECISIVE
+        detail = envelope.level == "debug" or (_tells_progress(envelope) and not self._due(envelope))
+        return Weight.DETAIL if detail else Weight.ORDINARY
 
     def _due(self, envelope: Envelope) -> bool:
         """Whether a minute has passed since the last progress of this thing; a clock that was set back counts as one."""

@@ -104,9 +104,11 @@ class Items:
     def __init__(self) -> None:
         self._sections: dict[int, _Items] = {}
         self._shown: dict[int, ItemsChanged] = {}
+        self._noted = False
 
     def note(self, notice: ItemNotice) -> None:
         """Take a notification about one item."""
+        self._noted = True
         items = self._sections.setdefault(notice.section, _Items())
         if notice.deleted:
             items.deleted += 1
@@ -119,18 +121,22 @@ class Items:
 
     def forget_pending(self) -> None:
         """Nothing is known of announced items any more: the notifications that finish them were missed."""
+        self._noted = True
         for items in self._sections.values():
             items.pending.clear()
 
     @property
     def changed(self) -> bool:
         """Whether anything differs from what was shown."""
-        return any(self._shown.get(fact.section) != fact for fact in self._facts())
+        return self._noted and any(self._shown.get(fact.section) != fact for fact in self._facts())
 
     def show(self) -> tuple[ItemsChanged, ...]:
         """Return what differs from what was shown, one fact a section."""
+        if not self._noted:  # it is asked for with each frame of the socket, and few are about items
+            return ()
         facts = tuple(fact for fact in self._facts() if self._shown.get(fact.section) != fact)
         self._shown |= {fact.section: fact for fact in facts}
+        self._noted = False
         return facts
 
     def _facts(self) -> Iterator[ItemsChanged]:

@@ -106,8 +106,7 @@ class _Watch:
                 self._prefs_changed = True
             case _:
                 return
-        self._show_due()
-        self._noted.set()
+        self._show()
 
     # --- the polls ------------------------------------------------------------------------------------
 
@@ -134,8 +133,7 @@ class _Watch:
         self._sections_read = anyio.current_time()
         poll = self._activities.expect_poll()
         self._activities.polled(await self._plex.activities(), poll)
-        self._show_due()
-        self._noted.set()
+        self._show()
         sections = await self._plex.sections()
         if sections != self._sections:
             self._sections = sections
@@ -150,6 +148,11 @@ class _Watch:
             self._noted = anyio.Event()
             while (at := self._show_due()) < math.inf:  # noqa: ASYNC110 - the time is what is waited for
                 await anyio.sleep_until(at)
+
+    def _show(self) -> None:
+        """Tell what is due now, and see that the rest is told."""
+        if self._show_due() < math.inf:
+            self._noted.set()
 
     def _show_due(self) -> float:
         """Tell what is due now, and return when the rest will be."""

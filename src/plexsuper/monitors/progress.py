@@ -58,7 +58,7 @@ class _Watch:
 
     async def tick(self) -> None:
         """Look once."""
-        if await self._written():
+        if await self._may_be_written():
             await self._note_changes()
         else:
             self._quiet += 1
@@ -67,18 +67,24 @@ class _Watch:
         if settled or (due and (self._moved or self._suspect)):
             await self._count()
 
-    async def _written(self) -> bool:
-        """Whether somebody has committed since the last tick."""
+    async def _may_be_written(self) -> bool:
+        """Whether somebody has committed since the last tick, or probably has."""
         self._unasked += 1
-        if not self._library.touched() and self._unasked < _ASK_EVERY:
+        touched = self._library.touched()
+        if touched is False and self._unasked < _ASK_EVERY:
             return False
         self._unasked = 0
-        before, self._version = self._version, await self._library.data_version()
-        return self._version != before
+        if touched and await self._library.uses_index():
+            return True  # what has changed is asked for as cheaply as whether anything has
+        return await self._library.data_version() != self._version
 
     async def _note_changes(self) -> None:
-        self._quiet = 0
         delta, self._cursor = await self._library.changes_since(self._cursor)
+        before, self._version = self._version, delta.version
+        if self._version == before:
+            self._quiet += 1
+            return
+        self._quiet = 0
         self._moved.update(delta.sections)
         self._suspect = self._suspect or not delta.rows
         self._publish(LibraryChanged(rows=delta.rows, sections=delta.sections))

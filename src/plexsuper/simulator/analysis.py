@@ -1,5 +1,6 @@
 """Everything that opens media files: media analysis, deep analysis, chapter thumbnails, credits, loudness."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ class Analyses:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._one = anyio.Semaphore(1)
+        self._failed: set[int] = set()
+        self._opens: dict[str, float] = {}
 
     async def new_item(self, section: Section, item: int) -> None:
         """Do to a new item what the server does by itself: analyse it, then what is set to happen "asap"."""
@@ -115,11 +118,16 @@ class Analyses:
 
     async def section(self, section: Section) -> None:
         """Analyse a section as PUT analyze asks for."""
-        leaves = self._core.library.leaves(section.id, unanalysed=not self._core.knobs.analyze_all)
-        await self.run(MEDIA, section, leaves)
+        core = self._core
+        await core.clock.sleep(core.knobs.analysis_queue)
+        leaves = core.library.leaves(section.id, unanalysed=not core.knobs.analyze_all)
+        await self.run(
+            MEDIA, section, [x for x in leaves if core.knobs.analyze_failed or x.item not in self._failed]
+        )
 
     async def again(self, section: Section, item: int) -> None:
         """Analyse one item, whether it is analysed already or not."""
+        await self._core.clock.sleep(self._core.knobs.analysis_queue)
         await self.run(MEDIA, section, self._core.library.leaf_of(item))
 
     def backlog(self, kind: Kind, limit: int | None = None) -> list[tuple[Section, Leaf]]:
@@ -168,11 +176,13 @@ class Analyses:
         core.notifications.timeline(section.id, leaf.item, number, title, ANALYSING)
         error = await self._open(leaf, tree)
         await core.clock.sleep(core.vary(getattr(core.knobs, kind.seconds)))
+        if kind is MEDIA:
+            self._failed = self._failed | {leaf.item} if error else self._failed - {leaf.item}
         if error:
             core.logs.scanner(f"Exception analyzing media file '{leaf.file}'", level="ERROR", kind=kind.log)
             core.done.setdefault(kind.name, set()).add(leaf.item)  # recorded: it is not tried again by itself
         else:
-            self._mark(kind, leaf)
+            self._mark(kind, section, leaf)
         return error
 
     def _shown(self, kind: Kind, section: Section, leaf: Leaf) -> AbstractContextManager[Activity]:
@@ -187,7 +197,7 @@ class Analyses:
     async def _open(self, leaf: Leaf, tree: Tree) -> OSError | None:
         core = self._core
         core.logs.scanner(f'[MI] Opening input file: "{leaf.file}"', kind="Analysis")
-        if core.knobs.analysis_failures and core.rng.random() < core.knobs.analysis_failures:
+        if self._fails_to_open(leaf.file):
             return FileNotFoundError(2, "No such file or directory", leaf.file)
         try:
             await tree.read(leaf.file)
@@ -196,7 +206,15 @@ class Analyses:
             return error
         return None
 
-    def _mark(self, kind: Kind, leaf: Leaf) -> None:
+    def _fails_to_open(self, file: str) -> bool:
+        knobs = self._core.knobs
+        if file not in self._opens:
+            chosen = knobs.analysis_failures and self._core.rng.random() < knobs.analysis_failures
+            self._opens[file] = (knobs.failing_opens or math.inf) if chosen else 0
+        self._opens[file] -= 1
+        return self._opens[file] >= 0
+
+    def _mark(self, kind: Kind, section: Section, leaf: Leaf) -> None:
         core = self._core
         core.done.setdefault(kind.name, set()).add(leaf.item)
         exists = core.library.conn.execute(
@@ -205,7 +223,7 @@ class Analyses:
         if exists is None:
             return  # removed while it was analysed
         with transaction(core.library.conn):
-            if kind is MEDIA:
+            if kind is MEDIA and (section.type is not SectionType.PHOTO or core.knobs.photos_marked):
                 core.library.marks.mark_analyzed(leaf.version)
             elif kind is LOUDNESS:
                 core.library.marks.mark_loudness(leaf.item)

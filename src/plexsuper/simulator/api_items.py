@@ -95,7 +95,13 @@ def analyze(life: Life, _: Request, numbers: str) -> Response:
     """`PUT /library/metadata/{id}/analyze`."""
     core = life.core
     ids = [int(number) for number in numbers.split(",") if number]
-    for row in _rows(core, ids):
+    core.truth.record("analyze.item", items=ids)
+    if core.knobs.analyze_item_status == 500:
+        return failure(500, "Internal Server Error")
+    found = _rows(core, ids)
+    if not found or core.knobs.analyze_item_status == 404:
+        return failure(404, "Not Found")
+    for row in found:
         section = core.section(row[1])
         if section is not None:
             core.tasks.start_soon(life.analyses.again, section, row[0])

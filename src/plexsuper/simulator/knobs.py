@@ -117,7 +117,16 @@ class Knobs:
         "library.refresh.items"
     )
     analyze_all: Annotated[bool, Fact("D", "PUT analyze also takes items that are analysed already")] = False
-    analysis_failures: Annotated[float, Fact("C", "share of files whose first open fails, not retried")] = 0.0
+    analysis_queue: Annotated[float, Fact("D", "from PUT analyze to the start of the analysis")] = 0.0
+    analysis_failures: Annotated[float, Fact("C", "share of files that cannot be opened, not retried")] = 0.0
+    failing_opens: Annotated[int, Fact("T", "so many opens of such a file fail; 0: every one")] = 0
+    analyze_failed: Annotated[
+        bool, Fact("D", "PUT analyze of a section also takes items whose analysis failed")
+    ] = True
+    analyze_item_status: Annotated[
+        Literal[200, 404, 500], Fact("T", "the answer to PUT analyze of an item; nothing is done if not 200")
+    ] = 200
+    photos_marked: Annotated[bool, Fact("D", "an analysed photo is marked as analysed")] = True
     chapter_seconds: Annotated[float, Fact("D", "chapter thumbnails of one item")] = 0.4
     credits_seconds: Annotated[float, Fact("D", "credits detection of one item")] = 0.8
     preview_seconds: Annotated[float, Fact("D", "preview thumbnails of one item")] = 1.0
@@ -125,6 +134,7 @@ class Knobs:
     deep_seconds: Annotated[float, Fact("D", "deep analysis of one item")] = 1.0
     # --- sonic ---------------------------------------------------------------------------------------
     sonic_seconds: Annotated[float, Fact("D", "sonic analysis of one track")] = 0.5
+    sonic_failures: Annotated[float, Fact("D", "share of tracks whose first sonic analysis fails")] = 0.0
     sonic_bumps: Annotated[bool, Fact("D", "an analysed track's changed_at moves")] = True
     sonic_obeys_behaviour: Annotated[bool, Fact("D", "MusicAnalysisBehavior=never blocks the task")] = False
     sonic_process: Annotated[bool, Fact("D", "sonic analysis shows a scanner process")] = False

@@ -22,6 +22,7 @@ class Sonic:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._tried: set[int] = set()
 
     def backlog(self, limit: int | None = None) -> list[tuple[Section, int]]:
         """Return the living tracks without a mark, in the sections where that is not switched off.
@@ -56,8 +57,16 @@ class Sonic:
             for number, (section, track) in enumerate(tracks):
                 with core.truth.work("sonic", section=section.id, item=track):
                     await core.clock.sleep(core.vary(core.knobs.sonic_seconds))
-                    self._mark(track)
+                    if not self._fails(track):
+                        self._mark(track)
                 core.activities.progress(activity, number + 1, len(tracks))
+
+    def _fails(self, track: int) -> bool:
+        core = self._core
+        if track in self._tried:
+            return False
+        self._tried.add(track)
+        return bool(core.knobs.sonic_failures) and core.rng.random() < core.knobs.sonic_failures
 
     def _mark(self, track: int) -> None:
         core = self._core

@@ -54,16 +54,16 @@ class SectionWatch:
             counted_at, sign = anyio.current_time(), CommitSign(database)
             while True:
                 await anyio.sleep(_EVERY)
-                now = anyio.current_time()
-                if sign.changed() or now - counted_at >= _COUNT_EVERY:
+                now, touched = anyio.current_time(), sign.changed()
+                if touched or now - counted_at >= _COUNT_EVERY:
                     counted_at = now
-                    await self._count(watch)
+                    await self._count(watch, touched=touched)
                 if now - self._looked_at >= _CANARY_EVERY and not self._means.freezer.frozen:
                     await self._look_at_canaries()
                     self._looked_at = anyio.current_time()
 
-    async def _count(self, watch: Watch) -> None:
-        gone = await watch.count()
+    async def _count(self, watch: Watch, *, touched: bool) -> None:
+        gone = await watch.count(touched=touched)
         self._forgiven = min(self._forgiven, gone)  # what is healed may not vanish once more for nothing
         if trips(gone - self._forgiven, self._budget):
             await self._ask_about(watch, gone)

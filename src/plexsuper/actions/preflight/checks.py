@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from plexsuper.actions.preflight.access import check_token
 from plexsuper.actions.preflight.container import check_docker
 from plexsuper.actions.preflight.machine import (
     check_config_dir,
@@ -12,7 +13,7 @@ from plexsuper.actions.preflight.machine import (
 )
 from plexsuper.actions.preflight.sections import check_definitions, check_media, check_wanted_sections
 from plexsuper.actions.preflight.seen import Seen
-from plexsuper.actions.preflight.server import check_library, check_server, check_token, check_viewers
+from plexsuper.actions.preflight.server import check_library, check_server, check_viewers
 from plexsuper.config import Settings
 from plexsuper.events import PreflightFinding
 

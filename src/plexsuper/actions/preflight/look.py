@@ -4,17 +4,20 @@ from collections.abc import Sequence
 
 import anyio
 import anyio.to_thread
-from pydantic import SecretStr
 
+from plexsuper.actions.preflight.access import known_token, try_token
 from plexsuper.actions.preflight.checks import judge
 from plexsuper.actions.preflight.mounting import check_mounting
-from plexsuper.actions.preflight.seen import SECTIONS, Seen
+from plexsuper.actions.preflight.seen import Seen
+from plexsuper.actions.preflight.verdict import require_no_error
+from plexsuper.actions.token import ATTRIBUTE
 from plexsuper.bus import Publish
 from plexsuper.clients.config_dir import read_preferences
 from plexsuper.clients.docker.survey import DockerSeen, look_at_docker
 from plexsuper.clients.docker.wish import container_spec, on_host
 from plexsuper.clients.host import Host, look_at_host
 from plexsuper.clients.http import open_http
+from plexsuper.clients.left_frozen import LeftFrozen, look_at_frozen
 from plexsuper.clients.library_file import LibraryFile, LibrarySource
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import Identity, ServerNotUp
@@ -22,14 +25,7 @@ from plexsuper.clients.probe import ContentProbe, Failure, Proof
 from plexsuper.clients.terminal import Terminal
 from plexsuper.config import Settings
 from plexsuper.definitions import load_definitions
-from plexsuper.errors import (
-    DatabaseError,
-    PreflightError,
-    ServerAway,
-    ServerError,
-    SettingsError,
-    StorageError,
-)
+from plexsuper.errors import DatabaseError, ServerAway, ServerError, StorageError
 from plexsuper.events import PreflightFinding
 from plexsuper.storage_settings import wish_of
 from plexsuper.terms import Section, SectionDefinition
@@ -46,14 +42,15 @@ class _Look:
         probe: ContentProbe,
         library: LibrarySource | None,
         definitions: Sequence[SectionDefinition],
-        frozen: bool,
+        held: bool,
     ) -> None:
         self._settings = settings
         self._plex = plex
         self._probe = probe
         self._library = library
         self._definitions = tuple(definitions)
-        self._frozen = frozen
+        self._held = held
+        self._frozen: LeftFrozen | None = None
         self._host: Host | None = None
         self._server: Identity | ServerNotUp | None = None
         self._media: Proof | Failure | None = None
@@ -61,8 +58,11 @@ class _Look:
         self._sections: tuple[Section, ...] | DatabaseError | None = None
         self._preferences: dict[str, str] = {}
         self._docker: DockerSeen | None = None
+        self._tried = False
+        self._access: ServerError | None = None
 
     async def look(self) -> Seen:
+        await self._look_at_frozen()
         async with anyio.create_task_group() as tasks:
             for question in (
                 self._ask_host,
@@ -74,6 +74,7 @@ class _Look:
                 tasks.start_soon(question)
         assert self._host is not None
         assert self._server is not None
+        viewers = await self._enter(self._server)
         return Seen(
             host=self._host,
             server=self._server,
@@ -82,26 +83,37 @@ class _Look:
             definitions=self._definitions,
             missing=self._missing,
             machine=self._preferences.get("ProcessedMachineIdentifier"),
-            token=bool(self._preferences.get("PlexOnlineToken")),
+            token=bool(self._preferences.get(ATTRIBUTE)),
             docker=self._docker,
             terminal=Terminal().is_there,
-            viewers=await self._viewers(),
+            viewers=viewers,
+            tried=self._tried,
+            access=self._access,
+            unknown=tuple(map(str, self._plex.skipped)),
             frozen=self._frozen,
+            held=self._held,
         )
 
-    async def _viewers(self) -> tuple[str, ...]:
-        """Return who watches something; nobody if the server runs not, or does not tell."""
-        found = self._preferences.get("PlexOnlineToken")
-        token = self._settings.plex.token or (SecretStr(found) if found else None)
-        if not isinstance(self._server, Identity) or token is None:
+    async def _enter(self, server: Identity | ServerNotUp) -> tuple[str, ...]:
+        """Try the token on *server* and return who watches something; nobody if it does not tell."""
+        known = known_token(self._settings, self._preferences, server)
+        if known is None:
             return ()
-        known, self._plex.token = self._plex.token, token
+        before = self._plex.token
         try:
+            self._tried, self._access = True, await try_token(self._plex, known)
+            if self._access is not None:
+                return ()
             return tuple(session.line for session in await self._plex.sessions())
         except ServerError:
             return ()
         finally:
-            self._plex.token = known
+            self._plex.token = before
+
+    async def _look_at_frozen(self) -> None:
+        plex, state_dir = self._settings.plex, self._settings.state_dir
+        container = plex.docker.container if plex.runtime == "docker" else None
+        self._frozen = await anyio.to_thread.run_sync(look_at_frozen, state_dir, container)
 
     async def _ask_host(self) -> None:
         plex = self._settings.plex
@@ -119,7 +131,7 @@ class _Look:
             self._docker = await look_at_docker(container_spec(self._settings), plex.docker.engine)
 
     async def _ask_server(self) -> None:
-        if self._frozen:
+        if self._held or self._frozen is not None:
             self._server = ServerNotUp("it stands still", state="unreachable")
             return
         try:
@@ -146,15 +158,14 @@ class _Look:
 
     async def _ask_library(self) -> None:
         paths = self._settings.plex.paths
-        if paths is not None and await anyio.Path(paths.preferences_xml).exists():
-            try:
-                self._preferences = await read_preferences(paths.root)
-            except ServerAway:
-                self._preferences = {}  # the findings then say that there is no token
-        if self._library is None or not await self._library.exists():
-            return
         try:
-            self._sections, _ = await self._library.survey()
+            if paths is not None and await anyio.Path(paths.preferences_xml).exists():
+                self._preferences = await read_preferences(paths.root)
+        except (ServerAway, PermissionError):
+            self._preferences = {}  # the findings then say that there is no token
+        try:
+            if self._library is not None and await self._library.exists():
+                self._sections, _ = await self._library.survey()
         except DatabaseError as error:
             self._sections = error
 
@@ -166,19 +177,19 @@ async def find(
     probe: ContentProbe,
     library: LibrarySource | None,
     definitions: Sequence[SectionDefinition] = (),
-    frozen: bool = False,
+    held: bool = False,
 ) -> tuple[PreflightFinding, ...]:
     """Return what was found about every subject, good or bad, with a remedy where one is needed.
 
-    Nothing is changed or started. *library* is None when Plex's directory is not known. A server that was left *frozen* is
-    not asked: it cannot answer.
+    Nothing is changed or started. *library* is None when Plex's directory is not known. A server that stands still is not
+    asked: it cannot answer. *held*: this run has taken over one that was left so.
     """
-    look = _Look(settings, plex=plex, probe=probe, library=library, definitions=definitions, frozen=frozen)
+    look = _Look(settings, plex=plex, probe=probe, library=library, definitions=definitions, held=held)
     return judge(settings, await look.look())
 
 
 async def examine(
-    settings: Settings, *, probe: ContentProbe, frozen: bool = False
+    settings: Settings, *, probe: ContentProbe, held: bool = False
 ) -> tuple[PreflightFinding, ...]:
     """Return what `find` finds on the server and in the library that *settings* name."""
     definitions, paths = settings.run.definitions, settings.plex.paths
@@ -190,7 +201,7 @@ async def examine(
             probe=probe,
             library=None if paths is None else LibraryFile(paths.library_db),
             definitions=wanted,
-            frozen=frozen,
+            held=held,
         )
     wish = wish_of(settings)
     if wish is None:
@@ -198,29 +209,9 @@ async def examine(
     return (*found, *await check_mounting(wish, named=settings.media.rclone))
 
 
-async def preflight(
-    settings: Settings, *, probe: ContentProbe, publish: Publish, frozen: bool = False
-) -> None:
+async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish, held: bool = False) -> None:
     """Publish everything that is found (see `find`); raise what `require_no_error` raises."""
-    findings = await examine(settings, probe=probe, frozen=frozen)
+    findings = await examine(settings, probe=probe, held=held)
     for finding in findings:
         publish(finding)
     require_no_error(findings)
-
-
-def require_no_error(findings: Sequence[PreflightFinding]) -> None:
-    """Raise an error with every error among *findings* and its remedy.
-
-    Raises:
-        SettingsError: nothing is wrong but the names of the wanted sections.
-        PreflightError: anything else is in the way of a run.
-    """
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if not errors:
-        return
-    lines = "\n".join(f"  {error.subject}: {error.message}\n    -> {error.remedy}" for error in errors)
-    count = "One thing is" if len(errors) == 1 else f"{len(errors)} things are"
-    message = f"{count} in the way of a run; nothing was started:\n\n{lines}"
-    if all(error.subject == SECTIONS for error in errors):
-        raise SettingsError(message)
-    raise PreflightError(message)

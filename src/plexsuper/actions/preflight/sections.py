@@ -54,7 +54,13 @@ def check_definitions(settings: Settings, seen: Seen) -> Iterator[PreflightFindi
 
 
 def check_wanted_sections(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
-    """Name the wanted sections that do not exist, each with the nearest name."""
+    """Name the wanted sections that do not exist, each with the nearest name, and those that nobody can index."""
+    if seen.unknown and not settings.run.sections:
+        yield warning(
+            SECTIONS,
+            f"plexsuper does not know this kind of section: {', '.join(seen.unknown)}",
+            "a run leaves it out; let Plex scan it by itself, or look for a newer plexsuper",
+        )
     known = seen.library if isinstance(seen.library, tuple) else ()
     names = [name for section in known for name in (section.title, str(section.id))]
     names += [definition.title for definition in seen.definitions]

@@ -5,14 +5,21 @@ from typing import Final
 
 from plexsuper.clients.docker.survey import DockerSeen
 from plexsuper.clients.host import Host
+from plexsuper.clients.left_frozen import LeftFrozen
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.probe import Failure, Proof
-from plexsuper.errors import DatabaseError
+from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.events import PreflightFinding
 from plexsuper.terms import Section, SectionDefinition
 
 SECTIONS: Final = "sections"
 """The subject of a finding about what the user asked for, not about what is there."""
+
+ACCESS: Final = "access"
+"""The subject of a finding about a token that the server refuses."""
+
+FROZEN: Final = "frozen"
+"""The subject of a finding about a Plex that stands still, and that no run has in hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +28,8 @@ class Seen:
 
     `library` holds the sections of the library database, None when there is no database; `missing` are those of the
     definitions' paths that are not in the media storage; `machine` and `token` are what Preferences.xml holds; `terminal`: somebody can be
-    asked; `viewers`: who watches what on a server that runs already; `frozen`: it was left standing still by a run that died.
+    asked; `viewers`: who watches what on a server that runs already. `tried`: the token was tried on a server that runs, and
+    `access` is why it did not answer, None if it did; `unknown` are its sections of a type that we do not know. `frozen`: it stands still; `held`: and this run has it in hand.
     """
 
     host: Host
@@ -35,7 +43,11 @@ class Seen:
     docker: DockerSeen | None = None
     terminal: bool = False
     viewers: tuple[str, ...] = ()
-    frozen: bool = False
+    tried: bool = False
+    access: ServerError | None = None
+    unknown: tuple[str, ...] = ()
+    frozen: LeftFrozen | None = None
+    held: bool = False
 
 
 def ok(subject: str, message: str) -> PreflightFinding:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from plexsuper.actions.preflight.seen import Seen, error, ok, warning
+from plexsuper.actions.preflight.seen import FROZEN, Seen, error, ok, warning
+from plexsuper.clients.left_frozen import LeftFrozen
+from plexsuper.clients.library_file import LibraryHidden
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.config import Settings
 from plexsuper.durations import spell_duration
@@ -12,10 +14,12 @@ from plexsuper.events import PreflightFinding
 
 def check_library(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     """Tell what the library database holds, or why it cannot be read."""
-    paths = settings.plex.paths
-    if paths is None:
-        return
-    if isinstance(seen.library, DatabaseError):
+    paths, place = settings.plex.paths, seen.host.config
+    if paths is None or (place is not None and place.exists and not place.readable):
+        return  # what is wrong with the directory is said by its own check
+    if isinstance(seen.library, LibraryHidden):
+        yield error("library", str(seen.library), "nothing of Plex's can be read otherwise")
+    elif isinstance(seen.library, DatabaseError):
         checked_first = isinstance(seen.server, ServerNotUp) and settings.library.check != "off"
         finding = warning if checked_first else error
         yield finding(
@@ -52,10 +56,13 @@ def check_server(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     plex, url = settings.plex, settings.plex.url
     if plex.command:
         yield from _check_command(settings, seen)
-    if seen.frozen:
+    if seen.held:
         yield ok(
             "server", f"Plex at {url} was left frozen by a run that died; it goes on when storage is proved"
         )
+        return
+    if seen.frozen is not None:
+        yield _standing_still(url, seen.frozen)
         return
     if isinstance(seen.server, Identity):
         claimed = "claimed" if seen.server.claimed else "not claimed"
@@ -85,15 +92,39 @@ def check_server(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
             )
 
 
+def _standing_still(url: str, frozen: LeftFrozen) -> PreflightFinding:
+    stood = _about(frozen.stood)
+    if frozen.supervisor is not None:
+        return warning(
+            FROZEN,
+            f"Plex at {url} has stood still for {stood}: the run of process {frozen.supervisor} has frozen it, for its storage "
+            "is in doubt",
+            "leave it to that run, which lets it go on as soon as storage is proved; `plexsuper watch` shows it",
+        )
+    return warning(
+        FROZEN,
+        f"Plex at {url} has stood still for {stood}: a run that died has left it frozen ({frozen.processes} processes). It stays "
+        "so until its storage is proved, for its scanner removes what it does not find",
+        "`plexsuper run` lets it go on when storage is proved, and ends its scanner before; by hand, only when you know "
+        f"that storage is well: {frozen.thaw}",
+    )
+
+
+def _about(seconds: float) -> str:
+    unit = next((size for size in (3600, 60) if seconds >= 2 * size), 1)
+    return spell_duration(round(seconds / unit) * unit)
+
+
 def _check_absent(settings: Settings, server: ServerNotUp) -> Iterator[PreflightFinding]:
     url = settings.plex.url
     if settings.plex.can_start:
         starter = "its container" if settings.plex.runtime == "docker" else "plex.command"
         yield ok("server", f"nothing answers at {url}: {starter} will start it")
     else:
+        why = str(server).removeprefix("GET /identity: ").removeprefix(f"no answer from {url}: ")
         yield error(
             "server",
-            f"nothing answers at {url}: {server}",
+            f"nothing answers at {url}: {why}",
             "start Plex, correct plex.url, or set plex.command",
         )
 
@@ -123,23 +154,4 @@ def check_viewers(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
             "viewers",
             f"somebody is watching: {', '.join(seen.viewers)}",
             "--when-idle waits until nobody does; else a failing storage stops their film until it is back",
-        )
-
-
-def check_token(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
-    """Tell where the token will come from."""
-    claimed = isinstance(seen.server, Identity) and seen.server.claimed
-    if settings.plex.token is not None:
-        yield ok("token", "given in the settings")
-    elif seen.token:
-        yield ok("token", "in Preferences.xml")
-    elif claimed:
-        yield error(
-            "token",
-            "the server is claimed, but its token is neither in the settings nor in Preferences.xml",
-            "give PLEX_TOKEN, or set plex.config_dir to this server's directory",
-        )
-    if claimed and settings.plex.claim is not None:
-        yield warning(
-            "claim", "the server is claimed already: the claim token is not used", "leave PLEX_CLAIM out"
         )

@@ -19,7 +19,7 @@ from plexsuper.clients.docker.happenings import container_happenings
 from plexsuper.clients.docker.processes import ContainerProcesses
 from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
-from plexsuper.clients.frozen import FrozenRecord
+from plexsuper.clients.frozen import FrozenRecord, record_file
 from plexsuper.clients.process import exited
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.redact import redact
@@ -70,7 +70,7 @@ class DockerRuntime:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._claim = claim
         self._engine = engine
-        self._record = FrozenRecord(state_dir / f"frozen-{spec.name}.json")
+        self._record = FrozenRecord(record_file(state_dir, spec.name))
         self._state: ContainerState | None = None
         self._processes = ContainerProcesses("-", 0)
         self._frost = Frost(self._processes, self._record)

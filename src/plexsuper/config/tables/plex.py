@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field, SecretStr
+from pydantic import ByteSize, Field
 
 from plexsuper.config.tables.table import Table
 from plexsuper.config.types import (
@@ -10,6 +10,7 @@ from plexsuper.config.types import (
     Duration,
     LocalPath,
     ServerUrl,
+    Token,
     Words,
 )
 from plexsuper.paths import PlexPaths
@@ -94,10 +95,10 @@ class PlexSettings(Table):
         description="the command that starts Plex when it does not run; without it plexsuper only attaches",
         examples=[["/usr/lib/plexmediaserver/Plex Media Server"]],
     )
-    token: SecretStr | None = Field(
+    token: Token | None = Field(
         None,
         description="the server's token (better in PLEX_TOKEN); else it is read from Preferences.xml",
-        examples=["…"],
+        examples=["xxxxxxxxxxxxxxxxxxxx"],
     )
     claim: Claim | None = Field(
         None,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from plexsuper.database.access import immutable_uri
 from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
+from plexsuper.database.repair.evidence import is_special
 from plexsuper.database.schema import Index, Schema, Table
 from plexsuper.database.table_checks import comparable, lookup, quoted
 
@@ -30,6 +31,37 @@ def contradictions(copy: Path, schema: Schema, names: Iterable[str]) -> Iterator
                     yield from _of_index(conn, schema.tables[index.table], index)
                 except SQLITE_ERRORS as error:
                     explain(error)
+
+
+def rows_only_in_indexes(copy: Path, schema: Schema, names: Iterable[str]) -> dict[str, int]:
+    """By table, how many rows more than the table one of the indexes *names* has; those that cannot be read are passed over.
+
+    An index that is only disordered has entries of wrong rows, but not more of them.
+    """
+    more: dict[str, int] = {}
+    with closing(connect(immutable_uri(copy), schema.collations)) as conn:
+        for index in map(schema.indexes.__getitem__, names):
+            if index.partial or is_special(schema.tables[index.table]):
+                continue
+            try:
+                extra = _extra(conn, quoted(index.table), quoted(index.name))
+            except SQLITE_ERRORS as error:
+                explain(error)
+                continue
+            if extra > more.get(index.table, 0):
+                more[index.table] = extra
+    return more
+
+
+def _extra(conn: sqlite3.Connection, table: str, index: str) -> int:
+    rows: int
+    (rows,) = conn.execute(f"SELECT count(*) FROM {table} NOT INDEXED").fetchone()
+    (entries,) = conn.execute(f"SELECT count(*) FROM {table} INDEXED BY {index}").fetchone()
+    if entries <= rows:
+        return 0
+    known: int
+    (known,) = conn.execute(f"SELECT count(DISTINCT rowid + 0) FROM {table} INDEXED BY {index}").fetchone()
+    return max(known - rows, 0)
 
 
 def _of_index(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator[str]:

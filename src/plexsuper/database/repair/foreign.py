@@ -64,10 +64,12 @@ class _Judge:
         """Why the sound *leaf* is another table's; nothing when it need not be."""
         # Where the indexes know no row at all, it is them that have lost something
         denied = self._denied if self._known.meets(leaf.low, leaf.high) else ()
-        if rows and all(row.rowid in denied for row in rows):
-            # A single index may be the wrong one of the two, unless the rows are too short as well
-            if self._few and not all(self._is_short(leaf.page, data, row) for row in rows):
-                return ""
+        # A single index may be the wrong one of the two, unless the rows are too short as well
+        if (
+            rows
+            and all(row.rowid in denied for row in rows)
+            and not (self._few and any(not self._is_short(leaf.page, data, row) for row in rows))
+        ):
             return f"page {leaf.page}: no index of {self._table.name} knows its rows"
         misfits = sum(self._misfits(leaf.page, data, row) for row in rows)
         if misfits * 2 > len(rows):  # one odd row is no proof

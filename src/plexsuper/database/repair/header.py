@@ -62,10 +62,10 @@ def _sound_bytes(shape: Shape, size: int, read: ReadAt) -> int:
     return sound * count * shape.page_size // max(tried, 1)
 
 
-def revive_header(data: bytes, page_size: int, reserved: int, page_count: int, *, mapped: bool) -> bytes:
+def revive_header(data: bytes, page_size: int, reserved: int, page_count: int) -> bytes:
     """Return 100 bytes of header: every field of *data* that is possible stays, the others get Plex's usual values.
 
-    *mapped* says that the file has pointer-map pages (auto-vacuum).
+    Auto-vacuum, which no database of Plex has, is switched off: its pointer maps are no longer true after a repair.
     """
     header = bytearray(data[:HEADER_SIZE].ljust(HEADER_SIZE, b"\0"))
     header[:16] = MAGIC
@@ -78,9 +78,8 @@ def revive_header(data: bytes, page_size: int, reserved: int, page_count: int, *
     struct.pack_into(">I", header, 28, page_count)
     if not 1 <= int.from_bytes(header[44:48], "big") <= 4:
         struct.pack_into(">I", header, 44, 4)
-    if not mapped:
-        struct.pack_into(">I", header, 52, 0)
-        struct.pack_into(">I", header, 64, 0)
+    struct.pack_into(">I", header, 52, 0)
+    struct.pack_into(">I", header, 64, 0)
     struct.pack_into(">I", header, 56, 1)
     header[92:96] = header[24:28]
     parse_header(bytes(header))

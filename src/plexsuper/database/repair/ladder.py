@@ -1,37 +1,43 @@
 """Climbs the ladder of repairs on a private copy until the check passes, then puts the copy in the original's place."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from plexsuper.database.access import refuse_if_open
 from plexsuper.database.check import check_database
-from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.format import Malformed
 from plexsuper.database.progress import Progress, ProgressCallback
-from plexsuper.database.repair.contradictions import contradictions
+from plexsuper.database.repair.contradictions import contradictions, rows_only_in_indexes
 from plexsuper.database.repair.evidence import is_special
+from plexsuper.database.repair.exchanged import put_in_place
 from plexsuper.database.repair.objects import keep_sequences, missing_objects, renew_own_tables
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
 from plexsuper.database.repair.report import RepairReport
+from plexsuper.database.repair.rootless import give_roots
 from plexsuper.database.repair.schema_tree import (
     make_usable,
     mend_declarations,
     parse_error,
     rescue_schema_tree,
 )
-from plexsuper.database.repair.strays import hosts_of_foreign_leaves, rescue_tables
+from plexsuper.database.repair.strays import hosts_of_foreign_leaves, rescue_tables, suspected_tables
 from plexsuper.database.repair.surgery import free_the_unowned, rebuild_indexes, schema_of
 from plexsuper.database.repair.virtual import full_text_over, heal, hurt_tables, refresh
-from plexsuper.database.repair.workshop import apply_log, duplicate, make_whole, workshop
+from plexsuper.database.repair.workshop import (
+    apply_log,
+    as_database_errors,
+    duplicate,
+    foreign_log,
+    log_of,
+    make_whole,
+    workshop,
+)
 from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
 from plexsuper.database.unchanged import file_state
-from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _ROUNDS = 8
@@ -64,26 +70,10 @@ def repair_database(
     if before.healthy:
         report.after = before
     else:
-        with _as_database_errors(path):
+        with as_database_errors(path):
             _Repair(path, workdir, tell, plex_sqlite, report).run()
     report.seconds = time.monotonic() - started
     return report
-
-
-@contextmanager
-def _as_database_errors(path: Path) -> Iterator[None]:
-    try:
-        refuse_if_open(path)
-        yield
-    except OSError as error:
-        raise DatabaseError(
-            f"{path} could not be repaired, it is as it was: {error}; see to the storage and try again"
-        ) from error
-    except (*SQLITE_ERRORS, Malformed) as error:
-        raise DatabaseError(
-            f"{path} could not be repaired, it is as it was: {explain(error)}; restore a snapshot or one of Plex's"
-            " dated copies"
-        ) from error
 
 
 @dataclass(slots=True)
@@ -101,8 +91,8 @@ class _Repair:
     spoilt: set[str] = field(default_factory=set)
 
     def run(self) -> None:
-        wal = read_wal(wal_path(self.path))
-        logged = bool(wal and wal.committed)
+        logged = log_of(self.path) is not None
+        self.report.left_out = "" if logged else foreign_log(self.path)
         with workshop(self.path, self.workdir, 2 if logged else 1) as directory:
             self.copy = directory / self.path.name
             self._say("copy")
@@ -112,7 +102,7 @@ class _Repair:
                 duplicate(self.copy, applied)
             self._mend_file()
             objects = schema_of(self.copy).objects
-            self.report.after = self._climb()
+            self.report.after = self._climb(self._put_in_place())
             self.report.missing_objects = missing_objects(objects, schema_of(self.copy).objects)
             self._settle()
             self._swap(applied)
@@ -128,6 +118,7 @@ class _Repair:
             self.versions = (pages.header.write_version, pages.header.read_version)
         rescue_schema_tree(self.copy, self.report)
         make_usable(self.copy)
+        give_roots(self.copy, self.report)
         if "schema" in kinds or "sqlite_schema" in self.report.tables or parse_error(self.copy):
             mend_declarations(self.path, self.copy, self.report)
         if error := parse_error(self.copy):
@@ -136,17 +127,22 @@ class _Repair:
                 " dated copies"
             )
 
-    def _climb(self) -> CheckReport:
+    def _check(self) -> CheckReport:
+        self._settle()
+        return check_database(self.copy, progress=self.tell, earlier=self.report.before)
+
+    def _put_in_place(self) -> CheckReport:
+        """Give tables that have changed places their own trees; return what is known of the copy then."""
+        # The copy starts as the original was when it was checked
+        changed = self.report.steps or self.report.notes or self.report.left_out
+        checked = self._check() if changed else self.report.before
+        return put_in_place(self.copy, self.report, checked, self._check)
+
+    def _climb(self, checked: CheckReport) -> CheckReport:
         tried: list[tuple[frozenset[tuple[str, str]], frozenset[str]]] = []
         for turn in range(_ROUNDS):
-            self._settle()
-            # The copy starts as the original was when it was checked
-            fresh = turn > 0 or "header" in self.report.steps or "sqlite_schema" in self.report.tables
-            checked = (
-                check_database(self.copy, progress=self.tell, earlier=self.report.before)
-                if fresh
-                else self.report.before
-            )
+            if turn:
+                checked = self._check()
             if checked.healthy and not self.hurt and not self.stale:
                 return checked
             left = frozenset((finding.object, finding.message) for finding in checked.findings)
@@ -191,7 +187,7 @@ class _Repair:
         again = {name for name in tables & self.report.tables.keys() if is_special(schema.tables[name])}
         self.spoilt |= again  # of these the indexes do not hold what matters
         tables -= again
-        suspects = _suspects(checked, schema)
+        suspects = suspected_tables(checked, schema)
         if any(finding.kind == "freelist" for finding in checked.findings):
             suspects |= hosts_of_foreign_leaves(self.copy, schema)  # whose own leaves belong to nothing then
         suspects -= self.proved
@@ -215,7 +211,10 @@ class _Repair:
         for item in hurt_tables(schema, self.hurt | self.spoilt | {f"{name}_node" for name in broken}):
             lost = any(self._changed(f"{item.name}_{part}") for part in ("segdir", "content"))
             lost = lost or item in spoilt
-            self.report.states[item.name] = heal(self.copy, item, self.plex_sqlite, lost=lost)
+            healed = heal(self.copy, item, self.plex_sqlite, lost=lost)
+            self.report.states[item.name] = healed.state
+            if healed.lost_boxes:
+                self.report.lost_boxes[item.name] = healed.lost_boxes
         self._refresh_full_text()
         self.hurt.clear()
         self.stale.clear()
@@ -234,7 +233,9 @@ class _Repair:
             state = restore_custom_index(self.copy, schema.tables[index.table], index, self.plex_sqlite)
             self.report.states[name] = state
         self.report.notes += contradictions(self.copy, schema_of(self.copy), ordinary)
-        self.report.notes += rebuild_indexes(self.copy, schema_of(self.copy), ordinary)
+        self.report.only_indexed |= rows_only_in_indexes(self.copy, schema_of(self.copy), ordinary)
+        for dropped in rebuild_indexes(self.copy, schema_of(self.copy), ordinary):
+            self.report.note_dropped(dropped.table, len(dropped.rows), str(dropped))
         self.report.indexes += sorted(ordinary)
         if names - ordinary:
             free_the_unowned(self.copy, schema_of(self.copy))
@@ -256,10 +257,3 @@ class _Repair:
         refuse_if_open(self.path)
         self.report.kept = replace_database(self.path.absolute(), self.copy, applied)
         self.report.changed = True
-
-
-def _suspects(checked: CheckReport, schema: Schema) -> set[str]:
-    """The tables that disagree with an index although both trees are sound: either may hold a foreign page."""
-    findings = [finding for finding in checked.findings if finding.object in schema.indexes]
-    broken = {schema.indexes[finding.object].table for finding in findings if finding.pages}
-    return {schema.indexes[finding.object].table for finding in findings} - broken

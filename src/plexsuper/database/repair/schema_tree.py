@@ -68,6 +68,8 @@ def mend_declarations(path: Path, copy: Path, report: RepairReport) -> None:
         DatabaseError: a declaration is damaged or lost, and nothing says what it was or where its rows are.
     """
     donor = next(_donors(path), None)
+    if donor and (rescued := report.tables.get("sqlite_schema")):
+        rescued.derived = True  # the sibling has all of it
     known = {(item.type, item.name): item for item in donor.objects} if donor else {}
     with open_copy(copy) as conn:
         have = _correct(conn, known, path, report)

@@ -9,11 +9,13 @@ from plexsuper.database.access import immutable_uri
 from plexsuper.database.btree_page import kind_of
 from plexsuper.database.connection import connect
 from plexsuper.database.format import Malformed, PageKind
+from plexsuper.database.repair.evidence import is_special
 from plexsuper.database.repair.foreign import Standing, has_foreign_leaf, what_stands
 from plexsuper.database.repair.pagefile import PageFile, PagesBefore
 from plexsuper.database.repair.report import RepairReport, TableRepair
 from plexsuper.database.repair.tables import TableRescue
 from plexsuper.database.repair.witnesses import Witnesses
+from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
 from plexsuper.database.survey import FIRST_TREE, Survey
 from plexsuper.database.trees import walk_tree
@@ -41,10 +43,16 @@ def rescue_tables(copy: Path, schema: Schema, names: set[str], report: RepairRep
             others = {index.name for name in hosts for index in schema.tables[name].indexes}
             hurt |= dict(_examine(pages, conn, schema, hosts, sound | others))
         strays = _strays(pages, survey, schema, {name: standing for name, (standing, _) in hurt.items()})
-        strays += [_keep(pages, before, schema.tables[name].root) for name in hurt]
+        roots = [schema.tables[name].root for name in hurt]
+        if hurt:  # the tree of a table that was one leaf may have changed places with an index
+            roots += [index.root for index in schema.indexes.values() if _is_leaf(pages, index.root)]
+        strays += [_keep(pages, before, root) for root in dict.fromkeys(roots)]
         for name, (standing, witnesses) in hurt.items():
             rescue = TableRescue(pages, schema.tables[name], standing, witnesses, strays, schema.collations)
-            _note(report, name, rescue.run(before))
+            result = rescue.run(before)
+            # The rows of an R-tree say which boxes there were; all else of it is made of those
+            result.derived = is_special(schema.tables[name]) and not name.endswith("_rowid")
+            _note(report, name, result)
     return set(hurt)
 
 
@@ -149,3 +157,10 @@ def _is_leaf(pages: PageFile, number: int) -> bool:
         return kind_of(pages.page(number), number) is PageKind.TABLE_LEAF
     except Malformed:
         return False
+
+
+def suspected_tables(checked: CheckReport, schema: Schema) -> set[str]:
+    """The tables that disagree with an index although both trees are sound: either may hold a foreign page."""
+    findings = [finding for finding in checked.findings if finding.object in schema.indexes]
+    broken = {schema.indexes[finding.object].table for finding in findings if finding.pages}
+    return {schema.indexes[finding.object].table for finding in findings} - broken

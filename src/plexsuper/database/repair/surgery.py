@@ -10,6 +10,7 @@ old tree are simply unowned.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from plexsuper.database.connection import SQLITE_ERRORS, decode, explain
@@ -22,6 +23,8 @@ from plexsuper.database.repair.unowned import unowned_pages
 from plexsuper.database.schema import Index, Schema, Table, read_schema
 from plexsuper.database.table_checks import comparable, lookup, quoted
 from plexsuper.errors import DatabaseError
+
+_MOST_NAMED = 20
 
 
 @contextmanager
@@ -64,33 +67,50 @@ def free_the_unowned(path: Path, schema: Schema, hollow: frozenset[str] = frozen
         pages.replace_free_pages(unowned_pages(pages, schema))
 
 
-def rebuild_indexes(path: Path, schema: Schema, names: frozenset[str]) -> list[str]:
-    """Build the indexes *names* anew from their tables; return notes on rows that had to go.
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The rows of *table* that had to go because a newer one has the same key in the unique *index*."""
+
+    table: str
+    index: str
+    rows: tuple[int, ...]
+
+    def __str__(self) -> str:
+        listed = ", ".join(map(str, self.rows[:_MOST_NAMED]))
+        return f"{self.table}: {len(self.rows)} older rows with a key of {self.index} that a newer row has, too: {listed}"
+
+
+def rebuild_indexes(path: Path, schema: Schema, names: frozenset[str]) -> list[Dropped]:
+    """Build the indexes *names* anew from their tables; return what had to go for that.
 
     Raises:
         DatabaseError: SQLite cannot build one of them.
     """
     free_the_unowned(path, schema, names)
-    notes: list[str] = []
+    dropped = []
     with open_copy(path) as conn:
         for name in sorted(names):
             index = schema.indexes[name]
             try:
-                notes += _reindex(conn, schema.tables[index.table], index)
+                if rows := _reindex(conn, schema.tables[index.table], index):
+                    dropped.append(Dropped(index.table, name, rows))
             except SQLITE_ERRORS as error:
                 raise DatabaseError(f"index {name} cannot be rebuilt: {explain(error)}") from error
-    return notes
+    return dropped
 
 
-def _reindex(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator[str]:
+def _reindex(conn: sqlite3.Connection, table: Table, index: Index) -> tuple[int, ...]:
+    """Fill *index*; return the rows that had to go."""
+    rows: tuple[int, ...] = ()
     try:
         conn.execute(f"REINDEX {quoted(index.name)}")
     except sqlite3.IntegrityError:
-        yield from _drop_duplicates(conn, table, index)
+        rows = _drop_duplicates(conn, table, index)
         conn.execute(f"REINDEX {quoted(index.name)}")
+    return rows
 
 
-def _drop_duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator[str]:
+def _drop_duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> tuple[int, ...]:
     """Of rows with the same unique key the newest (the highest rowid) stays: Plex never reuses an id."""
     name = quoted(table.name)
     terms = [f"{quoted(term.name or '')} COLLATE {quoted(term.collation)}" for term in index.terms]
@@ -99,7 +119,7 @@ def _drop_duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> It
         f"SELECT rowid FROM (SELECT rowid, row_number() OVER (PARTITION BY {', '.join(terms)} ORDER BY rowid DESC) AS place"
         f" FROM {name} NOT INDEXED WHERE {known}) WHERE place > 1"
     )
-    rows = [row for (row,) in conn.execute(older)]
+    rows = tuple(row for (row,) in conn.execute(older))
     triggers = conn.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table.name,)
     ).fetchall()
@@ -108,8 +128,7 @@ def _drop_duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> It
     conn.executemany(f"DELETE FROM {name} WHERE rowid = ?", ((row,) for row in rows))
     for _, sql in triggers:
         conn.execute(sql)
-    listed = ", ".join(map(str, rows[:20]))
-    yield f"{table.name}: {len(rows)} older rows with a key of {index.name} that a newer row has, too: {listed}"
+    return rows
 
 
 def carry_over(path: Path, table: Table, index: Index) -> bool:

@@ -13,7 +13,7 @@ from heapq import merge
 
 from plexsuper.database.access import immutable_uri
 from plexsuper.database.connection import connect
-from plexsuper.database.format import Malformed, PageKind
+from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import Value
 from plexsuper.database.repair.adoption import Found, Search
@@ -31,6 +31,8 @@ from plexsuper.database.repair.witnesses import Witnesses
 from plexsuper.database.schema import Table
 
 _MOST_PAGES = 50
+_UNKNOWN = 1 << 16
+"""More rows than a page can have."""
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class TableRescue:
             yield row
 
     def _sources(self, loose: LooseRows, adopted: Rowids, end: int) -> tuple[list[Source], list[int]]:
-        """The damaged leaves in which rows are whole that are nowhere else, and the pages of those in which none is.
+        """The damaged leaves in which rows are whole that are nowhere else, and the pages of those in which some are not.
 
         Behind page *end* there was nothing: what is there now is a copy of something else.
         """
@@ -123,16 +125,21 @@ class TableRescue:
             found = [rowid for rowid in rowids if rowid not in adopted]
             if found:
                 sources.append(Source(min(found), damaged=True, page=number))
-            elif number > end or _was_leaf(loose.pages, number):
+            if number > end or _cells(loose.pages, number) > len(rowids):
                 lost.append(number)
         return sources, lost
 
 
-def _was_leaf(pages: PageSource, number: int) -> bool:
+def _cells(pages: PageSource, number: int) -> int:
+    """How many rows the page *number* had if it was a leaf; of one that is nothing any more, there may have been many."""
     try:
-        return pages.page(number)[0] not in (PageKind.TABLE_INTERIOR, PageKind.INDEX_INTERIOR)
+        data = pages.page(number)
     except Malformed:
-        return True
+        return _UNKNOWN
+    base = HEADER_SIZE if number == 1 else 0
+    if data[base] in (PageKind.TABLE_INTERIOR, PageKind.INDEX_INTERIOR):
+        return 0
+    return int.from_bytes(data[base + 3 : base + 5], "big") if data[base] == PageKind.TABLE_LEAF else _UNKNOWN
 
 
 def _everything(_values: list[Value]) -> bool:

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from plexsuper.database.connection import SQLITE_ERRORS, explain
@@ -41,16 +42,24 @@ def full_text_over(schema: Schema, table: str) -> list[VirtualTable]:
     return [item for item in schema.virtual if f'content="{table}"' in item.sql]
 
 
-def heal(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None, *, lost: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """In what *state* a virtual table was left, and how many boxes an R-tree has lost."""
+
+    state: str
+    lost_boxes: int = 0
+
+
+def heal(path: Path, item: VirtualTable, plex_sqlite: Sequence[str] | None, *, lost: bool) -> Healed:
     """Make the virtual table *item* of the copy consistent again; return what was done.
 
     *lost* says that rows of its `_segdir` or `_content` table are known to be lost.
     """
     if item.module in _FULL_TEXT:
-        return _heal_full_text(path, item, plex_sqlite, lost=lost)
+        return Healed(_heal_full_text(path, item, plex_sqlite, lost=lost))
     if item.module == "rtree":
         return _heal_rtree(path, item)
-    return (
+    return Healed(
         f"rows of its shadow tables were lost; {item.module} has no rebuild, Plex refills it as titles change"
     )
 
@@ -113,7 +122,7 @@ def _empty(conn: sqlite3.Connection, item: VirtualTable) -> None:
             conn.execute(f"DELETE FROM {quoted(shadow)}")
 
 
-def _heal_rtree(path: Path, item: VirtualTable) -> str:
+def _heal_rtree(path: Path, item: VirtualTable) -> Healed:
     node, parent, rowid = (quoted(f"{item.name}_{part}") for part in ("node", "parent", "rowid"))
     arguments = _ARGUMENTS.search(item.sql)
     width = len(arguments.group(1).split(",")) if arguments else 0
@@ -123,7 +132,7 @@ def _heal_rtree(path: Path, item: VirtualTable) -> str:
             f"SELECT data FROM {node} WHERE nodeno IN (SELECT nodeno FROM {rowid})"
         ).fetchall()
         boxes = {key: box for (data,) in leaves if isinstance(data, bytes) for key, box in _boxes(data, cell)}
-        (rows,) = conn.execute(f"SELECT count(*) FROM {rowid}").fetchone()
+        gone = sum(1 for (row,) in conn.execute(f"SELECT rowid FROM {rowid}") if row not in boxes)
         (page_size,) = conn.execute("PRAGMA page_size").fetchone()
         for shadow in (rowid, parent, node):
             conn.execute(f"DELETE FROM {shadow}")
@@ -136,8 +145,10 @@ def _heal_rtree(path: Path, item: VirtualTable) -> str:
         except SQLITE_ERRORS as error:
             if "no such module" not in explain(error):
                 raise
-            return f"emptied: this SQLite has no R-tree to rebuild it; {rows} places are no longer on the map"
-    return f"rebuilt from its leaves: {len(boxes)} boxes, {max(rows - len(boxes), 0)} lost"
+            gone += len(boxes)
+            said = f"emptied: this SQLite has no R-tree to rebuild it; {gone} places are no longer on the map"
+            return Healed(said, gone)
+    return Healed(f"rebuilt from its leaves: {len(boxes)} boxes, {gone} lost", gone)
 
 
 def _boxes(data: bytes, cell: struct.Struct) -> Iterator[tuple[int, tuple[float, ...]]]:

@@ -6,16 +6,35 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from plexsuper.database.btree_page import parse_page
+from plexsuper.database.access import refuse_if_open
+from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.files import clone_file
 from plexsuper.database.format import HEADER_SIZE, Malformed, parse_header
 from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
-from plexsuper.database.wal import read_wal, wal_path
+from plexsuper.database.wal import Wal, read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
+_CREATE = "CREATE "
 _GROWTH = 0.3
 """Rebuilt trees are written behind the old ones before those become free pages."""
+
+
+@contextlib.contextmanager
+def as_database_errors(path: Path) -> Iterator[None]:
+    """Let whatever goes wrong in the block say that the database at *path* is as it was; nobody may have it open."""
+    try:
+        refuse_if_open(path)
+        yield
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} could not be repaired, it is as it was: {error}; see to the storage and try again"
+        ) from error
+    except (*SQLITE_ERRORS, Malformed) as error:
+        raise DatabaseError(
+            f"{path} could not be repaired, it is as it was: {explain(error)}; restore a snapshot or one of Plex's"
+            " dated copies"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -65,11 +84,42 @@ def duplicate(path: Path, copy: Path) -> None:
         shutil.copyfile(path, copy)
 
 
+def log_of(path: Path) -> Wal | None:
+    """The log beside the database at *path*, if it holds commits, and pages as long as those of the database."""
+    wal = read_wal(wal_path(path))
+    if wal is None or not wal.committed:
+        return None
+    with path.open("rb") as file:
+        raw = file.read(HEADER_SIZE)
+        try:
+            declared = parse_header(raw).page_size
+        except Malformed:
+            return wal  # it may hold the right header
+        if declared == wal.page_size:
+            return wal
+        fd = file.fileno()
+        try:
+            shape = guess_shape(raw, path.stat().st_size, lambda at, length: os.pread(fd, length, at))
+        except Malformed:
+            return wal
+    return wal if shape.page_size == wal.page_size else None
+
+
+def foreign_log(path: Path) -> str:
+    """What is to be said of a log with commits that is not the database's; nothing if there is none."""
+    wal = read_wal(wal_path(path))
+    if wal is None or not wal.committed or log_of(path):
+        return ""
+    return (
+        f"{wal.path.name}: the commits in it, in pages of {wal.page_size} bytes, belong to another database"
+    )
+
+
 def apply_log(path: Path, copy: Path) -> None:
     """Copy the database at *path* to *copy* with its committed log applied: what SQLite would see, as one file."""
     duplicate(path, copy)
-    wal = read_wal(wal_path(path))
-    if wal is None or not wal.committed:
+    wal = log_of(path)
+    if wal is None:
         return
     with copy.open("r+b") as target, wal.path.open("rb") as log:
         for number, at in sorted(wal.pages.items()):
@@ -107,19 +157,17 @@ def make_whole(copy: Path, *, distrust: bool) -> bool:
             page_size, reserved = header.page_size, header.reserved
         count = -(-size // page_size)
         file.truncate(count * page_size)
-        second = os.pread(file.fileno(), page_size, page_size)
-        mended = revive_header(
-            raw, page_size, reserved, count, mapped=_is_pointer_map(second, page_size - reserved)
-        )
+        _require_utf8(copy.name, os.pread(file.fileno(), page_size, 0))
+        mended = revive_header(raw, page_size, reserved, count)
         file.seek(0)
         file.write(mended)
     return mended != raw
 
 
-def _is_pointer_map(page: bytes, usable: int) -> bool:
-    """Whether the second page of a file is a pointer map (of an auto-vacuum database) and not part of a tree."""
-    try:
-        parse_page(page, 2, usable)
-    except Malformed:
-        return len(page) > 5 and 1 <= page[0] <= 5 and int.from_bytes(page[1:5], "big") < 1 << 24
-    return False
+def _require_utf8(name: str, first: bytes) -> None:
+    """Refuse a database whose declarations are not UTF-8: Plex has none, and its rows could not be told apart."""
+    if any(_CREATE.encode(encoding) in first for encoding in ("utf-16-le", "utf-16-be")):
+        raise DatabaseError(
+            f"{name} is stored as UTF-16, and only databases as Plex makes them (UTF-8) can be repaired; restore a copy that"
+            " Plex made"
+        )

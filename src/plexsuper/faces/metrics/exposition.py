@@ -101,6 +101,9 @@ def _sections(m: Metrics) -> Iterator[Family]:
     yield _total("phase_stalls", "Phases that showed no progress for the stall time", m.counted["stalls"])
     left = _gauge("left_files", "Files that an analysis of their section has left", *_SECTION, "phase")
     yield _labelled(left, {(*_name(m, s), phase): float(v) for (s, phase), v in m.left.items()})
+    got = "Files that an analysis of their section got at the second try only"
+    recovered = _gauge("recovered_files", got, *_SECTION, "phase")
+    yield _labelled(recovered, {(*_name(m, s), phase): float(v) for (s, phase), v in m.recovered.items()})
     for name, told in (
         ("items", "Live entries of a section"),
         ("trashed", "Entries in the trash of a section"),

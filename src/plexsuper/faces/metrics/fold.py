@@ -46,6 +46,7 @@ class Metrics:
         self.warm: dict[int, tuple[int, int, int]] = {}
         self.removals: dict[int, RemovalCounts] = {}
         self.left: dict[tuple[int, str], int] = {}
+        self.recovered: dict[tuple[int, str], int] = {}
         self.container: e.ContainerMeasured | None = None
         self.export: tuple[datetime, int] | None = None
         self.latency: float | None = None
@@ -99,6 +100,7 @@ class Metrics:
                 self.warm[event.section.id] = (event.read, len(event.failed), event.bytes_read)
             case e.SectionFilesLeft():
                 self.left[event.section.id, event.phase] = event.left
+                self.recovered[event.section.id, event.phase] = event.recovered
             case e.LibraryVerified(section=SectionRef(id=section)):
                 self.removals[section] = event.counts
             case e.MountReady() | e.MountSlow() | e.MountMeasured():

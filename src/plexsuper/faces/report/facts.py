@@ -151,12 +151,16 @@ def lasted(incident: dict[str, Any]) -> str:
 
 
 def not_analyzed(story: Story) -> list[str]:
-    """Say for each analysis what it has left and why; for sections that this run did not analyse, what is left there."""
+    """Say for each analysis what it has left and why, and what a second try got; for other sections, what is left there."""
     lines = []
     for one in story["failures"]["left"]:
         what = "tracks have no sonic data" if one["phase"] == "sonic" else "files are not analysed"
         why = "; ".join(f"{words}: {count(files)}" for words, files in one["reasons"])
-        lines.append(f"{one['section']}: {count(one['left'])} of {count(one['total'])} {what} ({why}).")
+        if one["left"]:
+            lines.append(f"{one['section']}: {count(one['left'])} of {count(one['total'])} {what} ({why}).")
+        if one["retried"]:
+            got = f"{count(one['recovered'])} of {count(one['retried'])}"
+            lines.append(f"{one['section']}: a second try of the {one['name']} got {got}.")
     told = {one["section"] for one in story["failures"]["left"]}
     after = story["statistics"]["after"]
     for one in [] if after is None else after["sections"]:

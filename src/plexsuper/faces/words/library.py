@@ -22,8 +22,8 @@ def said_of_library(event: LibraryEvent) -> str:
         case e.LibraryJudged():
             return _judged(event)
         case e.LibraryRepaired():
-            lost = listed((f"{count} of {table}" for table, count in event.lost.items()), "none")
-            return f"library repaired ({', '.join(event.steps)}); rows lost: {lost}; damaged files: {listed(event.kept, 'none')}"
+            lost = f"lost: {'; '.join(event.losses)}" if event.losses else "nothing is lost"
+            return f"library repaired ({', '.join(event.steps)}); {lost}; damaged files: {listed(event.kept, 'none')}"
         case e.LibraryExported():
             kind = "checkpoint" if event.when == "checkpoint" else "library"
             return f"{kind} exported to {event.archive} ({size(event.size)}) in {duration(event.seconds)}"

@@ -16,6 +16,9 @@ def said_of_sections(event: SectionEvent) -> str:  # noqa: C901 - one flat table
         case e.SectionsChosen():
             chosen = listed((s.title for s in event.sections), "none")
             return f"{number(len(event.sections), 'section')} to do: {chosen}"
+        case e.SectionsUnknown():
+            left_out = f"left out: {listed(event.sections, 'none')}"
+            return f"{left_out}; plexsuper does not know this kind of section, and nothing in it is indexed"
         case e.SectionStarted():
             return f"{event.section.title}: {listed((PHASES[p] for p in event.phases), 'nothing to do')}"
         case e.SectionFinished():
@@ -35,6 +38,9 @@ def said_of_sections(event: SectionEvent) -> str:  # noqa: C901 - one flat table
             )
         case e.SectionPhaseFinished():
             return _phase(event.section.title, event.report)
+        case e.SectionFilesRetried():
+            left = number(event.files, "track" if event.phase is Phase.SONIC else "file")
+            return f"{event.section.title}: {left} left by the {PHASES[event.phase]}, asked for once more"
         case e.SectionFilesLeft():
             return _left(event)
 
@@ -65,11 +71,14 @@ def _phase(title: str, report: PhaseReport) -> str:
 
 
 def _left(event: e.SectionFilesLeft) -> str:
+    again = (
+        f"; the second try got {count(event.recovered)} of {count(event.retried)}" if event.retried else ""
+    )
     if not event.left:
-        return f"{event.section.title}: {PHASES[event.phase]} has left nothing"
+        return f"{event.section.title}: {PHASES[event.phase]} has left nothing{again}"
     sonic = event.phase is Phase.SONIC
     total = number(event.total, "track" if sonic else "file")
     lack = "without sonic data" if sonic else "not analysed"
     why = "; ".join(f"{LEFT[reason]}: {count(files)}" for reason, files in event.reasons.items())
     first = f"; first {event.files[0].path}" if event.files else ""
-    return f"{event.section.title}: {count(event.left)} of {total} {lack} ({why}){first}"
+    return f"{event.section.title}: {count(event.left)} of {total} {lack} ({why}){first}{again}"

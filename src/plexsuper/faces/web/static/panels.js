@@ -201,10 +201,14 @@ export function failures(story) {
   const { more, list, left } = story.failures;
   $("failures").hidden = !list.length && !left.length;
   $("failure-words").replaceChildren(
-    ...left.map((l) => {
+    ...left.flatMap((l) => {
       const what = l.phase === "sonic" ? "tracks have no sonic data" : "files are not analysed";
       const why = l.reasons.map(([words, files]) => `${words}: ${count(files)}`).join("; ");
-      return h("li", {}, `${l.section}: ${count(l.left)} of ${count(l.total)} ${what} (${why})`);
+      const got = `a second try of the ${l.name} got ${count(l.recovered)} of ${count(l.retried)}`;
+      return [
+        ...(l.left ? [h("li", {}, `${l.section}: ${count(l.left)} of ${count(l.total)} ${what} (${why})`)] : []),
+        ...(l.retried ? [h("li", {}, `${l.section}: ${got}`)] : []),
+      ];
     }),
   );
   fill("failure-table", () =>
