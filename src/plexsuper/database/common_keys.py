@@ -114,10 +114,10 @@ def _rowids(conn: sqlite3.Connection, query: str, parameters: Sequence[Value]) -
     return rowids or ""
 
 
-def _rows(conn: sqlite3.Connection, table: Table, keys: Sequence[CommonKey], span: Span) -> tuple[str, float]:
+def _rows(conn: sqlite3.Connection, table: Table, keys: Sequence[CommonKey], span: Span) -> tuple[str, int]:
     """The rowids of the table in *span*, and how many of the rows lack any of *keys*."""
     conditions = " AND ".join(map(_condition, keys)) or "1"
-    query = f"SELECT group_concat(t.rowid), total(NOT ({conditions})) FROM {_plain(table)} WHERE {_RANGE}"
+    query = f"SELECT group_concat(t.rowid), count(*) FILTER (WHERE NOT ({conditions})) FROM {_plain(table)} WHERE {_RANGE}"
     values = [value for key in keys for value in key.values]
     rowids, others = conn.execute(query, (*values, *span)).fetchone()
     return rowids or "", others

@@ -7,9 +7,9 @@ every ICU locale; stray pages and shuffled cells break that.
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
+from plexsuper.database.batches import Batch
 from plexsuper.database.btree_page import parse_cell, pointers
 from plexsuper.database.format import Malformed, Page, PageKind, max_local
 from plexsuper.database.order import is_sorted, lower_all
@@ -102,23 +102,22 @@ class OrderWatch:
         self._peak = ""
         self._word = ""
 
-    def take(self, entries: list[tuple[Value, ...]], columns: Sequence[Sequence[Value]]) -> str:
-        """Take the next *entries*, which have these *columns*; return what is wrong with the place of the first misplaced one."""
-        if not self._judges or self._follow_plainly(entries, *columns):
+    def take(self, batch: Batch) -> str:
+        """Take the next entries; return what is wrong with the place of the first misplaced one, or nothing."""
+        if not self._judges or self._follow_plainly(batch):
             return ""
-        return next(filter(None, map(self.next, entries)), "")
+        return next(filter(None, map(self.next, batch.entries)), "")
 
-    def _follow_plainly(
-        self, entries: list[tuple[Value, ...]], keys: Sequence[Any], rowids: Sequence[Value]
-    ) -> bool:
-        """Whether *entries* follow each other in the order of their characters, seen at a tenth of the cost."""
-        if set(map(type, keys)) != {str}:
+    def _follow_plainly(self, batch: Batch) -> bool:
+        """Whether the entries follow each other in the order of their characters, seen at a tenth of the cost."""
+        if batch.kinds != [{str}]:
             return False
-        places = list(zip(lower_all(keys), rowids, strict=True))
+        (keys,) = batch.columns
+        places = list(zip(lower_all(keys), batch.rowids, strict=True))
         follows = self._rowid is None or places[0] > (self._peak, self._rowid)
         if not follows or not is_sorted(places):
             return False
-        self._key, self._rowid = entries[-1]
+        self._key, self._rowid = batch.entries[-1]
         self._peak = str(places[-1][0])
         if self._peak >= "a":
             self._word = next((key for key in reversed(keys) if "a" <= key[:1].lower() <= "z"), self._word)

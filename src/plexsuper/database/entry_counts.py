@@ -12,25 +12,29 @@ _DEEPEST = 40
 _CHILD = 4
 
 
-def disagreeing_indexes(source: PageSource, schema: Schema) -> list[str]:
-    """The indexes that have not as many entries as their table has rows; partial ones are not looked at.
+def rows_of_tables(source: PageSource, schema: Schema) -> dict[str, int]:
+    """The number of rows of each table.
 
     Raises:
-        Malformed: a page has another kind than its tree, or holds nothing.
+        Malformed: a page has another kind than its tree, or holds nothing, or an index (a partial one is not looked at)
+            has not as many entries as its table has rows.
     """
-    found = []
+    rows: dict[str, int] = {}
     for table in schema.tables.values():
-        indexes = [index for index in table.indexes if not index.partial and not table.without_rowid]
-        rows = count_entries(source, table.root, table=not table.without_rowid)
-        found += [index.name for index in indexes if count_entries(source, index.root, table=False) != rows]
-    return found
+        rows[table.name] = count_entries(source, table.root, table=not table.without_rowid)
+        for index in table.indexes:
+            if index.partial or table.without_rowid:
+                continue
+            if count_entries(source, index.root, table=False) != rows[table.name]:
+                raise Malformed(f"index {index.name} has not as many entries as {table.name} has rows")
+    return rows
 
 
 def count_entries(source: PageSource, root: int, *, table: bool) -> int:
     """The rows of a *table*, or the entries of an index, whose tree begins at *root*.
 
     Raises:
-        Malformed: see `disagreeing_indexes`.
+        Malformed: see `rows_of_tables`.
     """
     return _Counter(source, table=table).count(root)
 

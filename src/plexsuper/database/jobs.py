@@ -9,7 +9,7 @@ from functools import partial
 from plexsuper.database.common_keys import CommonKey, guess_common_keys, proved_indexes
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.crew import Job
-from plexsuper.database.entry_counts import disagreeing_indexes
+from plexsuper.database.entry_counts import rows_of_tables
 from plexsuper.database.format import Malformed
 from plexsuper.database.pages import PageSource
 from plexsuper.database.passes import compare_in_passes, fit_for_passes
@@ -195,12 +195,8 @@ def _judge_all_trees(conn: sqlite3.Connection, *, source: PageSource, schema: Sc
     if not source.whole or not whole_is_sound(conn):
         return Verdict()
     try:
-        if disagreeing_indexes(source, schema):
-            return Verdict()
-        rows = {
-            table.name: count_rows(conn, table) for table in schema.tables.values() if needs_lookups(table)
-        }
-    except (*SQLITE_ERRORS, Malformed):
+        rows = rows_of_tables(source, schema)
+    except Malformed:
         return Verdict()
     return Verdict(rows=dict(rows), trees_proved=True)
 

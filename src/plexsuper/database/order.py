@@ -3,13 +3,14 @@
 Python sorts a list that is sorted in one pass, faster than any comparison of neighbours written in it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from plexsuper.database.batches import Batch
 from plexsuper.database.connection import decode, encode
-from plexsuper.database.records import Value
 from plexsuper.database.schema import Index
 
+_BREAK = "\0"
 _RANKS = {type(None): 0, int: 1, str: 2}
 
 
@@ -20,17 +21,15 @@ class StockOrder:
         self._folds = index.terms[0].collation == "NOCASE"
         self._last: tuple[int, Any] = (-1, None)
 
-    def take(self, entries: list[tuple[Value, ...]], columns: Sequence[Sequence[Value]]) -> str:
-        """Take the next *entries*, which have these *columns*; return a doubt about their order, which need not be damage."""
-        keys, rowids = columns
-        kinds = set(map(type, keys))
+    def take(self, batch: Batch) -> str:
+        """Take the next entries; return a doubt about their order, which need not be damage."""
+        (keys,), (kinds,), entries = batch.columns, batch.kinds, batch.entries
         if len(kinds) > 1:  # seldom: the one place where texts begin
-            return next(
-                filter(None, (self.take([entry], [[value] for value in entry]) for entry in entries)), ""
-            )
-        rank = _RANKS.get(kinds.pop(), -1)
-        if rank == _RANKS[str] and self._folds:
-            entries = list(zip(fold_ascii(keys), rowids, strict=True))
+            return next(filter(None, (self.take(Batch.of([entry])) for entry in entries)), "")
+        (kind,) = kinds
+        rank = _RANKS.get(kind, -1)
+        if kind is str and self._folds:
+            entries = list(zip(fold_ascii(keys), batch.rowids, strict=True))
         before, last = self._last
         follows = rank >= 0 and (rank > before or (rank == before and entries[0] > last))
         if not follows or not is_sorted(entries):
@@ -44,18 +43,14 @@ def is_sorted(entries: list[Any]) -> bool:
     return sorted(entries) == entries
 
 
-def fold_ascii(keys: Sequence[Any]) -> list[str]:
+def fold_ascii(keys: Sequence[str]) -> list[str]:
     """Fold texts as the collation NOCASE does: the 26 letters of ASCII and nothing else."""
-    if all(map(str.isascii, keys)):
+    if _BREAK.join(keys).isascii():
         return lower_all(keys)
     return [key.lower() if key.isascii() else decode(encode(key).lower()) for key in keys]
 
 
 def lower_all(keys: Sequence[str]) -> list[str]:
     """Each of *keys* in lower case, by one call for all of them where none holds a zero byte."""
-    lowered = "\0".join(keys).lower().split("\0")
-    return lowered if len(lowered) == len(keys) else _each(str.lower, keys)
-
-
-def _each(change: Callable[[str], str], keys: Sequence[str]) -> list[str]:
-    return list(map(change, keys))
+    lowered = _BREAK.join(keys).lower().split(_BREAK)
+    return lowered if len(lowered) == len(keys) else list(map(str.lower, keys))
