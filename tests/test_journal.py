@@ -127,6 +127,24 @@ def test_a_decisive_fact_takes_with_it_what_has_waited_for_others(tmp_path):
     run_virtual(story)
 
 
+def test_a_decisive_fact_is_on_disk_at_once_also_when_others_follow_it_in_the_same_moment(tmp_path):
+    async def story() -> None:
+        writing = Writing("story")
+        journal = virtual_journal(tmp_path, writing.bus.publish)
+        with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(journal.keep, envelopes)
+                writing.bus.publish(PLAIN)
+                await anyio.sleep(0.1)
+                writing.bus.publish(DONE)
+                writing.bus.publish(PLAIN)
+                await anyio.sleep(0.001)
+                assert types(tmp_path, "story") == ["mount.ready", "section.finished", "mount.ready"]
+                envelopes.close()
+
+    run_virtual(story)
+
+
 def test_a_journal_that_is_cancelled_stores_what_is_already_there(tmp_path):
     async def story() -> None:
         writing = Writing("story")

@@ -55,12 +55,12 @@ class Subscription(Generic[T]):
         return facts
 
     async def gather(self, enough: Callable[[Sequence[T]], bool] = bool) -> bool:
-        """Wait until *enough* is true of the facts that are here, and leave them here; False when there will be no more.
+        """Wait until *enough* was true of the facts that were here, and leave them here; False when there will be no more.
 
-        *enough* is asked by the publisher whenever a fact is offered: who wants many at once is not woken for each. Only one
-        may wait for a subscription in this way.
+        *enough* is asked by the publisher whenever a fact is offered: who wants many at once is not woken for each. What
+        comes between that and the waking lies behind those facts. Only one may wait for a subscription in this way.
         """
-        while not (self._closed or enough(self._facts)):
+        if not (self._closed or enough(self._facts)):
             self._enough = enough
             self._news.clear()
             try:
