@@ -1,7 +1,8 @@
 """What tests of the journal share: a connection without a thread, envelopes, and journals written at once."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,18 @@ async def write_now(state_dir: Path, run: str, facts: Iterable[e.Event], **optio
                     writing.bus.publish(fact)
                 envelopes.close()
     return writing
+
+
+@asynccontextmanager
+async def keeping(state_dir: Path, clock: Callable[[], datetime] | None = None) -> AsyncIterator[Writing]:
+    """Keep the journal of the run "story" in virtual time while the block publishes, and end it in order."""
+    writing = Writing("story", clock)
+    journal = virtual_journal(state_dir, writing.bus.publish)
+    with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.keep, envelopes)
+            yield writing
+            envelopes.close()
 
 
 def virtual_journal(path: Path, publish: Callable[[e.Event], None]) -> Journal:

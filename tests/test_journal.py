@@ -21,7 +21,7 @@ from plexsuper.journal.pruning import superfluous
 from plexsuper.journal.weights import Line, Scale
 from plexsuper.stream import Envelope, encode, parse
 from plexsuper.terms import Activity, Outcome, Phase, SectionRef, SectionReport, Stage, Verdict
-from tests.journal import Clock, Writing, inline, virtual_journal, write, write_now
+from tests.journal import Clock, Writing, inline, keeping, virtual_journal, write, write_now
 from tests.virtual_time import run_virtual
 
 FILMS = SectionRef(id=1, title="Films")
@@ -88,59 +88,44 @@ def test_a_second_process_goes_on_in_the_same_journal_and_may_count_from_one_aga
 
 def test_decisive_facts_are_on_disk_at_once_and_others_within_half_a_second(tmp_path):
     async def story() -> None:
-        writing = Writing("story")
-        journal = virtual_journal(tmp_path, writing.bus.publish)
-        with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(journal.keep, envelopes)
-                writing.bus.publish(PLAIN)
-                await anyio.sleep(0.45)
-                assert types(tmp_path, "story") == []
-                await anyio.sleep(0.06)
-                assert types(tmp_path, "story") == ["mount.ready"]
-                writing.bus.publish(PLAIN)
-                writing.bus.publish(DONE)
-                await anyio.sleep(0.001)
-                assert types(tmp_path, "story") == ["mount.ready", "mount.ready", "section.finished"]
-                envelopes.close()
+        async with keeping(tmp_path) as writing:
+            writing.bus.publish(PLAIN)
+            await anyio.sleep(0.45)
+            assert types(tmp_path, "story") == []
+            await anyio.sleep(0.06)
+            assert types(tmp_path, "story") == ["mount.ready"]
+            writing.bus.publish(PLAIN)
+            writing.bus.publish(DONE)
+            await anyio.sleep(0.001)
+            assert types(tmp_path, "story") == ["mount.ready", "mount.ready", "section.finished"]
 
     run_virtual(story)
 
 
 def test_a_decisive_fact_takes_with_it_what_has_waited_for_others(tmp_path):
     async def story() -> None:
-        writing = Writing("story")
-        journal = virtual_journal(tmp_path, writing.bus.publish)
-        with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(journal.keep, envelopes)
-                writing.bus.publish(PLAIN)
-                await anyio.sleep(0.1)
-                writing.bus.publish(PLAIN)
-                await anyio.sleep(0.1)
-                assert types(tmp_path, "story") == []
-                writing.bus.publish(DONE)
-                await anyio.sleep(0.001)
-                assert types(tmp_path, "story") == ["mount.ready", "mount.ready", "section.finished"]
-                envelopes.close()
+        async with keeping(tmp_path) as writing:
+            writing.bus.publish(PLAIN)
+            await anyio.sleep(0.1)
+            writing.bus.publish(PLAIN)
+            await anyio.sleep(0.1)
+            assert types(tmp_path, "story") == []
+            writing.bus.publish(DONE)
+            await anyio.sleep(0.001)
+            assert types(tmp_path, "story") == ["mount.ready", "mount.ready", "section.finished"]
 
     run_virtual(story)
 
 
 def test_a_decisive_fact_is_on_disk_at_once_also_when_others_follow_it_in_the_same_moment(tmp_path):
     async def story() -> None:
-        writing = Writing("story")
-        journal = virtual_journal(tmp_path, writing.bus.publish)
-        with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(journal.keep, envelopes)
-                writing.bus.publish(PLAIN)
-                await anyio.sleep(0.1)
-                writing.bus.publish(DONE)
-                writing.bus.publish(PLAIN)
-                await anyio.sleep(0.001)
-                assert types(tmp_path, "story") == ["mount.ready", "section.finished", "mount.ready"]
-                envelopes.close()
+        async with keeping(tmp_path) as writing:
+            writing.bus.publish(PLAIN)
+            await anyio.sleep(0.1)
+            writing.bus.publish(DONE)
+            writing.bus.publish(PLAIN)
+            await anyio.sleep(0.001)
+            assert types(tmp_path, "story") == ["mount.ready", "section.finished", "mount.ready"]
 
     run_virtual(story)
 
@@ -205,17 +190,12 @@ def test_a_clock_that_is_set_back_or_forward_keeps_the_order_and_all_that_is_dec
     clock = Clock()
 
     async def story() -> None:
-        writing = Writing("story", clock)
-        journal = virtual_journal(tmp_path, writing.bus.publish)
-        with writing.recorder.envelopes.subscribe(Envelope) as envelopes:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(journal.keep, envelopes)
-                for number, jump in enumerate((0, -86_400, 7 * 86_400, -3 * 86_400)):
-                    clock.move(jump)
-                    writing.bus.publish(scanned(number))
-                    writing.bus.publish(DONE)
-                    await anyio.sleep(1)
-                envelopes.close()
+        async with keeping(tmp_path, clock) as writing:
+            for number, jump in enumerate((0, -86_400, 7 * 86_400, -3 * 86_400)):
+                clock.move(jump)
+                writing.bus.publish(scanned(number))
+                writing.bus.publish(DONE)
+                await anyio.sleep(1)
 
     run_virtual(story)
     heads = [parse(line)[0] for line in read(tmp_path, "story")]
