@@ -1,7 +1,5 @@
 """Listing the sections and creating those of a definitions file, against the embedded Plex in virtual time."""
 
-from collections.abc import Mapping, Sequence
-
 import anyio
 import pytest
 from pydantic import SecretStr
@@ -15,7 +13,7 @@ from plexsuper.events import Event, SectionCreated
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.memory import World
 from plexsuper.terms import SectionDefinition, SectionRef
-from tests.interposed import EMPTY, Interposed
+from tests.interposed import EMPTY, Interposed, Line
 from tests.simulated import FILMS, QUIET, TOKEN, in_world
 from tests.story import MemoryLibrary
 
@@ -78,29 +76,15 @@ def test_the_patience_with_a_server_that_is_still_starting_up_ends():
     in_world(story, knobs=STARTING, ready=False)
 
 
-class LosesAnswers:
+class LosesAnswers(Line):
     """A line to the server on which the answer to the first POST gets lost after the deed was done."""
 
-    def __init__(self, world: World) -> None:
-        self._line = world.transport(http)
-        self.frames = self._line.frames
-        self._lost = False
+    _lost = False
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Sequence[tuple[str, str]] = (),
-        headers: Mapping[str, str] | None = None,
-        deadline: float = 10.0,
-    ) -> Answer:
-        answer: Answer = await self._line.request(
-            method, path, params=params, headers=headers, deadline=deadline
-        )
-        if method == "POST" and not self._lost:
+    def changed(self, question: str, answer: Answer) -> Answer:
+        if question.startswith("POST ") and not self._lost:
             self._lost = True
-            raise NoAnswer(f"{method} {path}: the connection broke")
+            raise NoAnswer(f"{question}: the connection broke")
         return answer
 
 

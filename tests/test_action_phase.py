@@ -102,22 +102,23 @@ class Analyser:
         counts = e.LibraryCounted(section=1, items=9, trashed=0, media=9, analyzed=9, tracks=0, sonic=0)
         return (e.ScannersChanged(running=running), counts)
 
-    def analysed(self) -> tuple[PhaseReport, float]:
-        """Return the report of an analysis, and when it was there."""
 
-        async def play() -> tuple[PhaseReport, float]:
-            request = Request(
-                section=FILMS,
-                phase=Phase.ANALYZE,
-                attempt=1,
-                patience=PATIENCE,
-                ask=self.ask,
-                call_off=self.ask,
-                look=self.look,
-            )
-            return await carry_out(request, Bus()), anyio.current_time()
+def analysed(server: "Analyser | Unnoticed") -> tuple[PhaseReport, float]:
+    """Return the report of an analysis by *server*, and when it was there."""
 
-        return run_virtual(play)
+    async def play() -> tuple[PhaseReport, float]:
+        request = Request(
+            section=FILMS,
+            phase=Phase.ANALYZE,
+            attempt=1,
+            patience=PATIENCE,
+            ask=server.ask,
+            call_off=anyio.lowlevel.checkpoint,
+            look=server.look,
+        )
+        return await carry_out(request, Bus()), anyio.current_time()
+
+    return run_virtual(play)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_scanner_process_that_only_a_direct_look_saw_does_not_stay_open_for_ev
     seen_in_look, looks, over_at
 ):
     server = Analyser(*seen_in_look)
-    report, at = server.analysed()
+    report, at = analysed(server)
     assert report.outcome is Outcome.DONE
     assert server.looks == looks
     assert at == pytest.approx(over_at)
@@ -141,7 +142,7 @@ def test_a_scanner_process_that_only_a_direct_look_saw_does_not_stay_open_for_ev
 
 def test_a_server_that_is_away_is_not_looked_at_without_a_pause():
     server = Analyser(1, away_in_look=2)
-    report, at = server.analysed()
+    report, at = analysed(server)
     assert report.outcome is Outcome.DONE
     assert server.looks == 4
     assert at == pytest.approx(4.0)
@@ -172,20 +173,6 @@ class Unnoticed:
 def test_a_phase_is_told_as_never_seen_only_when_a_direct_look_shows_nothing_of_it_either(
     works, outcome, over_at
 ):
-    server = Unnoticed(works=works)
-
-    async def play() -> tuple[PhaseReport, float]:
-        request = Request(
-            section=FILMS,
-            phase=Phase.ANALYZE,
-            attempt=1,
-            patience=PATIENCE,
-            ask=server.ask,
-            call_off=anyio.lowlevel.checkpoint,
-            look=server.look,
-        )
-        return await carry_out(request, Bus()), anyio.current_time()
-
-    report, at = run_virtual(play)
+    report, at = analysed(Unnoticed(works=works))
     assert report.outcome is outcome
     assert at == pytest.approx(over_at)
