@@ -1,6 +1,6 @@
 """How fast the check is against SQLite's own, on one library, in one run (only the ratios are claims), and the long fuzz.
 
-    python bench/check_repair.py [--scale 1.0] [--page-size 4096] [--fuzz 5000] [--work DIR]
+    scripts/bench check_repair [--scale 1.0] [--page-size 4096] [--library FILE] [--fuzz 5000] [--jobs]
 
 The baseline of the check is `PRAGMA integrity_check` with a stub for Plex's collation, as one would run it by hand. The
 repair is measured by `scripts/bench recover`.
@@ -14,11 +14,20 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
+from plexsuper.database.access import readable_uri
 from plexsuper.database.check import check_database
+from plexsuper.database.connection import connect
+from plexsuper.database.crew import CACHE_KIB
+from plexsuper.database.jobs import full_jobs
+from plexsuper.database.pages import PageSource
+from plexsuper.database.schema import read_schema
 from plexsuper.simulator.reference import build_reference
 from plexsuper.simulator.schema import LIBRARY_DB
 
@@ -70,6 +79,33 @@ def compare_checks(path: Path, rounds: int) -> None:
         )
 
 
+def where_it_goes(path: Path) -> None:
+    """Print what each kind of job of the full check costs, one after the other on one connection."""
+    spent: defaultdict[str, float] = defaultdict(float)
+    reads: Counter[str] = Counter()
+    with PageSource(path) as source, readable_uri(path, source.wal) as uri, closing(connect(uri)) as plain:
+        schema = read_schema(plain)
+        with closing(connect(uri, schema.collations, cache_kib=CACHE_KIB)) as conn:
+            for job in full_jobs(conn, source, schema, None):
+                assert isinstance(job, partial)
+                name = job.func.__name__.strip("_").replace("_", " ")
+                began, before = time.thread_time(), read_calls()
+                job(conn)
+                spent[name] += time.thread_time() - began
+                reads[name] += read_calls() - before
+    print("where the full check spends its time, on one thread:")
+    for name, seconds in sorted(spent.items(), key=itemgetter(1), reverse=True):
+        if seconds >= 0.05:
+            print(f"  {name:24} {seconds:8.2f} s   {reads[name]:9,} reads of pages")
+    print(f"  {'together':24} {sum(spent.values()):8.2f} s   {reads.total():9,}")
+
+
+def read_calls() -> int:
+    """How often this process has read from a file."""
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    return int(dict(line.split(": ") for line in lines)["syscr"])
+
+
 def long_fuzz(count: int, work: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.corruption import damage  # noqa: PLC0415 - as above
@@ -95,6 +131,7 @@ def main() -> None:
     parser.add_argument("--page-size", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--fuzz", type=int, default=0)
+    parser.add_argument("--jobs", action="store_true", help="also say where the full check spends its time")
     parser.add_argument(
         "--library", type=Path, help="measure this library database instead of a generated one"
     )
@@ -107,6 +144,8 @@ def main() -> None:
             path = work / "reference" / LIBRARY_DB
         print(f"{path.stat().st_size / 1e6:.0f} MB, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores")
         compare_checks(path, options.rounds)
+        if options.jobs:
+            where_it_goes(path)
         if options.fuzz:
             long_fuzz(options.fuzz, work)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

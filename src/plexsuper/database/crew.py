@@ -16,7 +16,8 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
 _HEARTBEAT = 1.0
-_CACHE_KIB = 49152
+CACHE_KIB = 49152
+"""The page cache of each connection."""
 
 
 class Crew(Generic[T]):
@@ -35,7 +36,7 @@ class Crew(Generic[T]):
 
     def __enter__(self) -> Self:
         for _ in range(self._size):
-            conn = connect(self._uri, self._collations, cache_kib=_CACHE_KIB)
+            conn = connect(self._uri, self._collations, cache_kib=CACHE_KIB)
             self._exits.enter_context(closing(conn))
             self._connections.append(conn)
         self._spare = list(self._connections)

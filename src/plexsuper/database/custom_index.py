@@ -118,7 +118,7 @@ class OrderWatch:
         if not follows or not is_sorted(places):
             return False
         self._key, self._rowid = batch.entries[-1]
-        self._peak = str(places[-1][0])
+        self._peak, _ = places[-1]
         if self._peak >= "a":
             self._word = next((key for key in reversed(keys) if "a" <= key[:1].lower() <= "z"), self._word)
         return True

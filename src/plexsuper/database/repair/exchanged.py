@@ -85,15 +85,15 @@ def exchanges(copy: Path, schema: Schema, checked: CheckReport) -> Iterator[Exch
     kinds = {finding.kind for finding in checked.findings if finding.object not in damaged}
     if not kinds & {"table", "index", "rtree"}:
         return
-    blamed = dict.fromkeys(finding.object for finding in checked.findings if not finding.pages)
+    blamed = {finding.object for finding in checked.findings if not finding.pages}
     with PageSource(copy) as source, closing(connect(immutable_uri(copy), schema.collations)) as conn:
         found = list(islice(_by_rows(conn, source, schema), _MOST_TRIED))
-        alone = _blamed_alone(schema, checked)
+        alone = _blamed_alone(schema, blamed - damaged, blamed | damaged)
         if not found and (roots := exchanged_indexes(conn, source, schema, alone)):
             found = [Exchange(roots, proved=True)]
     yield from found
     if not found:
-        yield from _by_name(schema, blamed.keys())
+        yield from _by_name(schema, blamed)
 
 
 def _by_rows(conn: sqlite3.Connection, source: PageSource, schema: Schema) -> Iterator[Exchange]:
@@ -148,14 +148,10 @@ def _homes(tribunal: Tribunal, schema: Schema, tree: Tree, names: set[str]) -> l
     return sure or [name for name in suited if tribunal.expects(schema.tables[name], tree)]
 
 
-def _blamed_alone(schema: Schema, checked: CheckReport) -> list[str]:
-    """The indexes that are sound as trees, and whose tables are not to blame themselves."""
-    objects = {finding.object for finding in checked.findings}
-    broken = {finding.object for finding in checked.findings if finding.pages}
+def _blamed_alone(schema: Schema, sound: AbstractSet[str], blamed: AbstractSet[str]) -> list[str]:
+    """The indexes that are blamed although they are *sound* as trees, and whose tables are not among the *blamed*."""
     return sorted(
-        index.name
-        for index in schema.indexes.values()
-        if index.name in objects - broken and index.table not in objects
+        index.name for index in schema.indexes.values() if index.name in sound and index.table not in blamed
     )
 
 
