@@ -148,7 +148,6 @@ def test_an_event_says(event, said):
         (e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.FAILED, seconds=60, exit_code=4, detail="/media is empty"), "storage failed in 1 min: /media is empty"),
         (e.PreflightFinding(severity="ok", subject="rclone", message="1.71"), "rclone: 1.71"),
         (e.DatabaseChecked(path="/c/l.db", fresh=True), "no library database at /c/l.db: Plex will start from scratch"),
-        (e.PrefsQuieted(changed=(), absent=(), butler_stopped=(), butler_refused="DELETE /butler: Plex answered 503", loud=("GenerateVADBehavior",)), "Plex is quiet: 0 preferences changed; it does not take GenerateVADBehavior, which may cost time; what its butler runs goes on beside the run: DELETE /butler: Plex answered 503"),
         (e.PlexWaiting(attempt=3, state="unreachable", status=None, excerpt=""), "Plex is unreachable, try 3: no answer"),
         (e.PlexReady(version="1", machine="", claimed=False, after=0), "Plex 1 is ready after 0 s (not claimed)"),
         (e.PlexStopped(exit_code=None, wal_empty=False), "Plex stopped; its write-ahead log is not empty"),

@@ -67,29 +67,16 @@ QUIET: Final[Mapping[str, str]] = MappingProxyType(
 VITAL: Final = "autoEmptyTrash"
 """Without this one off, a wrong removal is for good: no scan is started then (lesson L40)."""
 
-_PROMISED: Final = frozenset(
-    {
-        VITAL,
-        "FSEventLibraryUpdatesEnabled",
-        "FSEventLibraryPartialScanEnabled",
-        "watchMusicSections",
-        "ScheduledLibraryUpdatesEnabled",
-        "ButlerTaskRefreshLibraries",
-    }
-)
-"""What could remove something without us: it empties the trash, or begins a scan that nobody guards. The others cost time."""
-
 _LOOK_AGAIN: Final = 15.0
 
 
 async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
-    """Silence Plex and return what was changed; raise `ServerError` when a value did not take on which the library depends.
-
-    What the butler runs already is stopped if it can be. It is a courtesy: such work is evidence for nothing, and the next
-    of it is silenced by the settings. So neither a server that does not stop it nor one of its jobs that stays switched
-    on ends the run, which then takes longer; both are told.
+    """Silence Plex and return what was changed.
 
     What a killed run left in the ledger counts as the user's own settings, not what Plex has now.
+
+    Raises:
+        ServerError: a value did not take, or what the butler runs could not be stopped: nothing is scanned then.
     """
     now = await persist(plex.preferences)
     if VITAL not in now:
@@ -105,14 +92,11 @@ async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
     )
     ledger.save(original)
     await persist(lambda: plex.set_preferences({change.id: change.after for change in changes}))
-    loud = await _loud(plex, [id_ for id_ in QUIET if id_ in now])
-    stopped, refused = await _stop_butler(plex)
+    await _prove(plex, [id_ for id_ in QUIET if id_ in now])
     return PrefsQuieted(
-        changed=tuple(change for change in changes if change.id not in loud),
+        changed=changes,
         absent=tuple(id_ for id_ in QUIET if id_ not in now),
-        butler_stopped=stopped,
-        butler_refused=refused,
-        loud=loud,
+        butler_stopped=await _stop_butler(plex),
     )
 
 
@@ -131,30 +115,25 @@ def _is_ours(id_: str, value: str) -> bool:
     return value == QUIET.get(id_) or (id_, value) == (sonic.PREFERENCE, sonic.WORKING)
 
 
-async def _loud(plex: Plex, silenced: Sequence[str]) -> tuple[str, ...]:
-    """Read back what was *silenced*; return what did not take, if nothing that was promised is among it."""
+async def _prove(plex: Plex, silenced: Sequence[str]) -> None:
     values = await persist(plex.preferences)
-    loud = tuple(id_ for id_ in silenced if id_ not in values or values[id_].value != QUIET[id_])
-    if not _PROMISED.isdisjoint(loud):
+    loud = [id_ for id_ in silenced if id_ not in values or values[id_].value != QUIET[id_]]
+    if loud:
         raise ServerError(
             f"Plex did not take these settings: {', '.join(loud)}. Nothing is scanned while they are not silent; "
             "check that the token belongs to the server's owner"
         )
-    return loud
 
 
-async def _stop_butler(plex: Plex) -> tuple[tuple[str, ...], str]:
-    """Stop what the butler runs; return it, or why it could not be stopped. An idle one that says no has stopped nothing."""
-    running: tuple[str, ...] | None = None
+async def _stop_butler(plex: Plex) -> tuple[str, ...]:
+    """Stop what the butler runs, and return it. One that runs nothing may answer what it likes: nothing had to be stopped."""
+    running = [a for a in await persist(plex.activities) if a.kind == "butler" and not a.permanent]
     try:
-        listed = await persist(plex.activities)
-        running = tuple(a.title or a.kind for a in listed if a.kind == "butler" and not a.permanent)
         await persist(plex.stop_all_butler)
-    except ServerRefused as error:
-        return (), str(error) if running != () else ""
-    except ServerAway as error:
-        return (), str(error)
-    return running, ""
+    except (ServerRefused, ServerAway):
+        if running:
+            raise
+    return tuple(activity.title or activity.kind for activity in running)
 
 
 async def silence_again(plex: Plex, ledger: Ledger) -> PrefsQuietedAgain | None:

@@ -21,7 +21,7 @@ from plexsuper.events.run import RunEvent, RunFinished, StageFinished
 from plexsuper.events.sections import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
 from plexsuper.events.sections import SectionEvent, SectionFilesLeft, SectionFinished, SectionPhaseFinished
 from plexsuper.events.server import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
-from plexsuper.events.server import PrefsQuieted, PrefsRestored, ServerEvent
+from plexsuper.events.server import PrefsRestored, ServerEvent
 from plexsuper.events.storage import *  # noqa: F403 - every fact is named as plexsuper.events.Fact
 from plexsuper.events.storage import StorageEvent, WarmFinished
 from plexsuper.terms import Outcome, Verdict
@@ -62,8 +62,6 @@ def level_of(event: Event) -> Level:  # noqa: C901, PLR0912 - one flat table of 
         case SectionFilesLeft(left=left) if left:
             return "warning"
         case StatsCollected(reliable=False) | LibraryJudged(healthy=False):
-            return "warning"
-        case PrefsQuieted(loud=loud, butler_refused=refused) if loud or refused:
             return "warning"
         case PrefsRestored(failed=failed) if failed:
             return "error"

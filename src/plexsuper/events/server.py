@@ -137,18 +137,12 @@ class NotificationsLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefsQuieted:
-    """Plex's background work is silenced, and every value was read back.
-
-    `loud` are jobs of its own that did not become silent: they cost time, and can remove nothing. `butler_refused` says why
-    what the butler runs already could not be stopped; empty if it was, or if it runs nothing.
-    """
+    """Plex's background work is silenced, and every value was read back."""
 
     level: ClassVar[Level] = "info"
     changed: tuple[PrefChange, ...]
     absent: tuple[str, ...]
     butler_stopped: tuple[str, ...]
-    butler_refused: str = ""
-    loud: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

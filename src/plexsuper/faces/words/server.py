@@ -44,7 +44,8 @@ def said_of_server(event: ServerEvent) -> str:  # noqa: C901, PLR0912 - one flat
         case e.NotificationsLost():
             return f"Plex's notifications are lost ({event.detail}); polling goes on"
         case e.PrefsQuieted():
-            return _quieted(event)
+            stopped = f", stopped {', '.join(event.butler_stopped)}" if event.butler_stopped else ""
+            return f"Plex is quiet: {number(len(event.changed), 'preference')} changed{stopped}"
         case e.PrefsChanged():
             return "a preference of Plex was changed"
         case e.PrefsQuietedAgain():
@@ -52,17 +53,6 @@ def said_of_server(event: ServerEvent) -> str:  # noqa: C901, PLR0912 - one flat
             return f"somebody changed {ids} in Plex during the run: silenced again, and put back at the end as he wants it"
         case e.PrefsRestored():
             return _restored(event)
-
-
-def _quieted(event: e.PrefsQuieted) -> str:
-    stopped = f", stopped {', '.join(event.butler_stopped)}" if event.butler_stopped else ""
-    loud = f"; it does not take {', '.join(event.loud)}, which may cost time" if event.loud else ""
-    kept = (
-        f"; what its butler runs goes on beside the run: {event.butler_refused}"
-        if event.butler_refused
-        else ""
-    )
-    return f"Plex is quiet: {number(len(event.changed), 'preference')} changed{stopped}{loud}{kept}"
 
 
 def _waiting(event: e.PlexWaiting) -> str:
