@@ -3,6 +3,7 @@
 import pytest
 
 from plexsuper.database.batches import Batch, Entry
+from plexsuper.database.custom_index import OrderWatch
 from plexsuper.database.order import StockOrder, fold_ascii, lower_all
 from plexsuper.database.schema import Index, IndexTerm
 
@@ -72,3 +73,22 @@ def test_nocase_folds_the_letters_of_ascii_and_no_others():
 def test_a_zero_byte_in_a_text_does_not_make_two_of_it():
     assert lower_all(["A\0B", "C"]) == ["a\0b", "c"]
     assert fold_ascii(["A\0B", "C"]) == ["a\0b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("batches", "wrong"),
+    [
+        ([[("a", 1), ("B", 2)], [("c", 1)]], [False, False]),
+        ([[("b", 1)], [("a", 2)]], [False, True]),
+        ([[("a", 2)], [("a", 1)]], [False, True]),
+        ([[("b", 1), ("a", 2)]], [True]),
+        ([[("-", 1), ("1", 2)], [("a", 3)]], [False, False]),
+        (
+            [[("1", 1)], [("-", 2)], [("a", 3)]],
+            [False, False, False],
+        ),  # how signs and digits are ordered, ICU knows
+    ],
+)
+def test_an_order_that_no_icu_has_is_seen_within_a_batch_and_from_one_to_the_next(batches, wrong):
+    watch = OrderWatch(index("icu_root"))
+    assert [bool(watch.take(Batch.of(batch))) for batch in batches] == wrong
