@@ -134,6 +134,7 @@ def test_what_stands_twice_in_a_file_is_said_in_plain_words():
     [
         ("http://127.0.0.1:99999", " (Port out of range 0-65535)"),
         ("http://[::1", " (Invalid IPv6 URL)"),
+        ("http://me:a-secret@℀.example", ""),  # what Python says of it quotes the password
         ("ftp://plex", ""),
     ],
 )

@@ -42,8 +42,9 @@ def _words(value: object) -> object:
 def _server_url(value: str) -> str:
     try:
         parts, _ = urlsplit(value), urlsplit(value).port
-    except ValueError as error:  # in words of the standard library
-        raise ValueError(f"must be the server's address, such as {_ADDRESS} ({error})") from error
+    except ValueError as error:
+        why = "" if "@" in value else f" ({error})"  # the standard library's words may quote a password
+        raise ValueError(f"must be the server's address, such as {_ADDRESS}{why}") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"must be the server's address, such as {_ADDRESS}")
     if parts.query or parts.username or parts.fragment:
