@@ -22,6 +22,7 @@ from plexsuper.database.schema import read_schema
 from plexsuper.database.survey import Survey
 from plexsuper.database.table_checks import lookup, membership, rows_not_found
 from tests.corruption import damage
+from tests.plex_databases import leaves_of
 from tests.small_database import Base, contents, judge, write_files
 
 ROWS = 900
@@ -332,6 +333,20 @@ def test_an_index_with_another_number_of_entries_is_seen_by_counting(tmp_path):
         schema.tables["one"] = dataclasses.replace(one, root=two.indexes[0].root)
         with pytest.raises(Malformed, match="is not of the kind of its tree"):
             rows_of_tables(source, schema)
+
+
+@pytest.mark.parametrize("head", [b"\x0d\0\0\0\0", b"\x0a\0\0\0\x05"], ids=["empty", "of an index"])
+def test_a_leaf_that_is_none_of_its_table_is_not_counted(head, base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    with PageSource(path) as source, closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        schema = read_schema(conn)
+        leaf = leaves_of(path, "items")[3]
+        size = source.page_size
+    path.write_bytes(
+        b"".join([base.data[: (leaf - 1) * size], head, base.data[(leaf - 1) * size + len(head) :]])
+    )
+    with PageSource(path) as source, pytest.raises(Malformed, match="is no leaf, or empty"):
+        rows_of_tables(source, schema)
 
 
 @pytest.mark.lesson("L30")
