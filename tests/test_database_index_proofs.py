@@ -35,6 +35,7 @@ ALIKE = {
     "index_on_level": "(level)",
     "index_on_level_backwards": "(level DESC)",
     "index_on_channel": "(channel, begins)",
+    "index_on_section": "(section)",
 }
 SCATTERED = {
     "index_on_title": "(title)",
@@ -44,20 +45,21 @@ SCATTERED = {
 
 
 def make(path: Path) -> Path:
-    """All rows share most keys (every 100th differs in `level`, both ways); titles and sizes are those of chance."""
+    """All rows share most keys (every 100th differs in `level`, both ways; a fifth in `section`); titles and sizes are those of chance."""
     rng = random.Random(1)
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute(f"PRAGMA page_size={PAGE}")
         conn.execute(
             "CREATE TABLE items(id INTEGER PRIMARY KEY, deleted_at integer, original text, level integer, channel integer,"
-            " begins integer, title text, size integer)"
+            " begins integer, title text, size integer, section integer)"
         )
         conn.execute("BEGIN")
         for row in range(1, ROWS + 1):
             level = (-3 if row % 200 else 9) if row % 100 == 0 else 4
             title = None if row % 50 == 0 else "".join(rng.choices("abcXYZ éß", k=rng.randint(3, 9)))
-            values = (row * 3, level, title, rng.randint(-9, 1 << 40))
-            conn.execute("INSERT INTO items VALUES (?, NULL, '', ?, 5, NULL, ?, ?)", values)
+            section = rng.choices((5, 6, None), (82, 12, 6))[0]
+            values = (row * 3, level, title, rng.randint(-9, 1 << 40), section)
+            conn.execute("INSERT INTO items VALUES (?, NULL, '', ?, 5, NULL, ?, ?, ?)", values)
         for name, columns in (ALIKE | SCATTERED).items():
             conn.execute(f"CREATE INDEX {name} ON items{columns}")
         conn.execute("COMMIT")
@@ -154,7 +156,8 @@ def test_indexes_with_a_common_key_are_proved_by_lists_of_rowids(opened):
     conn, table, indexes = opened
     keys = guess_common_keys(conn, table, list(indexes.values()), ROWS * 3)
     assert {key.index.name for key in keys} == set(ALIKE)
-    assert {key.values for key in keys} == {(None,), ("",), (4,), (5, None)}
+    assert {key.values for key in keys} == {(None,), ("",), (4,), (5, None), (5,)}
+    assert {key.index.name for key in keys if not key.everywhere} == {"index_on_section"}
     assert {index.name for index in proved_indexes(conn, table, keys)} == set(ALIKE)
 
 
@@ -224,7 +227,7 @@ def change_behind(path: Path, index: str, statement: str) -> None:
     "statement",
     [
         "DELETE FROM items WHERE id = 1203",
-        "INSERT INTO items VALUES (5, NULL, '', 4, 5, NULL, 'new', 1)",
+        "INSERT INTO items VALUES (5, NULL, '', 4, 5, NULL, 'new', 1, 5)",
     ],
 )
 def test_an_entry_too_many_or_too_few_is_found(index, statement, base, tmp_path):
@@ -243,6 +246,15 @@ def test_a_row_with_a_rare_key_is_looked_up_beside_the_list(index, level, base, 
         f"UPDATE items SET level = 5 WHERE id = {(600 if level > 0 else 300)} AND level = {level}",
     )
     assert {finding.object for finding in check_database(path).findings} == {index}
+
+
+@pytest.mark.parametrize("change", ["7 WHERE section = 6", "6 WHERE section = 5", "5 WHERE section = 6"])
+def test_one_row_whose_section_the_index_does_not_know_is_found(change, base, tmp_path):
+    path = write_files(tmp_path, base.data, b"")
+    before = change.split()[-1]
+    row = f"id = (SELECT id FROM items WHERE section = {before} LIMIT 1 OFFSET 99)"
+    change_behind(path, "index_on_section", f"UPDATE items SET section = {change} AND {row}")
+    assert {finding.object for finding in check_database(path).findings} == {"index_on_section"}
 
 
 def test_a_page_that_belongs_to_nothing_is_found(base, tmp_path):
@@ -309,8 +321,31 @@ def test_the_heads_of_pages_tell_how_many_entries_a_tree_has(base, tmp_path):
         for table in schema.tables.values():
             (count,) = conn.execute(f'SELECT count(*) FROM "{table.name}" NOT INDEXED').fetchone()
             assert rows[table.name] == count
-            deep += not source.head(table.root)[0] & 8
+            deep += not source.page(table.root)[0] & 8
         assert deep  # there is a tree of more than one page
+
+
+def test_the_heads_of_pages_are_those_of_the_pages_as_the_log_has_them(base, tmp_path):
+    path = tmp_path / "library.db"
+    path.write_bytes(base.data)
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("CREATE TABLE more(x)")
+        conn.executemany("INSERT INTO more VALUES (?)", [("x" * 99,)] * 3000)
+        with PageSource(path) as source:
+            assert source.page_count > path.stat().st_size // source.page_size  # some are in the log alone
+            heads = list(zip(*source.heads(), strict=True))
+            pages = [source.page(number) for number in range(1, source.page_count + 1)]
+    pages[0] = pages[0][100:]
+    assert heads[1:] == [(page[0], page[3], page[4]) for page in pages]
+
+
+def test_a_page_that_the_file_does_not_hold_has_no_kind(base, tmp_path):
+    path = tmp_path / "library.db"
+    path.write_bytes(base.data[:-PAGE])
+    with PageSource(path) as source:
+        kinds, *_ = source.heads()
+        assert (len(kinds), kinds[-1]) == (len(base.data) // PAGE + 1, 0)
 
 
 def test_an_index_with_another_number_of_entries_is_seen_by_counting(tmp_path):
@@ -331,7 +366,7 @@ def test_an_index_with_another_number_of_entries_is_seen_by_counting(tmp_path):
         with pytest.raises(Malformed, match="index i has not as many entries as one has rows"):
             rows_of_tables(source, schema)
         schema.tables["one"] = dataclasses.replace(one, root=two.indexes[0].root)
-        with pytest.raises(Malformed, match="is not of the kind of its tree"):
+        with pytest.raises(Malformed, match="is of another kind, or empty"):
             rows_of_tables(source, schema)
 
 
@@ -345,7 +380,7 @@ def test_a_leaf_that_is_none_of_its_table_is_not_counted(head, base, tmp_path):
     path.write_bytes(
         b"".join([base.data[: (leaf - 1) * size], head, base.data[(leaf - 1) * size + len(head) :]])
     )
-    with PageSource(path) as source, pytest.raises(Malformed, match="is no leaf, or empty"):
+    with PageSource(path) as source, pytest.raises(Malformed, match="is of another kind, or empty"):
         rows_of_tables(source, schema)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from plexsuper.database.batches import Batch
 from plexsuper.database.btree_page import parse_cell, pointers
 from plexsuper.database.format import Malformed, Page, PageKind, max_local
-from plexsuper.database.order import is_sorted, lower_all
+from plexsuper.database.order import is_sorted
 from plexsuper.database.pages import PageSource
 from plexsuper.database.records import Value, decode_record
 from plexsuper.database.schema import Index
@@ -110,10 +110,11 @@ class OrderWatch:
 
     def _follow_plainly(self, batch: Batch) -> bool:
         """Whether the entries follow each other in the order of their characters, seen at a tenth of the cost."""
-        if batch.kinds != [{str}]:
+        (column,) = batch.columns
+        if column.kinds != {str}:
             return False
-        (keys,) = batch.columns
-        places = list(zip(lower_all(keys), batch.rowids, strict=True))
+        keys = column.values
+        places = list(zip(map(str.lower, keys), batch.rowids, strict=True))
         follows = self._rowid is None or places[0] > (self._peak, self._rowid)
         if not follows or not is_sorted(places):
             return False

@@ -3,14 +3,12 @@
 Python sorts a list that is sorted in one pass, faster than any comparison of neighbours written in it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from plexsuper.database.batches import Batch
+from plexsuper.database.batches import Batch, Column
 from plexsuper.database.connection import decode, encode
 from plexsuper.database.schema import Index
 
-_BREAK = "\0"
 _RANKS = {type(None): 0, int: 1, str: 2}
 
 
@@ -23,13 +21,13 @@ class StockOrder:
 
     def take(self, batch: Batch) -> str:
         """Take the next entries; return a doubt about their order, which need not be damage."""
-        (keys,), (kinds,), entries = batch.columns, batch.kinds, batch.entries
-        if len(kinds) > 1:  # seldom: the one place where texts begin
+        (column,), entries = batch.columns, batch.entries
+        if len(column.kinds) > 1:  # seldom: the one place where texts begin
             return next(filter(None, (self.take(Batch.of([entry])) for entry in entries)), "")
-        (kind,) = kinds
+        (kind,) = column.kinds
         rank = _RANKS.get(kind, -1)
         if kind is str and self._folds:
-            entries = list(zip(fold_ascii(keys), batch.rowids, strict=True))
+            entries = list(zip(fold_ascii(column), batch.rowids, strict=True))
         before, last = self._last
         follows = rank >= 0 and (rank > before or (rank == before and entries[0] > last))
         if not follows or not is_sorted(entries):
@@ -43,14 +41,8 @@ def is_sorted(entries: list[Any]) -> bool:
     return sorted(entries) == entries
 
 
-def fold_ascii(keys: Sequence[str]) -> list[str]:
-    """Fold texts as the collation NOCASE does: the 26 letters of ASCII and nothing else."""
-    if _BREAK.join(keys).isascii():
-        return lower_all(keys)
-    return [key.lower() if key.isascii() else decode(encode(key).lower()) for key in keys]
-
-
-def lower_all(keys: Sequence[str]) -> list[str]:
-    """Each of *keys* in lower case, by one call for all of them where none holds a zero byte."""
-    lowered = _BREAK.join(keys).lower().split(_BREAK)
-    return lowered if len(lowered) == len(keys) else list(map(str.lower, keys))
+def fold_ascii(texts: Column) -> list[str]:
+    """Fold *texts* as the collation NOCASE does: the 26 letters of ASCII and nothing else."""
+    if texts.is_ascii:
+        return list(map(str.lower, texts.values))
+    return [key.lower() if key.isascii() else decode(encode(key).lower()) for key in texts.values]

@@ -114,7 +114,7 @@ class _Reader:
         digests = {key: Digest() for key in keys}
         names = list(dict.fromkeys(name for key in digests for name in key))
         for batch in self._rows(names, "NOT INDEXED"):
-            values = dict(zip(names, batch.columns, strict=True))
+            values = {name: column.values for name, column in zip(names, batch.columns, strict=True)}
             apart = dict(zip(names, batch.hashed_apart(), strict=True))
             for key, digest in digests.items():
                 entries = zip(*(values[name] for name in key), batch.rowids, strict=True)
