@@ -169,6 +169,19 @@ def test_the_lists_may_be_cut_anywhere(opened, monkeypatch):
         assert len(proved_indexes(conn, table, keys)) == len(ALIKE)
 
 
+@pytest.mark.parametrize("row", [300, 303, 306, 1203])
+@pytest.mark.parametrize("index", ["index_on_deleted", "index_on_original", "index_on_channel"])
+def test_a_list_with_a_row_that_the_table_lacks_proves_nothing(index, row, base, tmp_path, monkeypatch):
+    monkeypatch.setattr("plexsuper.database.common_keys._ROWS_AT_ONCE", 300)  # row 303 begins a span
+    path = write_files(tmp_path, base.data, b"")
+    change_behind(path, index, f"DELETE FROM items WHERE id = {row}")
+    with closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        table = read_schema(conn).tables["items"]
+        (key,) = guess_common_keys(conn, table, [i for i in table.indexes if i.name == index], ROWS * 3)
+        assert key.everywhere
+        assert proved_indexes(conn, table, [key]) == []
+
+
 def test_scattered_indexes_are_proved_by_passes(opened):
     conn, table, indexes = opened
     fit = [index for index in indexes.values() if fit_for_passes(conn, table, index, ROWS * 3)]
@@ -340,7 +353,8 @@ def test_the_heads_of_pages_are_those_of_the_pages_as_the_log_has_them(base, tmp
     assert heads[1:] == [(page[0], page[3], page[4]) for page in pages]
 
 
-def test_a_page_that_the_file_does_not_hold_has_no_kind(base, tmp_path):
+def test_a_page_that_the_file_does_not_hold_has_no_kind(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("plexsuper.database.pages._BLOCK", 7 * PAGE)  # the last block is not full
     path = tmp_path / "library.db"
     path.write_bytes(base.data[:-PAGE])
     with PageSource(path) as source:
