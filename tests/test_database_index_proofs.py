@@ -204,6 +204,22 @@ def test_passes_leave_to_lookups_what_they_cannot_order(keys):
         assert list(rows_not_found(conn, table, [index])) == []
 
 
+@pytest.mark.parametrize("odd", [b"title 00001", -1, -2, 1.5, 1 << 62, None, ""], ids=repr)
+@pytest.mark.parametrize("collation", ["icu_root", "NOCASE", "BINARY"])
+def test_an_odd_value_among_many_texts_is_no_damage(collation, odd, tmp_path):
+    path = tmp_path / "library.db"
+    with closing(connect(path.as_uri(), frozenset({"icu_root"}))) as conn:
+        conn.create_collation("icu_root", lambda one, two: (one > two) - (one < two))
+        conn.execute("CREATE TABLE library_sections(id INTEGER PRIMARY KEY)")
+        conn.execute("CREATE TABLE items(id INTEGER PRIMARY KEY, key)")
+        rows = [(row, odd if row == 700 else f"title {row * 7919 % 3001:05}") for row in range(1, 3001)]
+        conn.executemany("INSERT INTO items VALUES (?, ?)", rows)
+        conn.execute(f"CREATE INDEX i ON items(key COLLATE {collation})")
+        (index,) = (table := read_schema(conn).tables["items"]).indexes
+        assert compare_in_passes(conn, table, [index])[0] == []
+    assert check_database(path).healthy
+
+
 def test_rows_are_looked_up_without_opening_the_index_for_each(opened):
     conn, table, indexes = opened
     plain = [index for index in indexes.values() if not index.partial and not index.custom_collation]

@@ -47,10 +47,16 @@ class Column:
 
     @property
     def is_hashed_apart(self) -> bool:
-        """Whether different values have different hashes: not so a text and the same bytes, nor any two numbers."""
+        """Whether it is easily seen that each value is hashed apart."""
         if self._text is not None:
             return True
         return _are_counts(self.values) or self.kinds == {str, type(None)} or self.kinds == {type(None)}
+
+
+def is_hashed_apart(value: Value) -> bool:
+    """Whether no other value of a database has the hash of *value*: one has that of some numbers, and of bytes."""
+    kind = type(value)
+    return kind is str or value is None or (isinstance(value, int) and 0 <= value < _HASH_MODULUS)
 
 
 def _are_counts(values: Sequence[Any]) -> bool:
@@ -81,6 +87,6 @@ class Batch:
         return cls(entries, [Column(column) for column in columns], rowids)
 
     def hashed_apart(self) -> list[bool]:
-        """For each column whether different entries of it and the rowid have different hashes."""
+        """For each column whether it is easily seen that all values and rowids are hashed apart."""
         rowids = _are_counts(self.rowids)
         return [rowids and column.is_hashed_apart for column in self.columns]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from plexsuper.database.batches import AT_ONCE, Batch, Entry
+from plexsuper.database.batches import AT_ONCE, Batch, Entry, is_hashed_apart
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.custom_index import OrderWatch
 from plexsuper.database.order import StockOrder
@@ -32,9 +32,14 @@ class Digest:
     hashes: int = 0
 
     def add(self, entries: Iterable[Entry], count: int, *, apart: bool) -> None:
-        """Take *count* entries; *apart*: different values in them have different hashes."""
+        """Take *count* entries; *apart*: it is known of all of them that their hashes tell them apart."""
         self.count += count
-        self.hashes += sum(map(hash, entries if apart else map(repr, entries)))
+        self.hashes += sum(map(hash, entries) if apart else map(_hash, entries))
+
+
+def _hash(entry: Entry) -> int:
+    """The same for an entry in whatever company: table and index have it among other ones."""
+    return hash(entry if all(map(is_hashed_apart, entry)) else repr(entry))
 
 
 class Watch(Protocol):
