@@ -1,8 +1,10 @@
 """Entries by column, and the order of an index with one column, judged a batch at a time."""
 
+from itertools import chain
+
 import pytest
 
-from plexsuper.database.batches import Batch, Column, Entry
+from plexsuper.database.batches import Batch, Column, Entry, is_hashed_apart
 from plexsuper.database.custom_index import OrderWatch
 from plexsuper.database.order import StockOrder, fold_ascii
 from plexsuper.database.schema import Index, IndexTerm
@@ -39,6 +41,7 @@ def doubts(*batches: list[Entry], collation: str = "BINARY") -> list[bool]:
 )
 def test_hashes_are_trusted_only_where_different_values_have_different_ones(entries, apart):
     assert Batch.of(entries).hashed_apart() == [apart]
+    assert not apart or all(map(is_hashed_apart, chain.from_iterable(entries)))
 
 
 def test_each_column_is_judged_for_itself():

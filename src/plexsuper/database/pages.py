@@ -100,6 +100,9 @@ class PageSource:
         """The kind of each page, and the high and the low byte of its number of cells, at the place of the page's number.
 
         Read in file order, many pages at a time. A page that the file does not hold has no kind: 0.
+
+        Raises:
+            Malformed, OSError: as `page`, for the first page and those in the log.
         """
         heads = tuple(bytearray(1) for _ in _HEAD)
         block = bytearray(max(_BLOCK, self.page_size))
