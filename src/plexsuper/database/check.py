@@ -2,12 +2,13 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plexsuper.database.access import readable_uri, refuse_if_open
+from plexsuper.database.blame import judge_fairly
 from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
 from plexsuper.database.crew import Crew, Job
 from plexsuper.database.diagnosis import name_the_damaged
@@ -130,7 +131,10 @@ class _Examination:
         self.source.warm(self.tell)
         if own := self._judge_trees(uri, conn, schema):
             self.findings += name_the_damaged(self.source, schema, own, self.complaints)
-        self.unjudged += beyond_stock_sqlite(schema)
+        self.findings, spared = judge_fairly(conn, self.source, schema, self.findings, full=self.full)
+        names = {item.object for item in spared}
+        self.unjudged += [item for item in beyond_stock_sqlite(schema) if item.object not in names]
+        self.unjudged += spared
         if self.plex_sqlite and self.full and not self.findings:  # it has nothing to add to damage
             self._ask_plex(uri, schema)
 
@@ -149,8 +153,9 @@ class _Examination:
         return own
 
     def _judge_each_tree(self, uri: str, conn: sqlite3.Connection, schema: Schema) -> Ownership | None:
-        self._work_through(tree_jobs(schema), uri, conn, schema)
-        return None if tally_pages(self.source, conn, schema) else self._claim_pages(schema)
+        # SQLite judges the trees while Python looks whose pages they have
+        with self._working_on(tree_jobs(schema), uri, conn, schema):
+            return None if tally_pages(self.source, conn, schema) else self._claim_pages(schema)
 
     def _judge_the_changed(
         self, uri: str, conn: sqlite3.Connection, schema: Schema, earlier: CheckReport
@@ -168,15 +173,26 @@ class _Examination:
     def _work_through(
         self, jobs: list[Job[Verdict]], uri: str, conn: sqlite3.Connection, schema: Schema
     ) -> None:
+        with self._working_on(jobs, uri, conn, schema):
+            pass
+
+    @contextmanager
+    def _working_on(
+        self, jobs: list[Job[Verdict]], uri: str, conn: sqlite3.Connection, schema: Schema
+    ) -> Iterator[None]:
+        """Work through *jobs* while the block runs, and take their verdicts at its end."""
+
         def done(count: int) -> None:
             self.tell(Progress("check", count, len(jobs), "tables"))
 
         if self.source.size < _SMALL:
             self._take(job(conn) for job in jobs)
             done(len(jobs))
+            yield
             return
         with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
             crew.start(jobs)
+            yield
             self._take(crew.results(done))
 
     def _claim_pages(self, schema: Schema) -> Ownership:
