@@ -83,6 +83,7 @@ def where_it_goes(path: Path) -> None:
     """Print what each kind of job of the full check costs, one after the other on one connection."""
     spent: defaultdict[str, float] = defaultdict(float)
     reads: Counter[str] = Counter()
+    passed = 0
     with PageSource(path) as source, readable_uri(path, source.wal) as uri, closing(connect(uri)) as plain:
         schema = read_schema(plain)
         with closing(connect(uri, schema.collations, cache_kib=CACHE_KIB)) as conn:
@@ -91,6 +92,7 @@ def where_it_goes(path: Path) -> None:
                 name = job.func.__name__.strip("_").replace("_", " ")
                 began, before = time.thread_time(), read_calls()
                 job(conn)
+                passed += sum(len(indexes) for _, indexes in job.keywords.get("passes", ()))
                 spent[name] += time.thread_time() - began
                 reads[name] += read_calls() - before
     print("where the full check spends its time, on one thread:")
@@ -98,6 +100,7 @@ def where_it_goes(path: Path) -> None:
         if seconds >= 0.05:
             print(f"  {name:24} {seconds:8.2f} s   {reads[name]:9,} reads of pages")
     print(f"  {'together':24} {sum(spent.values()):8.2f} s   {reads.total():9,}")
+    print(f"  {passed} of {len(schema.indexes)} indexes are read in passes")
 
 
 def read_calls() -> int:

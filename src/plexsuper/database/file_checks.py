@@ -10,6 +10,8 @@ def judge_file(source: PageSource) -> Iterator[Finding]:
     """Compare the header, the length of the file and the write-ahead log with each other."""
     header, wal = source.header, source.wal
     committed = bool(wal and wal.committed)
+    if foreign := source.foreign_log:
+        yield Finding(foreign.path.name, "wal", "structure", foreign.foreign)
     if wal and wal.fault:
         yield Finding(wal.path.name, "wal", "structure", wal.fault)
     if wal and committed and wal.page_size != source.page_size:

@@ -163,6 +163,10 @@ def _look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) ->
         return Verdict(list(rows_not_found(conn, table, indexes)))
     except SQLITE_ERRORS as error:
         complaint = Complaint(table.name, (explain(error),))
+    try:
+        count_rows(conn, table)
+    except SQLITE_ERRORS:  # then it is no fault of the indexes
+        return Verdict(complaints=[complaint])
     return Verdict(list(_each_alone(conn, table, indexes)), [complaint])
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from plexsuper.database.format import HEADER_SIZE, LOCK_BYTE, Header, Malformed, parse_header
 from plexsuper.database.progress import Progress, ProgressCallback
-from plexsuper.database.wal import read_wal, wal_path
+from plexsuper.database.wal import Wal, read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _BLOCK = 1 << 20
@@ -23,7 +23,7 @@ class PageSource:
     """The pages of one database file, numbered from 1.
 
     Args:
-        path: the database; a `-wal` beside it is read through.
+        path: the database; a `-wal` beside it is read through, unless it is another database's (then it is `foreign_log`).
         header: use this header instead of the file's own (a repair knows better when the first page is damaged).
         flags: how to open the file; only a repair's private copy is ever opened for writing.
 
@@ -42,7 +42,9 @@ class PageSource:
             ) from error
         try:
             self.size = _size(self._fd, path)
-            self.wal = read_wal(wal_path(path))
+            wal = read_wal(wal_path(path))
+            self.foreign_log = wal if wal and self._is_foreign(wal) else None
+            self.wal = None if self.foreign_log else wal
             self._newer = self.wal.pages if self.wal else {}
             self.header = header or self._read_header()
         except BaseException:
@@ -51,6 +53,15 @@ class PageSource:
         self.page_size = self.header.page_size
         self.usable = self.header.usable
         self.page_count = self._count_pages()
+
+    def _is_foreign(self, wal: Wal) -> bool:
+        """Whether the pages of *wal* have another size than those of the database, whose own header tells its length."""
+        try:
+            own = parse_header(os.pread(self._fd, HEADER_SIZE, 0))
+        except Malformed:  # the right header may be in the log
+            return False
+        fills = own.counts_pages and own.page_count * own.page_size == self.size
+        return bool(wal.committed) and fills and own.page_size != wal.page_size
 
     def _read_header(self) -> Header:
         at = self._newer.get(1)

@@ -41,6 +41,7 @@ class Survey:
         self._chain_owners = array("I")
         self._chain_heads = array("I")
         self.owner = array("H", bytes(2 * (count + 1)))
+        self._held: dict[int, int] = {}
         for first, pages in source.blocks():
             for number, data in enumerate(pages, first):
                 self._note(number, data)
@@ -100,22 +101,22 @@ class Survey:
     def claim_tree(self, tree: int, root: int, complain: Complain, *, table: bool) -> int:
         """Claim every page of the tree at *root* for the number *tree*; return how many rows or entries it has.
 
-        Pages of the wrong kind (a *table*'s in an index, or the reverse) are claimed, but not what they refer to.
+        Pages of the wrong kind (a *table*'s in an index, or the reverse) are claimed until their rightful owner comes, but not
+        what they refer to.
         """
         kinds = _TABLE_KINDS if table else _INDEX_KINDS
         stack = [root]
         entries = 0
         while stack:
             number = stack.pop()
+            if 1 <= number <= self._source.page_count and self._kinds[number] not in kinds:
+                whose = "a table" if table else "an index"
+                complain(number, f"page {number} is part of {whose} but no readable page of one")
+                self._hold(number, tree)
+                continue
             if not self._claim(number, tree, complain):
                 continue
             kind = self._kinds[number]
-            if kind not in kinds:
-                complain(
-                    number,
-                    f"page {number} is part of {'a table' if table else 'an index'} but no readable page of one",
-                )
-                continue
             if kind < PageKind.INDEX_LEAF:
                 stack.extend(self._children[number])
             if kind != PageKind.TABLE_INTERIOR:
@@ -136,11 +137,17 @@ class Survey:
         if not 1 <= number <= self._source.page_count:
             complain(number, f"page {number} is referred to but does not exist")
             return False
-        if self.owner[number]:
+        if self.owner[number] and self._held.get(number) != self.owner[number]:
             complain(number, f"page {number} is used twice")
             return False
+        self._held.pop(number, None)
         self.owner[number] = owner
         return True
+
+    def _hold(self, number: int, tree: int) -> None:
+        """Claim a page that cannot be one of *tree*: a bad reference to it is no fault of the tree it belongs to."""
+        if not self.owner[number]:
+            self.owner[number] = self._held[number] = tree
 
     def claim_freelist(self, complain: Complain) -> None:
         """Claim the free pages; complain where the list is broken or its length is not what the header says."""

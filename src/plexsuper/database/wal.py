@@ -33,6 +33,11 @@ class Wal:
     torn: int = 0
     fault: str = ""
 
+    @property
+    def foreign(self) -> str:
+        """What is to be said of it beside a database with pages of another size."""
+        return f"the commits in it, in pages of {self.page_size} bytes, belong to another database"
+
 
 def wal_path(database: Path) -> Path:
     """Where SQLite keeps the write-ahead log of *database*."""

@@ -75,7 +75,11 @@ class RepairReport:
         """
         return (
             *filter(None, [self.left_out]),
-            *(f"{f.object}: {f.message}" for f in self.before.findings if f.kind == "wal"),
+            *(
+                said
+                for f in self.before.findings
+                if f.kind == "wal" and (said := f"{f.object}: {f.message}") != self.left_out
+            ),
             *(f"{name}: {loss}" for name, table in self.tables.items() for loss in table.missing()),
             *(
                 f"{name}: {count} rows whose unique key a newer row has"

@@ -1,6 +1,7 @@
 """The private directory in which a repair works, and the copies it works on."""
 
 import contextlib
+import mmap
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from plexsuper.database.wal import Wal, read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _CREATE = "CREATE "
+_UTF_16 = (2).to_bytes(4, "big"), (3).to_bytes(4, "big")
 _GROWTH = 0.3
 """Rebuilt trees are written behind the old ones before those become free pages."""
 
@@ -110,9 +112,7 @@ def foreign_log(path: Path) -> str:
     wal = read_wal(wal_path(path))
     if wal is None or not wal.committed or log_of(path):
         return ""
-    return (
-        f"{wal.path.name}: the commits in it, in pages of {wal.page_size} bytes, belong to another database"
-    )
+    return f"{wal.path.name}: {wal.foreign}"
 
 
 def apply_log(path: Path, copy: Path) -> None:
@@ -157,16 +157,22 @@ def make_whole(copy: Path, *, distrust: bool) -> bool:
             page_size, reserved = header.page_size, header.reserved
         count = -(-size // page_size)
         file.truncate(count * page_size)
-        _require_utf8(copy.name, os.pread(file.fileno(), page_size, 0))
+        _require_utf8(copy.name, file.fileno(), page_size)
         mended = revive_header(raw, page_size, reserved, count)
         file.seek(0)
         file.write(mended)
     return mended != raw
 
 
-def _require_utf8(name: str, first: bytes) -> None:
-    """Refuse a database whose declarations are not UTF-8: Plex has none, and its rows could not be told apart."""
-    if any(_CREATE.encode(encoding) in first for encoding in ("utf-16-le", "utf-16-be")):
+def _require_utf8(name: str, descriptor: int, page_size: int) -> None:
+    """Refuse a database whose declarations are not UTF-8: Plex has none, and its rows could not be told apart.
+
+    Where they do not begin on the first page, the header is believed unless a declaration contradicts it.
+    """
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
+        here = any(_CREATE.encode(encoding) in data[:page_size] for encoding in ("utf-16-le", "utf-16-be"))
+        said = data[56:60] in _UTF_16 and data.find(_CREATE.encode()) < 0
+    if here or said:
         raise DatabaseError(
             f"{name} is stored as UTF-16, and only databases as Plex makes them (UTF-8) can be repaired; restore a copy that"
             " Plex made"
