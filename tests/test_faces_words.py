@@ -121,6 +121,7 @@ somebody is watching: anna: Alien; waiting until nobody does
 an unfinished run goes on after 1 min 35 s (it was killed); 1 section done before
 journal /state/runs/20261122T180601Z-7f3a/journal.db cannot be written: no space left on device; the run goes on
 left out: Books (type book); plexsuper does not know this kind of section, and nothing in it is indexed
+analysis of Music: nothing seen for 30 s, waiting once more
 Music: 683 files left by the analysis, asked for once more
 Music: 2 of 1,305 files not analysed (Plex failed on it: 1; not in storage: 1); first /media/Music/Artist/Album/01.flac; the second try got 682 of 683
 journal /state/runs/20261122T180601Z-7f3a/journal.db is written again
@@ -160,6 +161,8 @@ def test_an_event_says(event, said):
         (e.SectionFilesLeft(section=MOVIES, phase=Phase.ANALYZE, left=0, total=9, reasons={}, files=()), "Movies: analysis has left nothing"),
         (e.SectionFilesLeft(section=MOVIES, phase=Phase.ANALYZE, left=0, total=9, reasons={}, files=(), retried=9, recovered=9), "Movies: analysis has left nothing; the second try got 9 of 9"),
         (e.SectionFilesRetried(section=MOVIES, phase=Phase.SONIC, files=1), "Movies: 1 track left by the sonic analysis, asked for once more"),
+        (e.SectionPhaseAwaited(section=MOVIES, phase=Phase.ANALYZE, after=30, asked=False), "analysis of Movies: nothing seen for 30 s, waiting once more"),
+        (e.SectionPhaseAwaited(section=MOVIES, phase=Phase.ANALYZE, after=60, asked=True), "analysis of Movies: nothing seen for 1 min, asked for a few files once more"),
         (e.SectionFilesLeft(section=MOVIES, phase=Phase.SONIC, left=1, total=1, reasons={"unknown": 1}, files=()), "Movies: 1 of 1 track without sonic data (nothing tells why: 1)"),
         (e.GuardGated(section=MOVIES, sampled=0, found=0, missing=(), limit=0.1, passed=True), "Movies: nothing to look up in storage yet"),
         (e.GuardRecorded(section=MOVIES, parts=0, size=0, seconds=0.1), "Movies: the library has no files of it yet"),

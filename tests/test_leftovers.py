@@ -196,6 +196,19 @@ async def test_after_a_second_try_its_outcome_is_told_with_the_last_word_about_e
     ]
 
 
+async def test_a_glance_before_the_analysis_is_over_changes_nothing_in_what_is_told(tmp_path, plex):
+    said: list[Event] = []
+    leftovers = Leftovers(FILMS, Phase.ANALYZE, library=LibraryFile(tmp_path / LIBRARY_DB))
+    await leftovers.begin()
+    assert len(await leftovers.glance()) == 5
+    plex.execute("UPDATE media_items SET media_analysis_version = 6")
+    plex.commit()
+    fact = await leftovers.tell(said.append)
+    assert said == [fact]
+    assert fact is not None
+    assert (fact.left, fact.retried) == (0, 0)
+
+
 async def test_a_library_that_is_analysed_as_a_whole_is_told_too(tmp_path, plex):
     plex.execute("UPDATE media_items SET media_analysis_version = 6")
     plex.commit()

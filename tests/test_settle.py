@@ -193,6 +193,20 @@ def test_only_scanners_of_the_awaited_kind_and_section_count(phase: Phase, scann
     assert judgement == (Waiting(until=151) if busy else Unseen(after=30))
 
 
+def test_what_is_waited_for_once_more_has_its_whole_patience_again_and_says_how_long_nothing_was_seen():
+    settler = Settler(
+        Picture(section=1, phase=Phase.ANALYZE), phase=Phase.ANALYZE, patience=PATIENCE, asked_at=0
+    )
+    assert settler.judge(31) == Unseen(after=31)
+    settler.wait_on(32)
+    assert settler.judge(33) == Waiting(until=62)
+    assert settler.judge(62) == Unseen(after=62)
+    settler.wait_on(62)
+    settler.note(scanners(Scanner(pid=7, kind=ScannerKind.ANALYZE)), 80)
+    settler.note(scanners(), 95)
+    assert settler.judge(97) == Settled(waited=2)
+
+
 @pytest.mark.lesson("L22")
 def test_detection_jobs_of_the_butler_do_not_look_like_a_scan():
     history = [(1, activities(SCAN, CREDITS)), (6, activities(CREDITS))]
@@ -320,6 +334,19 @@ def test_sonic_with_tracks_left_waits_for_the_butler_task():
     assert judged(*history, (70, activities()), at=72, phase=Phase.SONIC, before=counts()) == Settled(
         waited=2
     )
+
+
+def test_sonic_that_only_its_tracks_tell_of_is_believed_after_the_longest_window():
+    history = [
+        (3, counts(sonic=1)),
+        (6, counts(sonic=2)),
+        (16, counts(sonic=3)),
+    ]  # no activity of the task is shown
+    assert judged(*history[:2], at=15, phase=Phase.SONIC, before=counts()) == Waiting(until=26)
+    assert judged(*history, at=35, phase=Phase.SONIC, before=counts()) == Waiting(until=36)
+    assert judged(*history, at=36, phase=Phase.SONIC, before=counts()) == Settled(waited=20)
+    through = (20, counts(sonic=10))
+    assert judged(*history, through, at=30, phase=Phase.SONIC, before=counts()) == Settled(waited=10)
 
 
 @pytest.mark.lesson("L04")

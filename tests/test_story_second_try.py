@@ -177,22 +177,3 @@ def test_tracks_that_sonic_analysis_leaves_are_asked_for_by_its_task_once_more(t
     assert 0 < retried.files < 40
     (left,) = (fact for fact in story.of(e.SectionFilesLeft) if fact.phase is Phase.SONIC)
     assert (left.left, left.total, left.recovered) == (0, 40, retried.files)
-
-
-def test_a_section_without_any_mark_is_tried_again_where_plex_marks_its_like(tmp_path):
-    """Its analysis begins later than anybody waits, and nothing of it was seen."""
-    marked = Shelf("New films", SectionType.MOVIE, new=12)  # Plex analyses what is new by itself
-    bare = Shelf("Old films", SectionType.MOVIE, known=12)
-    story = play(marked, bare, state_dir=tmp_path, knobs=Knobs(analysis_queue=45.0))
-    assert ended_well(story)
-    analyses = [
-        (fact.section.title, fact.report.outcome)
-        for fact in story.of(e.SectionPhaseFinished)
-        if fact.report.phase is Phase.ANALYZE
-    ]
-    assert analyses == [("New films", Outcome.DONE), ("Old films", Outcome.SKIPPED)]
-    assert [(fact.section.title, fact.files) for fact in story.of(e.SectionFilesRetried)] == [
-        ("Old films", 12)
-    ]
-    left = story.of(e.SectionFilesLeft)[-1]
-    assert (left.section.title, left.left, left.recovered) == ("Old films", 0, 12)

@@ -77,7 +77,7 @@ class Phases:
         async with beside(kit.bus.publish, "quiet", keep):
             report = await self._guarded(self._request(order, about), about, leftovers)
         if leftovers is not None and report.outcome not in _UNTRIED:
-            await leftovers.tell(kit.bus.publish)
+            report = _with_number(report, await leftovers.tell(kit.bus.publish))
         if report.added != 0:  # not counted is not 0
             self._fresh.add(about.id)
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
@@ -148,6 +148,8 @@ class Phases:
 
     async def _tried_twice(self, request: Request, leftovers: Leftovers | None) -> PhaseReport:
         """Carry *request* out, and ask once more for what an analysis has left."""
+        if request.phase in (Phase.ANALYZE, Phase.SONIC):
+            request = replace(request, again=partial(self._second_tries.ask_for_a_few, request, leftovers))
         report = await carry_out(request, self._kit.bus)
         return report if leftovers is None else await self._second_tries.after(report, request, leftovers)
 
@@ -236,3 +238,11 @@ class Phases:
             async with kit.library.open() as library:
                 seen.append(counted(await library.section_counts(section)))
         return tuple(seen)
+
+
+def _with_number(report: PhaseReport, left: e.SectionFilesLeft | None) -> PhaseReport:
+    """Return *report*, which says of a skipped analysis how much of the section is not analysed, if that can be told."""
+    if report.outcome is not Outcome.SKIPPED or left is None:
+        return report
+    what = "tracks are without sonic data" if left.phase is Phase.SONIC else "files are not analysed"
+    return replace(report, note=f"{report.note}; {left.left} of its {left.total} {what}")

@@ -78,6 +78,11 @@ class Leftovers:
         self._found = await self._look()
         return () if self._found is None else self._found.files
 
+    async def glance(self) -> tuple[Leftover, ...]:
+        """Return what `look` returns, and do not keep it: the analysis is not over."""
+        found = await self._look()
+        return () if found is None else found.files
+
     async def begin_again(self, files: int | None = None) -> int:
         """Note that so many *files* of what was found, by default all, are asked for once more; return how many."""
         assert self._found is not None
@@ -87,23 +92,23 @@ class Leftovers:
         self._retried, self._found = files or self._before, None
         return self._retried
 
-    async def tell(self, publish: Publish) -> None:
-        """Publish `SectionFilesLeft` of what is left now; a library that cannot be read now says nothing."""
+    async def tell(self, publish: Publish) -> SectionFilesLeft | None:
+        """Publish and return what is left now; a library that cannot be read now says nothing."""
         found = self._found or await self._look()
         if found is None:
-            return
-        publish(
-            SectionFilesLeft(
-                section=self._section,
-                phase=self._phase,
-                left=found.left,
-                total=found.total,
-                reasons=dict(Counter(file.reason for file in found.files).most_common()),
-                files=tuple(FileLeft(path=file.path, reason=file.reason) for file in found.files[:NAMED]),
-                retried=self._retried,
-                recovered=0 if self._before is None else max(0, self._before - found.left),
-            )
+            return None
+        fact = SectionFilesLeft(
+            section=self._section,
+            phase=self._phase,
+            left=found.left,
+            total=found.total,
+            reasons=dict(Counter(file.reason for file in found.files).most_common()),
+            files=tuple(FileLeft(path=file.path, reason=file.reason) for file in found.files[:NAMED]),
+            retried=self._retried,
+            recovered=0 if self._before is None else max(0, self._before - found.left),
         )
+        publish(fact)
+        return fact
 
     async def _look(self) -> _Found | None:
         """Look at what is left now; None when that cannot be told."""

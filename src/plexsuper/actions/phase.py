@@ -4,7 +4,6 @@ The evidence comes as facts from the monitors; before a phase is called settled,
 directly, so that a missed notification can never end a phase too early.
 """
 
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +13,7 @@ import anyio
 from plexsuper import events as e
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Bus, Subscription
+from plexsuper.decisions.doubt import RETRY_LOOK, Doubt
 from plexsuper.decisions.evidence import EVIDENCE, Evidence, Picture
 from plexsuper.decisions.progress import PhaseProgress
 from plexsuper.decisions.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
@@ -23,9 +23,9 @@ from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef
 GOODBYE: Final = 2.0
 """Seconds within which a cancelled phase tells Plex to stop and sees that it did."""
 
-_RETRY_LOOK: Final = 1.0
 _LOOK_AGAIN: Final = 0.2
-_LONGEST_DOUBT: Final = 15.0
+_SILENCES: Final = 2
+"""So often a phase that can be asked for again is given its patience once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,9 @@ class Request:
 
     `ask` starts it, `call_off` tells Plex to stop it, and `look` reads everything that counts as evidence
     directly, raising `ServerAway` when that is not possible now. `fresh` and `forced` are those of `Picture`.
-    A `part` of a phase that was announced is not announced again.
+    A `part` of a phase that was announced is not announced again. With `again`, a phase of which nothing was seen may
+    be late: it is waited for as long once more, without asking, or Plex would do it twice; then `again` asks once more,
+    unless it returns that there is nothing to ask for, and what that leads to is waited for, too.
     """
 
     section: SectionRef
@@ -47,34 +49,12 @@ class Request:
     ask: Callable[[], Awaitable[None]]
     call_off: Callable[[], Awaitable[None]]
     look: Callable[[], Awaitable[tuple[Evidence, ...]]]
+    again: Callable[[], Awaitable[bool]] | None = None
 
 
 async def carry_out(request: Request, bus: Bus[e.Event]) -> PhaseReport:
     """Carry out a phase and report how it ended. If cancelled, tell Plex to stop and see that it did."""
     return await _Follower(request, bus).run()
-
-
-class _Doubt:
-    """When everything is read directly once more, because what was read last time showed something open.
-
-    Monitors tell only changes of what they saw themselves: of a scanner process that lived between two of their looks,
-    and that a direct look happened to see, they will never tell the end.
-    """
-
-    def __init__(self) -> None:
-        self.at = math.inf
-        self._delay = _RETRY_LOOK
-
-    def looked(self, now: float, *, anything_open: bool) -> None:
-        """Everything was read directly at time *now*."""
-        if not anything_open:
-            self.at, self._delay = math.inf, _RETRY_LOOK
-            return
-        self.at, self._delay = now + self._delay, min(2 * self._delay, _LONGEST_DOUBT)
-
-    def put_off(self, until: float) -> None:
-        """It could not be read now."""
-        self.at = max(self.at, until)
 
 
 class _Follower:
@@ -85,7 +65,8 @@ class _Follower:
         self._bus = bus
         self._began = anyio.current_time()
         self._progress = PhaseProgress(request.section, request.phase)
-        self._doubt = _Doubt()
+        self._doubt = Doubt()
+        self._silences = 0
 
     async def run(self) -> PhaseReport:
         request = self._request
@@ -123,6 +104,9 @@ class _Follower:
             in_doubt = isinstance(judgement, Waiting) and now >= self._doubt.at
             if in_doubt or isinstance(judgement, Settled | Unseen):
                 judgement = await self._confirm(settler, evidence)
+            if isinstance(judgement, Unseen) and await self._may_be_late(judgement):
+                settler.wait_on(anyio.current_time())
+                continue
             if not isinstance(judgement, Waiting):
                 return judgement
             with anyio.move_on_after(min(judgement.until, self._doubt.at) - anyio.current_time()):
@@ -135,11 +119,24 @@ class _Follower:
         try:
             looked = await self._request.look()
         except ServerAway:
-            again = anyio.current_time() + _RETRY_LOOK
+            again = anyio.current_time() + RETRY_LOOK
             self._doubt.put_off(again)
             return Waiting(until=again)
         self._note_looked(settler, (*evidence.take(), *looked))
         return settler.judge(anyio.current_time())
+
+    async def _may_be_late(self, unseen: Unseen) -> bool:
+        """Whether a phase of which nothing was seen is waited for once more; if that was done before, ask once more."""
+        request, self._silences = self._request, self._silences + 1
+        asked = self._silences > 1
+        if request.again is None or self._silences > _SILENCES or (asked and not await request.again()):
+            return False
+        self._bus.publish(
+            e.SectionPhaseAwaited(
+                section=request.section, phase=request.phase, after=unseen.after, asked=asked
+            )
+        )
+        return True
 
     def _note_looked(self, settler: Settler, looked: tuple[Evidence, ...]) -> None:
         for fact in looked:

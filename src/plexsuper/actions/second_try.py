@@ -33,10 +33,10 @@ _PATIENCE: Final = 2.0
 _UNSEEN: Final = 2
 """After so many batches in a row of which nothing was seen, Plex does not do what it is asked for."""
 
-_TRIED: Final = {
-    Phase.ANALYZE: (Outcome.DONE, Outcome.SKIPPED),
-    Phase.SONIC: (Outcome.DONE,),  # one of which nothing was seen may be switched off for the section
-}
+_FEW: Final = 3
+"""So many files are asked for of an analysis of which nothing was seen: enough to see whether Plex does any."""
+
+_TRIED: Final = (Phase.ANALYZE, Phase.SONIC)
 
 
 class SecondTries:
@@ -71,7 +71,7 @@ class SecondTries:
         What comes of it changes nothing in the outcome: the analysis is done, and what it left is told as final.
         """
         key = (request.section.id, request.phase)
-        if report.outcome not in _TRIED.get(request.phase, ()) or key in self._done:
+        if report.outcome is not Outcome.DONE or request.phase not in _TRIED or key in self._done:
             return report
         wanted = second_try(request.phase, await leftovers.look())
         if wanted is None:
@@ -83,8 +83,29 @@ class SecondTries:
         with suppress(ServerError, DatabaseError):
             items = await self._announce(request, wanted, leftovers)
             if items is not None:
-                await self._ask(replace(request, part=True, fresh=False), items, ends=ends)
+                await self._ask(replace(request, part=True, fresh=False, again=None), items, ends=ends)
         return replace(report, seconds=report.seconds + anyio.current_time() - began)
+
+    async def ask_for_a_few(self, request: Request, leftovers: Leftovers | None) -> bool:
+        """Ask for a few files of the analysis of *request*, of which nothing was seen; return False if there are none.
+
+        Plex may take nothing of a section whose files it failed on before, and yet take a file that is asked for. There
+        is no request for one track, and the sonic analysis of a section may rightly be switched off.
+        """
+        if leftovers is None or request.phase is not Phase.ANALYZE:
+            return False
+        if (request.section.id, request.phase) in self._done:
+            return False
+        wanted = second_try(request.phase, await leftovers.glance())
+        if wanted is None:
+            return False
+        few = wanted.files[: max(1, min(_FEW, self._limit()))]
+        with suppress(ServerError):  # whoever watches the server tells of its faults
+            try:
+                await _Tally(self._plex).ask(tuple(dict.fromkeys(file.item for file in few)))
+            except ServerRefused:
+                await persist(request.ask)
+        return True
 
     async def _announce(
         self, request: Request, wanted: SecondTry, leftovers: Leftovers

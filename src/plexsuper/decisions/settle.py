@@ -83,6 +83,7 @@ class Settler:
         self._phase = phase
         self._patience = patience
         self._asked_at = asked_at
+        self._awaited_since = asked_at
         self._quiet_since = asked_at
         self._written_at = asked_at
         self._moved_at = asked_at
@@ -147,6 +148,10 @@ class Settler:
         if started or busy_before or unnoticed or (self._only_traced and move is Move.PROGRESS):
             self._quiet_since = at
 
+    def wait_on(self, at: float) -> None:
+        """Give a phase of which nothing was seen until time *at* its patience once more."""
+        self._awaited_since = at
+
     def judge(self, at: float) -> Judgement:
         """Say at time *at* what has become of the phase."""
         age = at - self._asked_at
@@ -156,9 +161,9 @@ class Settler:
             return self._judge_busy(at)
         if self._seen or self._picture.complete:
             return self._judge_quiet(at)
-        since = at - max(self._asked_at, self._moved_at)
+        since = at - max(self._awaited_since, self._moved_at)
         if since >= self._patience.unseen:
-            return Unseen(after=since)
+            return Unseen(after=at - max(self._asked_at, self._moved_at))
         return Waiting(until=max(at + self._patience.unseen - since, at + _SOON))
 
     def _judge_busy(self, at: float) -> Judgement:

@@ -77,6 +77,20 @@ class SectionPhaseProgressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionPhaseAwaited:
+    """Nothing was seen for `after` seconds of an analysis that Plex was asked for: it may be late, and is waited for once more.
+
+    `asked`: Plex was asked for a few files of it once more, too.
+    """
+
+    level: ClassVar[Level] = "info"
+    section: SectionRef
+    phase: Phase
+    after: float
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SectionPhaseOverdue:
     """A phase is past its budget, but still progresses: it goes on."""
 
@@ -143,6 +157,7 @@ SectionEvent: TypeAlias = (
     | SectionFinished
     | SectionPhaseStarted
     | SectionPhaseProgressed
+    | SectionPhaseAwaited
     | SectionPhaseOverdue
     | SectionPhaseStalled
     | SectionPhaseFinished

@@ -148,6 +148,7 @@ def analyze(life: Life, _: Request, number: str) -> Response:
     section = life.core.section(int(number))
     if section is None:
         return failure(404, "Not Found")
+    life.core.truth.record("analyze.section", section=section.id)
     life.core.tasks.start_soon(life.analyses.section, section)
     return done()
 

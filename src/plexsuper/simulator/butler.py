@@ -168,8 +168,14 @@ class Butler:
 
     async def _run(self, task: Task, limit: int | None) -> None:
         core = self._core
-        core.logs.server(f"Butler: Starting task '{task.name}'")
         try:
+            if task.name == "MusicAnalysis" and core.knobs.sonic_queue:
+                with self._running[task.name] as scope:
+                    await core.clock.sleep(core.knobs.sonic_queue)
+                if scope.cancelled_caught:
+                    return
+                self._running[task.name] = anyio.CancelScope()
+            core.logs.server(f"Butler: Starting task '{task.name}'")
             with core.truth.work("butler", task=task.name, by_itself=limit is not None) as result:
                 with (
                     self._running[task.name] as scope,

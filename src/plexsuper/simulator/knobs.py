@@ -135,6 +135,7 @@ class Knobs:
     # --- sonic ---------------------------------------------------------------------------------------
     sonic_seconds: Annotated[float, Fact("D", "sonic analysis of one track")] = 0.5
     sonic_failures: Annotated[float, Fact("D", "share of tracks whose first sonic analysis fails")] = 0.0
+    sonic_queue: Annotated[float, Fact("D", "from POST /butler/MusicAnalysis to its start")] = 0.0
     sonic_bumps: Annotated[bool, Fact("D", "an analysed track's changed_at moves")] = True
     sonic_obeys_behaviour: Annotated[bool, Fact("D", "MusicAnalysisBehavior=never blocks the task")] = False
     sonic_process: Annotated[bool, Fact("D", "sonic analysis shows a scanner process")] = False

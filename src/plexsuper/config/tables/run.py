@@ -90,7 +90,8 @@ class Timing(Table):
         20.0, description="the longest such window that gaps seen in this run can lead to"
     )
     unseen_patience: Duration = Field(
-        30.0, description="how long a phase that was asked for may take to be seen running"
+        30.0,
+        description="how long a phase that was asked for may take to be seen running; an analysis that long again",
     )
     poll_every: Duration = Field(
         5.0, description="how often activities and sections are polled besides notifications"

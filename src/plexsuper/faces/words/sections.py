@@ -8,7 +8,7 @@ from plexsuper.faces.words.lists import listed, open_in_plex
 from plexsuper.terms import Phase, PhaseReport, SectionReport
 
 
-def said_of_sections(event: SectionEvent) -> str:  # noqa: C901 - one flat table of facts
+def said_of_sections(event: SectionEvent) -> str:  # noqa: C901, PLR0912 - one flat table of facts
     """Return what *event* says."""
     match event:
         case e.SectionCreated():
@@ -28,6 +28,11 @@ def said_of_sections(event: SectionEvent) -> str:  # noqa: C901 - one flat table
             return f"{PHASES[event.phase]} of {event.section.title} started{again}"
         case e.SectionPhaseProgressed():
             return f"{PHASES[event.phase]} of {event.section.title}: {progress(event)}"
+        case e.SectionPhaseAwaited():
+            unseen = (
+                f"{PHASES[event.phase]} of {event.section.title}: nothing seen for {duration(event.after)}"
+            )
+            return f"{unseen}, {'asked for a few files once more' if event.asked else 'waiting once more'}"
         case e.SectionPhaseOverdue():
             over = f"past its budget of {duration(event.after)}"
             return f"{PHASES[event.phase]} of {event.section.title} is {over}, but progresses: it goes on"
