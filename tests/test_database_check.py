@@ -259,4 +259,7 @@ def test_a_sound_database_that_is_none_of_plex_is_said_to_be_none(tmp_path):
         conn.commit()
     report = check_database(tmp_path / "other.db")
     assert report.healthy
-    assert report.notes == ("it has no table library_sections, which every database of Plex has",)
+    lacking = "library_sections", "metadata_items", "media_items", "media_parts"
+    assert report.notes == tuple(
+        f"it has no table {name}, which every database of Plex has" for name in lacking
+    )

@@ -5,14 +5,13 @@ without it the deed is done, after a snapshot. Exit codes are those of `plexsupe
 """
 
 import os
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from plexsuper.cli.database_archives import export, inject, verify
-from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check
+from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check, plex_command
 from plexsuper.cli.database_output import (
     emit,
     outcome,
@@ -71,7 +70,7 @@ def check(
         # Here because the page readers cost start-up time that most commands need not pay
         from plexsuper.database.check import check_database  # noqa: PLC0415
 
-        command = shlex.split(plex_sqlite) if plex_sqlite else None
+        command = plex_command(plex_sqlite)
         reports = [
             check_database(path, full=not quick, progress=progress, plex_sqlite=command)
             for path in locate_pair(file).files
@@ -106,7 +105,7 @@ def repair(
     with outcome(as_json=as_json), progress_line() as progress:
         from plexsuper.database.repair import RepairReport, repair_database  # noqa: PLC0415 - see check
 
-        command = shlex.split(plex_sqlite) if plex_sqlite else None
+        command = plex_command(plex_sqlite)
         reports: list[RepairReport] = []
         for path in locate_pair(file).files:
             with told_also(f"{report.path} is repaired" for report in reports if report.changed):

@@ -1,5 +1,6 @@
 """What the commands of `plexsuper db` have in common: their arguments, and the check before and after a deed."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.snapshot import Check
-from plexsuper.errors import DatabaseError
+from plexsuper.errors import DatabaseError, SettingsError
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="The library database, its directory, or that of Plex.")
@@ -21,6 +22,14 @@ PlexSqlite = Annotated[
     ),
 ]
 NoCheck = Annotated[bool, typer.Option("--no-check", help="Trust the databases without checking them.")]
+
+
+def plex_command(given: str | None) -> list[str] | None:
+    """Return the words of what `--plex-sqlite` was *given*, as a shell would split them."""
+    try:
+        return shlex.split(given) if given else None
+    except ValueError as error:
+        raise SettingsError(f"--plex-sqlite {given}: {error}; quote it as for a shell") from error
 
 
 def full_check(progress: ProgressCallback) -> Check:

@@ -2,18 +2,20 @@
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
+from plexsuper.clients.interrupts import Interrupts
 from plexsuper.database.progress import Progress
-from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError
+from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError, StateError
 
 _REDRAW = 0.2
 _HEARTBEAT = 30.0
@@ -22,28 +24,27 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 @contextmanager
 def outcome(*, as_json: bool) -> Iterator[None]:
-    """Turn an expected error of the block into a message and its exit code."""
+    """Turn an expected error of the block, or a signal, into a message and its exit code."""
     try:
-        yield
+        with Interrupts(), _written(sys.stdout):
+            yield
     except PlexsuperError as error:
-        code = int(error.exit_code)
-        if as_json:
-            write_json({"error": str(error), "exit_code": code})
-        say(f"plexsuper: {error}")
-        raise typer.Exit(code) from error
+        raise _leave(str(error), int(error.exit_code), as_json=as_json) from error
     except KeyboardInterrupt as error:
-        say("plexsuper: interrupted; the databases are as before")
-        raise typer.Exit(ExitCode.INTERRUPTED) from error
+        what = f"interrupted; {str(error) or 'the databases are as before'}"
+        raise _leave(what, int(ExitCode.INTERRUPTED), as_json=as_json) from error
 
 
 @contextmanager
 def told_also(done: Iterable[str]) -> Iterator[None]:
-    """Let a `DatabaseError` of the block say what was *done* before."""
-    said = "".join(f"; {what}" for what in done)
+    """Let a `DatabaseError` of the block, or a signal, say what was *done* before."""
+    said = "; ".join(done)
     try:
         yield
     except DatabaseError as error:
-        raise DatabaseError(f"{error}{said}") from error
+        raise DatabaseError(f"{error}; {said}" if said else str(error)) from error
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(*([f"{said}; the rest is as before"] if said else [])) from error
 
 
 def emit(value: Any, lines: Callable[[], Iterator[str]], *, as_json: bool) -> None:
@@ -57,28 +58,28 @@ def emit(value: Any, lines: Callable[[], Iterator[str]], *, as_json: bool) -> No
 
 def write_json(document: Any) -> None:
     """Write *document* in ASCII: a name that is not UTF-8 keeps its bytes as surrogate escapes."""
-    sys.stdout.write(json.dumps(document, default=_plain) + "\n")
+    _put(sys.stdout, json.dumps(document, default=_plain))
 
 
 def print_text(line: str) -> None:
     """Write *line*; what the terminal cannot show, or would obey, is escaped: names in a library are anybody's."""
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     shown = line.translate(_CONTROLS)
-    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    _put(sys.stdout, shown.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def say(line: str) -> None:
     """Write *line*, or several of them, to stderr, escaped as `print_text` does."""
     shown = "\n".join(part.translate(_CONTROLS) for part in line.split("\n"))
-    sys.stderr.write(shown.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
-    sys.stderr.flush()
+    with suppress(StateError), _written(sys.stderr):
+        _put(sys.stderr, shown.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 class ProgressLine:
     """A `ProgressCallback` for stderr: a line that is drawn anew on a terminal, else one for each step and each 30 s."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = bool(sys.stderr) and sys.stderr.isatty()
         self._step = ""
         self._last = 0.0
 
@@ -120,6 +121,46 @@ def progress_line() -> Iterator[ProgressLine]:
         yield line
     finally:
         line.close()
+
+
+def _leave(message: str, code: int, *, as_json: bool) -> typer.Exit:
+    if as_json:
+        with suppress(StateError), _written(sys.stdout):
+            write_json({"error": message, "exit_code": code})
+    say(f"plexsuper: {message}")
+    return typer.Exit(code)
+
+
+def _put(stream: TextIO | None, line: str) -> None:
+    if stream is not None:
+        with _speaking(stream):
+            stream.write(f"{line}\n")
+
+
+@contextmanager
+def _written(stream: TextIO | None) -> Iterator[None]:
+    """At the end of the block, let everything that was written to *stream* be on its way."""
+    try:
+        yield
+    finally:
+        if stream is not None:
+            with _speaking(stream):
+                stream.flush()
+
+
+@contextmanager
+def _speaking(stream: TextIO) -> Iterator[None]:
+    """Let a reader that has gone away (`| head`) end what is said, not what is done.
+
+    Raises:
+        StateError: *stream* cannot be written, as on a full disk. What comes after is dropped.
+    """
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise StateError(f"the result cannot be written to standard output: {error.strerror}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -1,13 +1,12 @@
 """`plexsuper db revive`: bring entries back that were trashed or purged although their files exist."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check
+from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check, plex_command
 from plexsuper.cli.database_output import emit, outcome, progress_line
 from plexsuper.errors import ExitCode
 
@@ -40,7 +39,7 @@ def revive(
             snapshot,
             read_wanted(parts),
             dry_run=dry_run,
-            plex_sqlite=shlex.split(plex_sqlite) if plex_sqlite else None,
+            plex_sqlite=plex_command(plex_sqlite),
             check=None if no_check else full_check(progress),
             progress=progress,
         )

@@ -1,5 +1,7 @@
 """Signals that end a deed in good order: SIGINT, SIGTERM and SIGHUP become `KeyboardInterrupt`, but not at every moment."""
 
+import atexit
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,7 +15,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """Within the block the signals raise `KeyboardInterrupt`; within `held()` they wait for its end.
 
-    In a thread that is not the main one signals cannot be had; then it does nothing.
+    A signal that is ignored stays so (`nohup`, a job in the background). In a thread that is not the main one
+    signals cannot be had; then it does nothing.
     """
 
     def __init__(self) -> None:
@@ -23,7 +26,8 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
+            heard = (number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
+            self._before = {number: signal.signal(number, self._take) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,3 +51,22 @@ class Interrupts:
             self._came = True
             return
         raise KeyboardInterrupt
+
+
+def leave_with(code: int) -> None:
+    """From now on a signal can only hasten the end of this process, whose exit *code* is decided.
+
+    Python gives signals back to the kernel at its very end, which would make another code of one that comes then.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os._exit(code)
+
+    for number in _SIGNALS:
+        signal.signal(number, leave)
+    atexit.register(_ignore)
+
+
+def _ignore() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

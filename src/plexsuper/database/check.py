@@ -30,7 +30,7 @@ from plexsuper.database.unjudged import beyond_stock_sqlite
 from plexsuper.database.verdict import Verdict
 from plexsuper.errors import DatabaseError
 
-_SECTIONS = "library_sections"
+_ESSENTIAL = "library_sections", "metadata_items", "media_items", "media_parts"
 _WORKERS = 2
 _SMALL = 16 << 20
 """Below this size threads cost more than they bring."""
@@ -120,8 +120,8 @@ class _Examination:
             )
             self.findings.append(Finding("sqlite_schema", "schema", "data", message))
             return
-        if _SECTIONS not in schema.tables:
-            self.notes.append(f"it has no table {_SECTIONS}, which every database of Plex has")
+        lacking = [name for name in _ESSENTIAL if name not in schema.tables]
+        self.notes += [f"it has no table {name}, which every database of Plex has" for name in lacking]
         for table in schema.tables.values():
             for name in table.undeclared:
                 message = f"the index of a constraint of {table.name} is not declared"

@@ -19,6 +19,7 @@ from plexsuper.database.files import (
 )
 from plexsuper.database.holders import at_work, find_holders
 from plexsuper.database.progress import Progress, ProgressCallback
+from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _BACKUP_PAGES = 4000
@@ -98,6 +99,8 @@ def _copy_still(
     before = _stamps(pair)
     for path in pair.files:
         check_header(path)
+        if not frozen:
+            _refuse_lost_commits(path)
         for source in (path, *sidecars(path)):
             if source.name.endswith("-shm"):
                 continue  # SQLite makes it anew from the log
@@ -112,6 +115,15 @@ def _copy_still(
     for path in pair.files:
         fold_log(into / path.name)
     return method
+
+
+def _refuse_lost_commits(path: Path) -> None:
+    """Raise `DatabaseError` where SQLite would take the log for empty, or for shorter than it is, without a word."""
+    wal = read_wal(wal_path(path))
+    if wal is not None and wal.fault:
+        raise DatabaseError(
+            f"{path} is damaged: {wal.path.name}: {wal.fault}; run `plexsuper db repair` on it"
+        )
 
 
 def fold_log(path: Path) -> None:

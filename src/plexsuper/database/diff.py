@@ -120,16 +120,22 @@ def diff_databases(
         DatabaseError: one of them cannot be read as a library database.
     """
     with ExitStack() as stack:
-        one, two = (stack.enter_context(reading(path)) for path in (old, new))
-        for path, conn in ((old, one), (new, two)):
-            require_columns(conn, _NEEDED, path)
-            conn.execute("BEGIN")
+        one = _begin(stack, old)
+        # A second connection to the same file would take the first one for a Plex at work
+        two = one if old.samefile(new) else _begin(stack, new)
         collector = _Collector(one, two, limit, on_entry)
         for _, before, after in merge(_items(one), _items(two)):
             _compare(collector, "item", before, after, None)
         _compare_files(collector)
         names = {**_names(one), **_names(two)}
     return _summary(collector, names)
+
+
+def _begin(stack: ExitStack, path: Path) -> sqlite3.Connection:
+    conn = stack.enter_context(reading(path))
+    require_columns(conn, _NEEDED, path)
+    conn.execute("BEGIN")
+    return conn
 
 
 def merge(

@@ -152,7 +152,7 @@ def duplicates(conn: sqlite3.Connection, table: Table, index: Index) -> Iterator
     known = " AND ".join(f"{quoted(term.name or '')} IS NOT NULL" for term in index.terms)
     query = (
         f"SELECT min(rowid) FROM {quoted(table.name)} INDEXED BY {quoted(index.name)} WHERE {known}"
-        f" GROUP BY {', '.join(terms)} HAVING count(*) > 1 LIMIT 1"
+        f" AND {index.condition} GROUP BY {', '.join(terms)} HAVING count(*) > 1 LIMIT 1"
     )
     for (row,) in conn.execute(query):
         yield Finding(
