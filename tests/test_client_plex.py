@@ -204,6 +204,19 @@ def test_a_server_that_is_not_up_says_why(given: Answer, state: str, status: int
     assert (caught.value.state, caught.value.status, caught.value.excerpt) == (state, status, excerpt)
 
 
+def test_a_server_that_sends_us_elsewhere_says_where_without_the_token() -> None:
+    elsewhere, token = "https://plex.example/identity", "s3cretT0kenValue"
+    plex, _ = plex_with(GET_identity=answer("", 301, HTML, Location=f"{elsewhere}?again={token}"))
+    plex.token = SecretStr(token)
+    with pytest.raises(ServerNotUp) as caught:
+        run_virtual(plex.identity)
+    said = str(caught.value)
+    assert said.startswith(
+        f"Plex is not ready (error): GET /identity answered 301 (it sends us on to {elsewhere}?again="
+    )
+    assert token not in said
+
+
 def test_a_server_that_nobody_runs_is_refused() -> None:
     plex, script = plex_with()
     script.up = False
@@ -482,7 +495,7 @@ def test_every_deed_uses_the_method_that_real_servers_take() -> None:
     [
         (401, UNAUTHORIZED, ServerRefused, r"GET /activities: Plex answered 401: Unauthorized 401 Unauthorized; the token"),
         (404, "<html><body><h1>404 Not Found</h1></body></html>", ServerRefused, "404: 404 Not Found"),
-        (500, "", ServerAway, "GET /activities: Plex answered 500"),
+        (500, "", ServerAway, "GET /activities: Plex answered 500$"),
         (503, MAINTENANCE, ServerAway, "currently running database migrations"),
         (200, "hello", ServerAway, "not an answer of Plex, check the URL: hello"),
         (200, "[1, 2]", ServerAway, "not an answer of Plex"),

@@ -122,3 +122,10 @@ def test_a_section_that_is_closed_keeps_what_was_done():
     ]
     assert (closed.report.outcome, closed.report.reason) == (Outcome.CANCELLED, "SIGTERM")
     assert START.close(Outcome.CANCELLED).report.phases == ()
+
+
+def test_a_section_that_the_run_left_after_a_loss_says_so_and_one_that_was_done_after_it_does_not():
+    lost = START.disturb("Plex").after(report(Outcome.CANCELLED), AGENDA)
+    assert lost.close(Outcome.CANCELLED).report.reason == "Plex was lost"
+    done = lost.after(report(Outcome.DONE), AGENDA).after(report(Outcome.DONE, Phase.ANALYZE), AGENDA)
+    assert (done.report.outcome, done.report.reason) == (Outcome.DONE, "")

@@ -87,6 +87,38 @@ def test_a_hangup_ends_the_run_in_order(tmp_path):
         assert {name for name in before if after[name] != before[name]} <= set(restored["data"]["withheld"])
 
 
+def test_a_signal_that_comes_when_the_run_is_over_does_not_change_its_exit_code(tmp_path):
+    with a_server(tmp_path, SLOW_SCAN) as server, running(tmp_path, settings(server)) as run:
+        run.wait_until("section.phase.started")
+        run.send(signal.SIGTERM)
+        run.wait_until("run.finished")
+        run.send(signal.SIGTERM)  # it writes its report and closes its files, or has ended already
+        assert run.end() == 130
+        assert [line["type"] for line in run.lines].count("run.interrupted") == 1
+
+
+AT_THE_END = """
+import atexit, os, signal, sys
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)  # called after what is registered later
+from plexsuper.__main__ import main
+sys.argv = ["plexsuper", "--version"]
+main()
+"""
+WHILE_IT_ENDS = """
+import os, signal
+from plexsuper.clients.interrupts import leave_with
+leave_with(7)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [(AT_THE_END, 0), (WHILE_IT_ENDS, 7)], ids=["at the end", "before"]
+)
+def test_a_process_whose_exit_code_is_decided_keeps_it_whatever_signal_comes(script, code):
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
+
+
 TERMINAL = """
 import fcntl, os, sys, termios
 os.setsid()

@@ -116,3 +116,30 @@ def test_a_probe_that_cannot_run_is_a_bad_look_and_not_the_end_of_the_monitor() 
         (5.5, MountLost),
         (9.5, MountRestored),
     ]
+
+
+def test_a_healthy_storage_is_looked_at_at_once_when_something_was_mounted_or_unmounted():
+    storage, facts = Storage({0.0: GOOD, 7.0: DEAD}), list[tuple[float, Event]]()
+
+    async def changed() -> None:
+        now = anyio.current_time()
+        await anyio.sleep_until(next((at for at in (1.0, 7.25) if at > now), 100.0))
+
+    async def story() -> None:
+        with anyio.move_on_after(8.0):
+            await watch_mount(
+                lambda fact: facts.append((anyio.current_time(), fact)),
+                probe=storage,
+                path=Path("/m"),
+                every=5.0,
+                deadline=2.0,
+                patience=60.0,
+                changed=changed,
+            )
+
+    run_virtual(story)
+    assert storage.looks[:4] == [0.0, 1.0, 6.0, 7.25]
+    assert [(at, type(fact)) for at, fact in facts if not isinstance(fact, MountMeasured)] == [
+        (7.25, MountSuspected),
+        (7.75, MountLost),
+    ]

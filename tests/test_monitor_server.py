@@ -1,10 +1,13 @@
 """The server monitor climbs the start-up ladder, says why it waits, and notices when the server is lost."""
 
+from contextlib import suppress
+
 import anyio
 import pytest
 
 from plexsuper.clients.http import Answer, NoAnswer
 from plexsuper.clients.plex import Plex
+from plexsuper.errors import ServerRefused
 from plexsuper.events import Event, PlexLost, PlexReady, PlexWaiting
 from plexsuper.monitors.server import watch_server
 from plexsuper.terms import Scanner
@@ -164,3 +167,37 @@ def test_a_server_that_answers_that_it_is_overloaded_is_busy_and_not_lost_so_soo
     assert watched({0.0: IDENTITY, 9.0: overloaded, 24.0: IDENTITY}, 60.0) == [(0.0, READY)]
     lost = watched({0.0: IDENTITY, 12.0: overloaded}, 60.0)
     assert [at for at, fact in lost if isinstance(fact, PlexLost)] == [30.0]
+
+
+@pytest.mark.parametrize(
+    ("welcome", "lost"), [(True, [20.0]), (False, [])], ids=["accepted before", "never accepted"]
+)
+def test_a_server_that_refuses_twice_what_it_allowed_before_is_lost(welcome: bool, lost: list[float]) -> None:
+    facts: list[tuple[float, Event]] = []
+
+    class Server(Scripted):
+        async def request(self, method: str, path: str, **options: object) -> Answer:
+            refuses = anyio.current_time() >= 12.0 or not welcome
+            self.answers["GET /activities"] = answer("", 401) if refuses else answer({"MediaContainer": {}})
+            return await super().request(method, path)
+
+    async def story() -> None:
+        plex = Plex(Server({"GET /identity": IDENTITY}))
+        with suppress(ServerRefused):
+            await plex.activities()
+        with anyio.move_on_after(24.0):
+            await watch_server(
+                lambda fact: facts.append((anyio.current_time(), fact)),
+                plex=plex,
+                runtime=Host(None, 1e9),
+                every=5.0,
+                patience=30.0,
+            )
+
+    run_virtual(story)
+    assert [at for at, fact in facts if isinstance(fact, PlexLost)] == lost
+    assert all(
+        "does not accept us any more: GET /activities" in fact.detail
+        for _, fact in facts
+        if isinstance(fact, PlexLost)
+    )

@@ -5,12 +5,14 @@ import pytest
 
 from plexsuper import events as e
 from plexsuper import watches
+from plexsuper.clients.http import Answer
 from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Outcome, Phase, SectionDefinition, Stage, Verdict
+from tests.interposed import Line
 from tests.story import Story, life, play
 from tests.test_story_runs import FILMS, MUSIC, PHOTOS, SERIES, overlaps, phases
 
@@ -389,3 +391,34 @@ def test_a_signal_in_any_phase_cancels_it_in_plex_and_restores(tmp_path, phase):
         assert "/butler/MusicAnalysis" in methods
     assert story.of(e.PrefsRestored)[-1].failed == ()
     assert story.times[-1] - story.at(e.RunInterrupted) <= 4.5
+
+
+class Revoked(Line):
+    """A server that refuses the token from the first scan on."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(story.world)
+        self._story = story
+
+    def changed(self, question: str, answer: Answer) -> Answer:
+        """See `Line.changed`."""
+        if question == "GET /identity" or not self._story.world.truth.of("scan.started"):
+            return answer
+        return Answer(401, "text/html", b"<html><body><h1>401 Unauthorized</h1></body></html>")
+
+
+def test_a_token_that_is_revoked_during_a_scan_ends_the_run_at_once_with_the_remedy(tmp_path):
+    def prepare(story: Story) -> None:
+        line = Revoked(story)
+        story.world.transport = lambda _: line  # type: ignore[method-assign,assignment,return-value]  # the world's Plex is older
+
+    story = play(BIG, state_dir=tmp_path, prepare=prepare, knobs=Knobs(item_seconds=5.0))
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ExitCode.SERVER
+    assert "Plex does not accept us" in story.conclusion.detail
+    assert "Set PLEX_TOKEN" in story.conclusion.detail
+    (lost,) = story.of(e.PlexLost)
+    assert lost.detail.startswith("it does not accept us any more: GET /activities: Plex answered 401")
+    assert story.at(e.PlexLost) - story.at(e.SectionPhaseStarted) < 15.0
+    (report,) = story.conclusion.reports
+    assert (report.outcome, report.reason) == (Outcome.CANCELLED, "Plex was lost")

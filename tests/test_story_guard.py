@@ -160,6 +160,27 @@ def test_people_who_watch_are_named_and_waited_for_if_that_is_wanted(tmp_path, w
 
 
 @pytest.mark.lesson("F02")
+def test_a_section_of_which_every_file_was_renamed_is_not_scanned_and_the_reason_has_a_remedy(tmp_path):
+    async def rename(story: Story) -> None:
+        await story.until(e.TokenFound)
+        tree = story.world.tree
+        for file in tree.files("/media"):
+            folder, _, name = file.rpartition("/")
+            tree.remove_folder(folder)
+            tree.add(f"{folder} renamed/{name}")
+
+    story = play(FILMS, state_dir=tmp_path, meanwhile=rename, media=BLIND)
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ExitCode.SET_ASIDE
+    (report,) = story.conclusion.reports
+    assert report.reason == (
+        "storage does not say whether it has the files of Films: 64 other files of /media/Films are not there either; look at "
+        "the storage, and if the files only have other names now, map the paths"
+    )
+    assert story.world.truth.of("scan.asked") == []
+
+
+@pytest.mark.lesson("F02")
 def test_the_stale_share_of_a_section_is_told_before_its_scan_by_name(tmp_path):
     async def rename(story: Story) -> None:
         await story.until(e.TokenFound)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from plexsuper import events as e
 from plexsuper.actions.catalogue import create_missing
 from plexsuper.clients.http import Answer
+from plexsuper.clients.library import sections_from_rows
 from plexsuper.clients.plex import Plex
 from plexsuper.errors import ExitCode, ServerError
 from plexsuper.examples import envelopes
@@ -97,3 +98,20 @@ def test_no_second_section_is_made_beside_one_of_an_unknown_kind():
         assert world.truth.of("section.created") == []
 
     in_world(story, FILMS, knobs=QUIET)
+
+
+def test_a_section_without_a_title_is_called_by_its_number_whoever_tells_of_it(tmp_path):
+    def untitled(answer: Answer) -> Answer:
+        return replace(answer, body=answer.body.replace(b'"title":"Movies"', b'"title":" "'))
+
+    def prepare(story: Story) -> None:
+        line = Amended(story.world, "GET /library/sections", untitled)
+        story.world.transport = lambda _: line  # type: ignore[method-assign,assignment,return-value]  # as above
+
+    story = play(FILMS, state_dir=tmp_path, prepare=prepare, run={"sections": ("section 1",)})
+    assert story.conclusion is not None
+    assert [(report.section.title, report.outcome.value) for report in story.conclusion.reports] == [
+        ("section 1", "done")
+    ]
+    (told,) = sections_from_rows([(1, None, 1, "", "", "", 0)], [])
+    assert told.title == "section 1"

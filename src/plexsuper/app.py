@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -64,6 +64,7 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
     began = time.monotonic()
     with recorder.envelopes.subscribe(Envelope) as envelopes:
         async with (
+            _hearing(bus.publish) as signals,
             _on_a_page(settings.web, recorder.envelopes, None if past is None else catch_up),
             recorded(settings, bus.publish, recorder) as run_dir,
             audience(settings, recorder.envelopes, bus.publish, run_dir, catch_up),
@@ -75,10 +76,11 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
                 equip(settings, bus, recorder, redactor, run_dir, face=face, past=past) as kit,
                 anyio.create_task_group() as tasks,
             ):
-                await tasks.start(_listen, bus.publish)
+                await signals.listen()
                 tasks.start_soon(meanwhile, kit)
                 conclusion = await conduct(kit, agenda(settings), dropped=face.dropped)
                 tasks.cancel_scope.cancel()
+            signals.ending = conclusion.exit_code
             bus.publish(_finished(conclusion, time.monotonic() - began))
             envelopes.close()
     return conclusion.exit_code
@@ -125,15 +127,37 @@ async def _beat(kit: Kit, dropped: Callable[[], int]) -> None:
         kit.bus.publish(e.RunHeartbeat(uptime=uptime, stage=stage, dropped=dropped()))
 
 
-async def _listen(
-    publish: Publish, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    """Turn the first signal into a fact; the second one ends the process where it stands."""
-    with anyio.open_signal_receiver(*_SIGNALS) as signals:
-        task_status.started()
-        publish(e.RunInterrupted(signal=(await anext(signals)).name))
-        await anext(signals)
-        os._exit(ExitCode.INTERRUPTED)
+class _Signals:
+    """Turns the first signal into a fact; the second one ends the process where it stands.
+
+    It listens until everything is closed: one that comes when the run is over has nothing to interrupt.
+    """
+
+    def __init__(self, publish: Publish, tasks: anyio.abc.TaskGroup) -> None:
+        self._publish = publish
+        self._tasks = tasks
+        self.ending: ExitCode | None = None
+        """The exit code of a run that is over."""
+
+    async def listen(self) -> None:
+        """Listen from now on."""
+        await self._tasks.start(self._listen)
+
+    async def _listen(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        with anyio.open_signal_receiver(*_SIGNALS) as signals:
+            task_status.started()
+            name = (await anext(signals)).name
+            if self.ending is None:
+                self._publish(e.RunInterrupted(signal=name))
+            await anext(signals)
+            os._exit(ExitCode.INTERRUPTED if self.ending is None else self.ending)
+
+
+@asynccontextmanager
+async def _hearing(publish: Publish) -> AsyncIterator[_Signals]:
+    async with anyio.create_task_group() as tasks:
+        yield _Signals(publish, tasks)
+        tasks.cancel_scope.cancel()
 
 
 def _started(settings: Settings) -> e.RunStarted:

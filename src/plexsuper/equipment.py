@@ -17,6 +17,7 @@ from plexsuper.clients.frozen import record_file
 from plexsuper.clients.http import open_http
 from plexsuper.clients.library_file import LibraryFile
 from plexsuper.clients.local import LocalRuntime
+from plexsuper.clients.mount_table import MountTable
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.scanner_log import ScannerLog
@@ -64,6 +65,7 @@ async def equip(
             claims=claims,
             probe=probe,
             mount=mount,
+            mount_table=stack.enter_context(MountTable()) if mount is None else None,
             freezer=freezer,
             guard=guard_of(
                 settings,

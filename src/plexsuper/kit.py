@@ -18,6 +18,7 @@ from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.docker.wish import container_limits
 from plexsuper.clients.freezer import Freezer
 from plexsuper.clients.library_file import LibrarySource
+from plexsuper.clients.mount_table import MountTable
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.runtime import Runtime
 from plexsuper.clients.scanner_log import ScannerLog
@@ -53,6 +54,9 @@ class Kit:
     claims: Claims | None = None
     tools: DatabaseTools = run_tool
     mount: Storage | None = None
+    mount_table: MountTable | None = None
+    """Tells of mounts that are not ours; None in a story, where the kernel is not asked."""
+
     freezer: Freezer
     guard: Guard | None = None
     lookups: Lookups | None = None

@@ -95,6 +95,11 @@ class SectionRef:
     title: str
 
 
+def section_title(title: str | None, id_: int) -> str:
+    """Return the *title* by which a section is spoken of; one that has none is called by its number."""
+    return title if title and not title.isspace() else f"section {id_}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionDefinition:
     """A section to be created; `paths` are absolute, as the Plex server sees them.

@@ -70,6 +70,7 @@ class Watches:
         if mount is not None:
             pace = pace_of(self._kit.settings.profile)
             await watch_storage(self._kit.bus.publish, mount, pace=pace, patience=media.patience)
+        table = self._kit.mount_table
         await watch_mount(
             self._kit.bus.publish,
             probe=self._kit.probe,
@@ -77,6 +78,7 @@ class Watches:
             every=media.every,
             deadline=media.deadline,
             patience=media.patience,
+            changed=anyio.sleep_forever if table is None else table.changed,
         )
 
     async def _watch_server(self) -> Never:

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from plexsuper.clients.plex_values import Preference, choices, normalise
 from plexsuper.kinds import SectionType
-from plexsuper.terms import Activity, Section
+from plexsuper.terms import Activity, Section, section_title
 
 
 def _one(value: Any) -> Any:
@@ -93,7 +93,7 @@ class SectionRow(Row):
         """Return it as the run knows it; raise `ValueError` for a type we do not know."""
         return Section(
             id=self.key,
-            title=self.title,
+            title=section_title(self.title, self.key),
             type=SectionType.from_api(self.type),
             locations=tuple(location.path for location in self.locations),
             agent=self.agent,

@@ -23,7 +23,7 @@ from plexsuper.database.files import has_log, in_wal_mode, os_errors
 from plexsuper.database.sampling import Cursor, Delta
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
-from plexsuper.terms import Section, SectionCounts, Statistics
+from plexsuper.terms import Section, SectionCounts, Statistics, section_title
 
 BUSY = 5.0
 """Seconds that SQLite waits for a lock; readers of a write-ahead log need none but at its recovery."""
@@ -196,7 +196,7 @@ def sections_from_rows(rows: Iterable[Any], locations: Iterable[Any]) -> tuple[S
     return tuple(
         Section(
             id=id_,
-            title=name or "",
+            title=section_title(name, id_),
             type=known[number],
             locations=tuple(places.get(id_, ())),
             agent=agent or "",
@@ -222,7 +222,7 @@ def _section_counts(section: statistics.SectionStatistics) -> SectionCounts:
     figures = section.figures
     return SectionCounts(
         section=section.id,
-        title=section.title,
+        title=section_title(section.title, section.id),
         live=figures.live,
         trashed=figures.trashed,
         media=figures.analysed + figures.unanalysed,

@@ -62,7 +62,12 @@ class Plex:
 
     @token.setter
     def token(self, token: "SecretStr | None") -> None:
-        self._ask.token = token
+        self._ask.token, self._ask.accepted = token, False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server has accepted the token, or done without one, at least once."""
+        return self._ask.accepted
 
     # --- the server itself ----------------------------------------------------------------------------
 
@@ -76,7 +81,7 @@ class Plex:
         seen = self._ask.shown(answer)
         if answer.status != 200:
             state = _state_of(answer)
-            message = f"Plex is not ready ({state}): GET /identity answered {answer.status}: {seen}"
+            message = f"Plex is not ready ({state}): GET /identity answered {self._ask.in_words(answer)}"
             raise ServerNotUp(message, state=state, status=answer.status, excerpt=seen)
         try:
             root = document(answer)

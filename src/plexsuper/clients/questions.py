@@ -20,12 +20,13 @@ _STILL_STARTING = "still starting up"
 
 
 class Questions:
-    """Asks one Plex server. `token` goes into a header only and is cut out of every message."""
+    """Asks one Plex server. `token` goes into a header only and is cut out of every message; `accepted`: it was, once."""
 
     def __init__(self, transport: Transport, client_id: str) -> None:
         self._transport = transport
         self._client_id = client_id
         self.token: SecretStr | None = None
+        self.accepted = False
 
     async def read(self, path: str) -> dict[str, Any]:
         """Return the root element of what `GET` *path* answers.
@@ -64,8 +65,9 @@ class Questions:
     def check(self, method: str, path: str, answer: Answer) -> None:
         """Raise `ServerAway` or `ServerRefused` with what Plex said, unless *answer* is a success."""
         if 200 <= answer.status < 300:
+            self.accepted = True
             return
-        message = f"{method} {path}: Plex answered {answer.status}: {self.shown(answer)}"
+        message = f"{method} {path}: Plex answered {self.in_words(answer)}"
         if answer.status >= 500 or answer.status in {408, 429} or still_starting(answer):
             raise ServerAway(message)
         if answer.status == 401:
@@ -74,7 +76,17 @@ class Questions:
 
     def shown(self, answer: Answer) -> str:
         """Return the beginning of *answer* as it may be shown to people."""
-        return excerpt(answer.body, "" if self.token is None else self.token.get_secret_value())
+        return self._excerpt(answer.body)
+
+    def _excerpt(self, text: bytes | str) -> str:
+        return excerpt(text, "" if self.token is None else self.token.get_secret_value())
+
+    def in_words(self, answer: Answer) -> str:
+        """Return status and beginning of *answer*, and where it would send us: nobody follows it with the token."""
+        seen, to = self.shown(answer), answer.header("Location") or ""
+        text = f"{answer.status}: {seen}" if seen else f"{answer.status}"
+        sent = 300 <= answer.status < 400 and to
+        return f"{text} (it sends us on to {self._excerpt(to)})" if sent else text
 
     def _headers(self) -> Mapping[str, str]:
         headers = {

@@ -88,7 +88,7 @@ class Course:
                     f"{self.disturbed} was lost under this section, {self.disturbances} disturbances in all"
                 )
                 return again.close(Outcome.SET_ASIDE, replace(report, note=note))
-            return again
+            return replace(again, reason=f"{self.disturbed} was lost")  # the run may end before the next try
         match report.outcome:
             case Outcome.DONE | Outcome.SKIPPED:
                 return again._advance(report)
@@ -106,7 +106,7 @@ class Course:
     def _advance(self, report: PhaseReport) -> "Course":
         reports = (*self.reports, replace(report, attempts=self.attempt))
         through = len(reports) == len(self.phases)
-        return replace(self, reports=reports, attempt=1, outcome=Outcome.DONE if through else None)
+        return replace(self, reports=reports, attempt=1, reason="", outcome=Outcome.DONE if through else None)
 
     def _retry(self, report: PhaseReport, agenda: Agenda) -> "Course":
         if self.attempt > agenda.retries:

@@ -8,7 +8,8 @@ Pure and timeless; `settle.py` adds the times. What counts (recorded from real s
 * items that Plex announced and has not finished;
 * rows of this section that moved in the library database. A write that moved no row of ours proves little:
   an idle server writes its own statistics every few seconds;
-* files that a scan has added or marked as missing: its traces, which tell that it ran, but not that it is over.
+* files that a scan has added or marked as missing, and tracks that sonic analysis is through with where no activity
+  shows it: traces, which tell that it ran, but not that it is over.
 """
 
 from dataclasses import asdict
@@ -237,8 +238,8 @@ class Picture:
         walked = self._phase is Phase.SCAN and (fact.media, fact.trashed) != (before.media, before.trashed)
         analyzed = self._phase is Phase.ANALYZE and fact.analyzed != before.analyzed
         sonic = self._phase is Phase.SONIC and fact.sonic != before.sonic
-        self.seen = self.seen or analyzed or sonic
-        self.traced = self.traced or walked
+        self.seen = self.seen or analyzed or (sonic and self.complete)
+        self.traced = self.traced or walked or sonic
         return True
 
 

@@ -8,7 +8,7 @@ from plexsuper.bus import Publish
 from plexsuper.clients.freezer import Freezer
 from plexsuper.events import FreezeSpent
 
-_DETAIL = "Plex is stopped before it can act on files that are only missing because storage is; look at the storage, then start again"
+_DETAIL = "Plex stood still for as long as it may (guard.frozen_at_most), and storage is not proved: look at it, then start again"
 
 
 async def watch_frost(publish: Publish, *, freezer: Freezer, limit: float) -> Never:

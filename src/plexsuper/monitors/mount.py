@@ -1,7 +1,8 @@
 """Notices when the media storage stops serving content, and when it serves it again."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Never, Protocol
+from typing import Final, Never, Protocol
 
 import anyio
 
@@ -9,6 +10,9 @@ from plexsuper.bus import Publish
 from plexsuper.decisions.health import Failure, MountHealth, Proof
 from plexsuper.errors import StorageError
 from plexsuper.monitors.latency import Latencies
+
+_BREATH: Final = 0.2
+"""Seconds between two looks, however often something is mounted on this host."""
 
 
 class Probe(Protocol):
@@ -20,12 +24,20 @@ class Probe(Protocol):
 
 
 async def watch_mount(
-    publish: Publish, *, probe: Probe, path: Path, every: float, deadline: float, patience: float
+    publish: Publish,
+    *,
+    probe: Probe,
+    path: Path,
+    every: float,
+    deadline: float,
+    patience: float,
+    changed: Callable[[], Awaitable[None]] = anyio.sleep_forever,
 ) -> Never:
     """Publish `MountSuspected`, `MountLost`, `MountRestored` and `MountAbandoned` as the storage changes, and its latency.
 
-    It starts with a storage that was proved to be there; *every* is the time between two looks at a healthy
-    one, *deadline* what a look may take until more is known, *patience* how long it may stay lost.
+    It starts with a storage that was proved to be there; *every* is the time between two looks at a healthy one, which
+    is looked at sooner when *changed* returns; *deadline* what a look may take until more is known, *patience* how long
+    it may stay lost.
     """
     health = MountHealth(path=str(path), deadline=deadline, patience=patience)
     latencies = Latencies(publish, str(path))
@@ -37,7 +49,13 @@ async def watch_mount(
             publish(fact)
         if isinstance(seen, Proof):
             latencies.looked(seen.latency, now)
-        await anyio.sleep(health.pause(every))
+        await _rest(health.pause(every), sooner=changed if health.state == "healthy" else anyio.sleep_forever)
+
+
+async def _rest(pause: float, *, sooner: Callable[[], Awaitable[None]]) -> None:
+    with anyio.move_on_after(pause):
+        await anyio.sleep(_BREATH)
+        await sooner()
 
 
 async def _look(probe: Probe, deadline: float) -> Proof | Failure:

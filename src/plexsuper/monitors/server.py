@@ -1,6 +1,7 @@
 """Notices when the server becomes ready, with every reason why it is not, and when it is lost."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Never
 
 import anyio
@@ -9,6 +10,7 @@ from plexsuper.bus import Publish
 from plexsuper.clients.plex import Plex
 from plexsuper.clients.plex_values import Identity, ServerNotUp
 from plexsuper.clients.runtime import Runtime
+from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.events import PlexLost, PlexReady, PlexWaiting
 
 _ATTEMPT_EVERY = 0.5
@@ -18,6 +20,9 @@ _LOG_LINES = 20
 _MISSES = 2
 _MISSES_OF_A_LIVING = 4
 """A server that is busy rather than lost: its process lives and it answers late, or it answers that it is overloaded."""
+
+_ASK = 2.0
+"""Seconds for the question whether we are still accepted: it must not keep the end of the process from being noticed."""
 
 
 async def watch_server(
@@ -32,7 +37,7 @@ async def watch_server(
     """Publish `PlexWaiting` until the server is ready, then `PlexReady`, then `PlexLost`, again and again.
 
     *every* is the time between two looks at a server that is ready; the end of its process is noticed at once.
-    One that is *frozen* by us cannot answer and is not lost for that.
+    One that is *frozen* by us cannot answer and is not lost for that; one that accepts us no more, after it has, is.
     A server that is not ready after *patience* seconds is reported with the last lines of its log (lesson L17).
     """
     while True:
@@ -73,7 +78,7 @@ def _waiting(attempt: int, error: ServerNotUp, log: tuple[str, ...]) -> PlexWait
 async def _lost(plex: Plex, runtime: Runtime, every: float, frozen: Callable[[], bool]) -> str:
     """Return what was seen when a server that was ready is ready no more."""
     pid = runtime.pid
-    misses = 0
+    misses = refusals = 0
     while True:
         if await _ended_within(runtime, pid, every):
             return f"its process {pid} ended"
@@ -88,7 +93,22 @@ async def _lost(plex: Plex, runtime: Runtime, every: float, frozen: Callable[[],
             if misses >= (_MISSES_OF_A_LIVING if lives else _MISSES):
                 return str(error)
         else:
-            misses = 0
+            misses, why = 0, await _refused(plex)
+            refusals = refusals + 1 if why else 0
+            if refusals >= _MISSES:
+                return why
+
+
+async def _refused(plex: Plex) -> str:
+    """Return what a server says that has accepted us and does so no more: a token can be revoked, and `/identity` needs none."""
+    if not plex.accepted:
+        return ""
+    with anyio.move_on_after(_ASK), suppress(ServerAway):
+        try:
+            await plex.activities()
+        except ServerRefused as error:
+            return f"it does not accept us any more: {error}"
+    return ""
 
 
 async def _ended_within(runtime: Runtime, pid: int | None, seconds: float) -> bool:

@@ -84,7 +84,8 @@ class Ward:
         limit = self._means.settings.stale_limit
         if len(unknown) > limit * len(sample):
             raise StorageError(
-                f"storage does not say whether it has the files of {self.section.title}: {unknown[0]}"
+                f"storage does not say whether it has the files of {self.section.title}: {unknown[0]}; look at "
+                "the storage, and if the files only have other names now, map the paths"
             )
         missing = tuple(file for file, answer in found.items() if answer.kind == "gone")
         gated = GuardGated(
