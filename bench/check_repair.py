@@ -22,14 +22,14 @@ from operator import itemgetter
 from pathlib import Path
 
 from plexsuper.database.access import readable_uri
-from plexsuper.database.check import check_database
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.crew import CACHE_KIB
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.jobs import full_jobs
 from plexsuper.database.connection import connect
-from plexsuper.database.crew import CACHE_KIB
-from plexsuper.database.jobs import full_jobs
-from plexsuper.database.pages import PageSource
 from plexsuper.database.schema import read_schema
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 
 SPENT: list[float] = []
 

@@ -21,9 +21,9 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from plexsuper.database.archive import export_archive
-from plexsuper.database.inject import inject_archive, verify_archive
-from plexsuper.simulator.reference import build_reference
+from plexsuper.database.archive.inject import inject_archive, verify_archive
+from plexsuper.database.archive.writer import export_archive
+from plexsuper.simulator.reference.build import build_reference
 
 EXPORT_GOAL, VERIFY_GOAL, MEMORY_GOAL = 8.0, 3.0, 300.0
 

@@ -19,16 +19,16 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from plexsuper.clients.manifest import Manifest
+from plexsuper.clients.library.manifest import Manifest
 from plexsuper.database.files import LIBRARY
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
+from plexsuper.simulator.reference.build import build_reference
 
 RATE = 2000
 TRASH = f"""
 import sys, time
 from pathlib import Path
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 plex = connect_as_plex(Path(sys.argv[1]))
 ids = [row[0] for row in plex.execute("SELECT p.id FROM media_parts p JOIN media_items m ON m.id = p.media_item_id"
     " WHERE m.library_section_id = ? AND p.deleted_at IS NULL ORDER BY p.id", (int(sys.argv[2]),))]

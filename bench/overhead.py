@@ -21,9 +21,7 @@ FILMS, TRACKS = 40, 60
 
 CPU_GOAL, RSS_GOAL, HELP_GOAL = 0.005, 80.0, 0.3
 
-_COMPILED = (
-    "import plexsuper.app, plexsuper.cli.database, plexsuper.database.check, plexsuper.faces.report.page"
-)
+_COMPILED = "import plexsuper.app, plexsuper.cli.database, plexsuper.database.check.examination, plexsuper.faces.report.page"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from plexsuper.database.pages import PageSource
-from plexsuper.database.trees import walk_tree
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.trees import walk_tree
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 
 _REPAIR = """
 import sys, time
 from pathlib import Path
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
 path = Path(sys.argv[1])
 before = check_database(path)

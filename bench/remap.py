@@ -21,12 +21,12 @@ from statistics import median
 
 from plexsuper.database.connection import connect_file, reading
 from plexsuper.database.files import LIBRARY, sync_file
-from plexsuper.database.mapping import make_mappings
-from plexsuper.database.remap import remap_databases
-from plexsuper.database.remap_files import file_sql
-from plexsuper.database.remap_plan import RemapPlan, plan_remap
-from plexsuper.database.remap_write import apply_remap
-from plexsuper.simulator.reference import build_reference
+from plexsuper.database.remap.deed import remap_databases
+from plexsuper.database.remap.files import file_sql
+from plexsuper.database.remap.mapping import make_mappings
+from plexsuper.database.remap.plan import RemapPlan, plan_remap
+from plexsuper.database.remap.write import apply_remap
+from plexsuper.simulator.reference.build import build_reference
 
 FEW = [
     ("/Media/TV", "/data/Series"),

@@ -18,10 +18,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from plexsuper.database.copies.snapshot import take_snapshot
 from plexsuper.database.files import LIBRARY, sync_file
-from plexsuper.database.snapshot import take_snapshot
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
+from plexsuper.simulator.reference.build import build_reference
 
 SECONDS, PARTS, MEGABYTES = 60.0, 100_000, 300
 PURGE = """
@@ -39,7 +39,7 @@ UPDATE media_items SET deleted_at = 1 WHERE id IN (SELECT media_item_id FROM med
 UPDATE metadata_items SET deleted_at = 1 WHERE id IN (SELECT metadata_item_id FROM media_items WHERE deleted_at = 1);
 """
 DEEDS = {
-    "restore": "from plexsuper.database.snapshot import restore_snapshot as deed; print(deed(copy, library))",
+    "restore": "from plexsuper.database.copies.snapshot import restore_snapshot as deed; print(deed(copy, library))",
     "revive": "from plexsuper.database.revive.deed import revive_parts; from plexsuper.database.revive.wanted import read_wanted;"
     "done = revive_parts(library, copy, read_wanted(parts));"
     "print(done.untrashed, 'untrashed,', done.reinserted, 'reinserted,', done.rows, done.notes)",

@@ -20,10 +20,10 @@ from statistics import median
 
 import anyio
 
-from plexsuper.clients.library import open_library
+from plexsuper.clients.library.live import open_library
 from plexsuper.database.files import LIBRARY
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
+from plexsuper.simulator.reference.build import build_reference
 
 UNCHANGED_GOAL, SHARE_GOAL = 0.001, 0.01
 OLD_SQL = "SELECT COUNT(*) FROM metadata_items WHERE library_section_id = ? AND deleted_at IS NULL"

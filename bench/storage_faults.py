@@ -18,7 +18,7 @@ import anyio
 
 from plexsuper import events as e
 from plexsuper.actions.recover import Recovered, recover_storage
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.monitors.storage import CLOUD_PACE, watch_storage
 from tests.storage.matrix import FAULTS, Fault
 from tests.storage.reader import Reader, busy_reader

@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 
 from plexsuper.clients.rclone.flags import MountWish
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.events import Event, MountAbandoned, MountLost, MountSuspected
 from plexsuper.monitors.storage import pace_of, watch_storage
 from tests.storage.stack import Stack, stack

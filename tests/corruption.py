@@ -4,8 +4,8 @@ import random
 import struct
 from collections.abc import Callable
 
-from plexsuper.database.btree_page import kind_of
-from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind
+from plexsuper.database.btree.format import HEADER_SIZE, Malformed, PageKind
+from plexsuper.database.btree.page import kind_of
 from tests.small_database import Base
 
 Files = tuple[bytearray, bytearray]

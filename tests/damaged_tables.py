@@ -4,14 +4,14 @@ from contextlib import closing
 from pathlib import Path
 
 from plexsuper.database.access import immutable_uri
-from plexsuper.database.check import check_database
+from plexsuper.database.btree.format import PageKind
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.trees import walk_tree
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.report import CheckReport
 from plexsuper.database.connection import connect
-from plexsuper.database.format import PageKind
-from plexsuper.database.pages import PageSource
 from plexsuper.database.repair import repair_database
-from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import read_schema
-from plexsuper.database.trees import walk_tree
 from tests.plex_databases import root_of
 
 ICU = "index_title_sort_icu"

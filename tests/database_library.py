@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import connect_as_plex, create_databases
+from plexsuper.simulator.library.schema import connect_as_plex, create_databases
+from plexsuper.simulator.reference.build import build_reference
 
 
 @functools.cache

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from plexsuper.clients.far_side.inventory import ask_identity
 from plexsuper.clients.far_side.remote import FarSide, Target
-from plexsuper.clients.plex_values import Identity
-from plexsuper.database.archive import export_archive
+from plexsuper.clients.plex.values import Identity
+from plexsuper.database.archive.inject import verify_archive
+from plexsuper.database.archive.shipping import Codec, choose_codec, shipped, stream_archive
+from plexsuper.database.archive.writer import export_archive
 from plexsuper.database.files import LIBRARY
-from plexsuper.database.inject import verify_archive
-from plexsuper.database.shipping import Codec, choose_codec, shipped, stream_archive
 from plexsuper.deploy import Order
 from plexsuper.errors import ServerError
 from plexsuper.simulator.layout import Layout

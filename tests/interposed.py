@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from plexsuper.clients import http
-from plexsuper.clients.http import Answer
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.http import Answer
 from plexsuper.simulator.memory import World
 
 EMPTY = Answer(200, "application/json", b'{"MediaContainer":{"size":0}}')

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from plexsuper.clients.mounts import read_mounts
-from plexsuper.database.inject import verify_archive
+from plexsuper.clients.mounts.table import read_mounts
+from plexsuper.database.archive.inject import verify_archive
 from tests.kill_run import SECTIONS, Kill, Place, place
 from tests.real_run import RealRun, processes_of
 

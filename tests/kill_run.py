@@ -14,7 +14,7 @@ from typing import Any
 from plexsuper.journal import RunRecord, read, runs
 from plexsuper.paths import PlexPaths
 from plexsuper.simulator.layout import Layout
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from plexsuper.simulator.real import free_port
 from plexsuper.simulator.truth import Entry, load
 from tests.real_run import Line, RealRun, command

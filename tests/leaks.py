@@ -16,9 +16,9 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from plexsuper.clients.guard import relax
-from plexsuper.clients.mount_syscalls import detach
-from plexsuper.clients.mounts import read_mounts
+from plexsuper.clients.mounts.guard import relax
+from plexsuper.clients.mounts.syscalls import detach
+from plexsuper.clients.mounts.table import read_mounts
 
 T = TypeVar("T")
 

@@ -17,11 +17,11 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from plexsuper.clients.library import Rows
+from plexsuper.clients.library.live import Rows
 from plexsuper.database.connection import decode
+from plexsuper.database.copies.snapshot import take_snapshot
 from plexsuper.database.revive.deed import revive_parts
 from plexsuper.database.revive.wanted import read_wanted
-from plexsuper.database.snapshot import take_snapshot
 from plexsuper.simulator.memory import MemoryRows
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_on_loop(path: Path, library: Path | None) -> AsyncIterator[Rows]:
-    """Open *path* with *library* attached, as `plexsuper.clients.beside.open_beside` does."""
+    """Open *path* with *library* attached, as `plexsuper.clients.library.beside.open_beside` does."""
     uri = f"file:{quote(bytes(path))}?mode=rwc"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as conn:
         conn.text_factory = decode

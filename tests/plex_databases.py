@@ -10,13 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from plexsuper.database.pages import PageSource
-from plexsuper.database.trees import walk_tree
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.trees import walk_tree
 
 PLEX_SQLITE = textwrap.dedent("""
     '''A small Plex SQLite: the arguments of the sqlite3 shell, Plex's collation and tokenizer (the simulator's stand-ins).'''
     import sqlite3, sys
-    from plexsuper.simulator.schema import compare_like_nocase, _alias_tokenizer
+    from plexsuper.simulator.library.schema import compare_like_nocase, _alias_tokenizer
     *flags, database, sql = sys.argv[1:]
     uri = database if database.startswith("file:") else "file:" + database + ("?mode=ro" if "-readonly" in flags else "")
     conn = sqlite3.connect(uri, uri=True, isolation_level=None)
@@ -41,7 +41,7 @@ def kill_a_writer(path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 conn = connect_as_plex(Path({str(path)!r}))
 conn.execute("PRAGMA wal_autocheckpoint=0")
 for row in range(50):

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from plexsuper.clients.http import Answer, NoAnswer, SocketRefused
+from plexsuper.clients.plex.http import Answer, NoAnswer, SocketRefused
 
 JSON = "application/json"
 XML = "text/xml"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.pages import PageSource
-from plexsuper.database.trees import check_leaf, walk_tree
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, compare_like_nocase
+from plexsuper.database.btree.page import parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.trees import check_leaf, walk_tree
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, compare_like_nocase
 
 NAME = LIBRARY_DB
 _WORDS = [

@@ -22,9 +22,9 @@ from plexsuper import events as e
 from plexsuper.actions.guard.guard import Guard
 from plexsuper.app import conduct
 from plexsuper.bus import Bus
-from plexsuper.clients import http
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.server.freezer import Freezer
 from plexsuper.decisions.course import Agenda
 from plexsuper.decisions.orders import Conclude
 from plexsuper.decisions.resume import PastRun, fold, why_not

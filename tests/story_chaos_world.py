@@ -12,11 +12,11 @@ import anyio
 import anyio.lowlevel
 
 from plexsuper import events as e
-from plexsuper.clients.lookup import RemoteLookup, name_below
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, ControlAway, RemoteEntry
+from plexsuper.clients.storage.lookup import RemoteLookup, name_below
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.simulator.identity import PreferencesFile
-from plexsuper.simulator.tree import is_cut_off
+from plexsuper.simulator.media.tree import is_cut_off
 from tests.story import MemoryProbe, Story, life, play
 from tests.story_chaos import ANCHORS, CHANGES, FAULTS, ROOT, Chaos, Deed
 

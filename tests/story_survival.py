@@ -21,12 +21,12 @@ from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.guard.means import Means
 from plexsuper.app import conduct
 from plexsuper.bus import Bus
-from plexsuper.clients import http
-from plexsuper.clients.command_line import classify
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.manifest import Manifest
-from plexsuper.clients.mount_lookup import MountLookup
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.library.manifest import Manifest
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.processes.command_line import classify
+from plexsuper.clients.server.freezer import Freezer
+from plexsuper.clients.storage.mount_lookup import MountLookup
 from plexsuper.decisions.orders import Conclude
 from plexsuper.decisions.resume import PastRun, fold, why_not
 from plexsuper.errors import ExitCode

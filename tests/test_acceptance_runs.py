@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from tests.real_run import running
 from tests.real_simulator import QUICK, simulator
 

@@ -5,9 +5,9 @@ import pytest
 from pydantic import SecretStr
 
 from plexsuper.actions.catalogue import create_missing, list_sections
-from plexsuper.clients import http
-from plexsuper.clients.http import Answer, NoAnswer
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.http import Answer, NoAnswer
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway, ServerError
 from plexsuper.events import Event, SectionCreated
 from plexsuper.kinds import SectionType

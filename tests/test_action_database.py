@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plexsuper.actions.database import check_database, collect
-from plexsuper.clients.library_file import LibraryFile
+from plexsuper.clients.library.file import LibraryFile
 from plexsuper.errors import DatabaseError, ExitCode
 from plexsuper.events import DatabaseChecked
 from plexsuper.kinds import SectionType

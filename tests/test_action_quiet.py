@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from plexsuper.actions.quiet import QUIET, restore, silence, silence_again
 from plexsuper.actions.sonic import silence_sonic, start_sonic, stop_sonic
-from plexsuper.clients import http
-from plexsuper.clients.http import Answer
-from plexsuper.clients.ledger import Ledger
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.http import Answer
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.server.ledger import Ledger
 from plexsuper.errors import ServerAway, ServerError, StateError
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account

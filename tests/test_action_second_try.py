@@ -13,8 +13,8 @@ from plexsuper.actions.leftovers import Leftovers
 from plexsuper.actions.phase import Request
 from plexsuper.actions.second_try import SecondTries
 from plexsuper.bus import Bus
-from plexsuper.clients import http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.settle import Patience
 from plexsuper.kinds import SectionType

@@ -7,8 +7,8 @@ import pytest
 
 from plexsuper.actions.server import bring_up, stop_server
 from plexsuper.bus import Bus
-from plexsuper.clients import http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerError, ServerRefused
 from plexsuper.events import Event, PlexAttached, PlexReady, PlexStarted, PlexStopped, PlexWaiting
 from plexsuper.monitors.server import watch_server

@@ -5,8 +5,8 @@ import pytest
 
 from plexsuper.actions.server import bring_up
 from plexsuper.bus import Bus
-from plexsuper.clients import http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError, ServerError
 from plexsuper.events import Event, PlexFaultSeen
 from plexsuper.state import Now

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from plexsuper.actions.token import TokenSearch, find_token
-from plexsuper.clients import http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway, ServerError
 from plexsuper.events import Event, TokenFound, TokenWaiting
 from plexsuper.simulator.identity import Account

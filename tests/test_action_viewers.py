@@ -5,8 +5,8 @@ import pytest
 from pydantic import SecretStr
 
 from plexsuper.actions.viewers import mind_viewers
-from plexsuper.clients.http import Answer
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import Answer
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.events import Event, ViewersFound
 from plexsuper.simulator.memory import World

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.clients.database_tool import run_tool
+from plexsuper.clients.library.tool import run_tool
 from plexsuper.errors import DatabaseError
 
 PARENT = """
@@ -19,7 +19,7 @@ child.wait()
 """
 CHILD = """
 import os, signal
-from plexsuper.clients.lifetime import die_with
+from plexsuper.clients.processes.lifetime import die_with
 die_with(os.getppid())
 print("lives", flush=True)
 signal.pause()

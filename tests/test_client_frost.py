@@ -15,7 +15,7 @@ from plexsuper.clients.docker.frost import Frost
 from plexsuper.clients.docker.processes import ContainerProcesses, state_of
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.docker.spec import ContainerSpec
-from plexsuper.clients.frozen import FrozenRecord
+from plexsuper.clients.server.frozen import FrozenRecord
 
 
 class Told(ContainerProcesses):

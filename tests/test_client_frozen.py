@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.clients.frozen import NAME, FrozenRecord
 from plexsuper.clients.left_frozen import look_at_frozen
-from plexsuper.clients.lifetime import Lifetime
-from plexsuper.clients.local import LocalRuntime
+from plexsuper.clients.processes.lifetime import Lifetime
+from plexsuper.clients.server.frozen import NAME, FrozenRecord
+from plexsuper.clients.server.local import LocalRuntime
 from tests.test_client_local import foreign, place, state  # noqa: F401 - a fixture is used by its name
 
 FREEZER = """
 import os, signal, sys
 from pathlib import Path
-from plexsuper.clients.local import LocalRuntime
+from plexsuper.clients.server.local import LocalRuntime
 here = Path(sys.argv[1])
 runtime = LocalRuntime(config_dir=here / "support" / "Plex Media Server", frozen=here / "state" / "frozen.json")
 print(*runtime.freeze(), flush=True)
@@ -131,7 +131,7 @@ def test_a_disk_that_cannot_be_written_does_not_keep_plex_from_being_frozen(plac
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from plexsuper.clients.local import LocalRuntime
+from plexsuper.clients.server.local import LocalRuntime
 from plexsuper.errors import ServerRefused
 runtime = LocalRuntime()
 runtime._table.servers = lambda: (int(sys.argv[1]),)
@@ -176,7 +176,7 @@ def test_whoever_looks_learns_that_plex_was_left_frozen_and_the_command_that_tha
 SUPERVISOR = """
 import sys
 from pathlib import Path
-from plexsuper.clients.supervisor_lock import only_supervisor
+from plexsuper.clients.server.supervisor_lock import only_supervisor
 with only_supervisor(Path(sys.argv[1]), "r1", ()):
     print("supervises", flush=True)
     sys.stdin.read()

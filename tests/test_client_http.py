@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from plexsuper.clients.http import Answer, HttpTransport, NoAnswer, SocketRefused, open_http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import Answer, HttpTransport, NoAnswer, SocketRefused, open_http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway
 from plexsuper.terms import Activity
 
@@ -206,7 +206,7 @@ async def test_a_refused_handshake_says_whether_to_try_again(status: int, error:
 
 
 async def test_a_silent_peer_is_noticed_by_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexsuper.clients.http.HEARTBEAT", 0.1)
+    monkeypatch.setattr("plexsuper.clients.plex.http.HEARTBEAT", 0.1)
     over = asyncio.Event()
 
     async def handler(request: web.Request) -> web.WebSocketResponse:

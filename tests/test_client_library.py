@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from plexsuper.clients.library import Library, Rows, open_library
+from plexsuper.clients.library.live import Library, Rows, open_library
 from plexsuper.database.sampling import Cursor, Delta
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SectionType
-from plexsuper.simulator.schema import LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.schema import LIBRARY_DB, connect_as_plex, create_databases
 from plexsuper.terms import Counts, Section, SectionCounts, Statistics
 
 ROWS = """

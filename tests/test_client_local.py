@@ -16,8 +16,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from plexsuper.clients.local import LocalRuntime
-from plexsuper.clients.local_server import SUPPORT_DIR
+from plexsuper.clients.server.found import SUPPORT_DIR
+from plexsuper.clients.server.local import LocalRuntime
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.terms import Scanner, ScannerKind
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from plexsuper.clients.notices import ActivityNotice, ItemNotice, OtherNotice, parse_frame
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.notices import ActivityNotice, ItemNotice, OtherNotice, parse_frame
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Activity, Section

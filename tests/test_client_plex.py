@@ -5,10 +5,10 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from plexsuper.clients.http import Answer
-from plexsuper.clients.notices import ActivityNotice, ItemNotice, Notice, OtherNotice
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import (
+from plexsuper.clients.plex.http import Answer
+from plexsuper.clients.plex.notices import ActivityNotice, ItemNotice, Notice, OtherNotice
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import (
     ButlerTask,
     Identity,
     Preference,

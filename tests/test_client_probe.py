@@ -13,8 +13,8 @@ from typing import Literal
 import anyio
 import pytest
 
-from plexsuper.clients.mounts import Mount, covering, parse_mounts, read_mounts
-from plexsuper.clients.probe import ContentProbe, Failure, Proof, _failure
+from plexsuper.clients.mounts.table import Mount, covering, parse_mounts, read_mounts
+from plexsuper.clients.storage.probe import ContentProbe, Failure, Proof, _failure
 
 DEADLINE = 10.0
 
@@ -198,7 +198,7 @@ async def test_a_helper_that_does_not_answer_is_hung_and_its_late_answer_is_a_pr
 async def test_a_helper_that_hangs_for_too_long_is_killed_and_only_then_replaced(
     media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexsuper.clients.probe._GIVE_UP", 0.02)
+    monkeypatch.setattr("plexsuper.clients.storage.probe._GIVE_UP", 0.02)
     async with probing(media) as probe:
         await probe.look(DEADLINE)
         assert probe._helper is not None

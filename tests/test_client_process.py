@@ -15,8 +15,8 @@ import anyio.lowlevel
 import pytest
 import uvloop
 
-from plexsuper.clients.command_line import classify
-from plexsuper.clients.process import ProcessTable, Strangers, exited
+from plexsuper.clients.processes.command_line import classify
+from plexsuper.clients.processes.table import ProcessTable, Strangers, exited
 from plexsuper.terms import Scanner, ScannerKind
 
 SCANNER = "/usr/lib/plexmediaserver/Plex Media Scanner"

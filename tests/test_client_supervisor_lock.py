@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.clients.supervisor_lock import LOCK, only_supervisor, subjects
+from plexsuper.clients.server.supervisor_lock import LOCK, only_supervisor, subjects
 from plexsuper.errors import AlreadySupervised, ExitCode, StateError
 
 HOLDER = """
 import os, signal, sys
 from pathlib import Path
-from plexsuper.clients.supervisor_lock import only_supervisor
+from plexsuper.clients.server.supervisor_lock import only_supervisor
 with only_supervisor(Path(sys.argv[1]), "first-run", sys.argv[2:]):
     print("held", flush=True)
     signal.pause()

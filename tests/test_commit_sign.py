@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.clients.commit_sign import CommitSign
+from plexsuper.clients.library.commit_sign import CommitSign
 
 
 @pytest.fixture(params=["wal", "delete"])

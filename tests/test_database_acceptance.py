@@ -14,7 +14,7 @@ from typing import IO
 import pytest
 
 from plexsuper.cli.database_output import outcome, told_also
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.errors import DatabaseError
 from tests.database_library import library_with_files, reference_library, tree

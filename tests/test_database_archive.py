@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from plexsuper.database import inject
-from plexsuper.database.archive import export_archive
-from plexsuper.database.check import check_database
+from plexsuper.database.archive import inject
+from plexsuper.database.archive.inject import inject_archive, verify_archive
+from plexsuper.database.archive.unpack import Budget, read_members
+from plexsuper.database.archive.writer import export_archive
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.copies.store import snapshots_home, workshop
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.database.inject import inject_archive, verify_archive
-from plexsuper.database.store import snapshots_home, workshop
-from plexsuper.database.unpack import Budget, read_members
 from plexsuper.errors import DatabaseError, SettingsError
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import (
     add_film,
     files_of,
@@ -505,8 +505,8 @@ EXPORT = """
 import sys
 from pathlib import Path
 from typing import Any
-from plexsuper.database import inject
-from plexsuper.database.archive import export_archive
+from plexsuper.database.archive import inject
+from plexsuper.database.archive.writer import export_archive
 print("go", flush=True)
 export_archive(Path(sys.argv[1]), Path(sys.argv[2]), level=19)
 """
@@ -532,7 +532,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from typing import Any
-from plexsuper.database.inject import verify_archive
+from plexsuper.database.archive.inject import verify_archive
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

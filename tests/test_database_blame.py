@@ -8,16 +8,16 @@ import pytest
 
 from plexsuper.cli.database_text import check_lines
 from plexsuper.database.access import immutable_uri
-from plexsuper.database.check import check_database
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.trees import TreeWalk, walk_tree
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.jobs import full_jobs
+from plexsuper.database.check.survey import FIRST_TREE, Survey
 from plexsuper.database.connection import connect
-from plexsuper.database.jobs import full_jobs
-from plexsuper.database.pages import PageSource
 from plexsuper.database.repair import repair_database
 from plexsuper.database.schema import read_schema
-from plexsuper.database.survey import FIRST_TREE, Survey
-from plexsuper.database.trees import TreeWalk, walk_tree
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 from tests.damaged_tables import (
     ICU,
     TABLE,
@@ -244,7 +244,7 @@ def test_a_damaged_tree_is_walked_once_however_many_jobs_complain_of_it(library,
         walked.append(root)
         return walk_tree(source, root, table=table)
 
-    monkeypatch.setattr("plexsuper.database.diagnosis.walk_tree", walk)
+    monkeypatch.setattr("plexsuper.database.check.diagnosis.walk_tree", walk)
     overwrite(library, middle(leaves_of(library, TABLE)))
     check_database(library)
     assert walked == [root_of(library, TABLE)]

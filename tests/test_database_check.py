@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plexsuper.database.check import check_database
-from plexsuper.database.pages import PageSource
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.examination import check_database
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
+from plexsuper.simulator.reference.build import build_reference
 from tests.plex_databases import PLEX_SQLITE, kill_a_writer, listing, root_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_a_database_open_in_another_process_is_refused(databases):
     code = f"""
 import sys
 from pathlib import Path
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 conn = connect_as_plex(Path({str(path)!r}))
 conn.execute("UPDATE media_parts SET size = size + 1 WHERE id = 1")
 print("open", flush=True)
@@ -238,7 +238,7 @@ def test_progress_is_told_with_totals(databases):
 
 
 def test_large_databases_are_checked_by_two_connections_at_once(databases, monkeypatch):
-    monkeypatch.setattr("plexsuper.database.check._SMALL", 0)
+    monkeypatch.setattr("plexsuper.database.check.examination._SMALL", 0)
     path = databases / LIBRARY_DB
     assert check_database(path).healthy
     damage_page(path, root_of(path, "index_media_parts_on_file"))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from plexsuper.cli.database import app
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.errors import ExitCode
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import (
     files_of,
     held_open,

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.database.archive import export_archive
-from plexsuper.database.destination import find_destination
+from plexsuper.database.archive.destination import find_destination
+from plexsuper.database.archive.inject import inject_archive
+from plexsuper.database.archive.writer import export_archive
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.database.inject import inject_archive
 from plexsuper.errors import DatabaseError
 from tests.database_library import empty_library, files_of, library_with_files, tree
 

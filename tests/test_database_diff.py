@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsuper.database.changes import Change, ChangeCounts, Entry
-from plexsuper.database.diff import _Row, diff_databases, merge
+from plexsuper.database.diff.changes import Change, ChangeCounts, Entry
+from plexsuper.database.diff.comparison import _Row, diff_databases, merge
 from plexsuper.database.files import LIBRARY
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import add_film, library_with_files, reference_library
 
 
@@ -204,7 +204,7 @@ def test_two_ordered_streams_are_merged_as_two_tables_are_joined(old, new):
 PEAK = """
 import sys
 from pathlib import Path
-from plexsuper.database.diff import diff_databases
+from plexsuper.database.diff.comparison import diff_databases
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from plexsuper.database.check import check_database
-from plexsuper.database.pages import PageSource
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 from tests.plex_databases import everything, leaves_of, root_of
 from tests.small_database import make_base
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.database.check import check_database
-from plexsuper.database.pages import PageSource
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.trees import walk_tree
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
-from plexsuper.database.trees import walk_tree
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
 from tests.plex_databases import overwrite, root_of
 from tests.small_database import make_base
 

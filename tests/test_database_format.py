@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.format import (
+from plexsuper.database.btree.format import (
     Malformed,
     PageKind,
     local_size,
@@ -17,13 +16,14 @@ from plexsuper.database.format import (
     read_varint,
     write_varint,
 )
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import decode_record, encode_record
+from plexsuper.database.btree.page import parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import decode_record, encode_record
+from plexsuper.database.btree.trees import read_chain, walk_tree
+from plexsuper.database.btree.wal import read_wal, wal_path
 from plexsuper.database.repair.build import entry_cell, pack_rows, raise_index, raise_table, row_cell
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.surgery import free_the_unowned, schema_of
-from plexsuper.database.trees import read_chain, walk_tree
-from plexsuper.database.wal import read_wal, wal_path
 
 SIGNED = st.integers(-(1 << 63), (1 << 63) - 1)
 VALUES = st.one_of(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
 from plexsuper.errors import DatabaseError
 from tests.corruption import damage

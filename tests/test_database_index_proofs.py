@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.database.check import check_database
-from plexsuper.database.common_keys import guess_common_keys, proved_indexes
+from plexsuper.database.btree.format import Malformed
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.common_keys import guess_common_keys, proved_indexes
+from plexsuper.database.check.entry_counts import rows_of_tables
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.ownership import judge_ownership
+from plexsuper.database.check.page_tally import tally_pages
+from plexsuper.database.check.passes import compare_in_passes, fit_for_passes
+from plexsuper.database.check.survey import Survey
+from plexsuper.database.check.table_checks import lookup, membership, rows_not_found
 from plexsuper.database.connection import connect
-from plexsuper.database.entry_counts import rows_of_tables
-from plexsuper.database.format import Malformed
-from plexsuper.database.ownership import judge_ownership
-from plexsuper.database.page_tally import tally_pages
-from plexsuper.database.pages import PageSource
-from plexsuper.database.passes import compare_in_passes, fit_for_passes
 from plexsuper.database.schema import read_schema
-from plexsuper.database.survey import Survey
-from plexsuper.database.table_checks import lookup, membership, rows_not_found
 from tests.corruption import damage
 from tests.plex_databases import leaves_of
 from tests.small_database import Base, contents, judge, write_files
@@ -165,14 +165,14 @@ def test_the_lists_may_be_cut_anywhere(opened, monkeypatch):
     conn, table, indexes = opened
     keys = guess_common_keys(conn, table, list(indexes.values()), ROWS * 3)
     for at_once in (1, 7, ROWS - 1, ROWS, ROWS + 1):
-        monkeypatch.setattr("plexsuper.database.common_keys._ROWS_AT_ONCE", at_once)
+        monkeypatch.setattr("plexsuper.database.check.common_keys._ROWS_AT_ONCE", at_once)
         assert len(proved_indexes(conn, table, keys)) == len(ALIKE)
 
 
 @pytest.mark.parametrize("row", [300, 303, 306, 1203])
 @pytest.mark.parametrize("index", ["index_on_deleted", "index_on_original", "index_on_channel"])
 def test_a_list_with_a_row_that_the_table_lacks_proves_nothing(index, row, base, tmp_path, monkeypatch):
-    monkeypatch.setattr("plexsuper.database.common_keys._ROWS_AT_ONCE", 300)  # row 303 begins a span
+    monkeypatch.setattr("plexsuper.database.check.common_keys._ROWS_AT_ONCE", 300)  # row 303 begins a span
     path = write_files(tmp_path, base.data, b"")
     change_behind(path, index, f"DELETE FROM items WHERE id = {row}")
     with closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
@@ -306,16 +306,16 @@ def test_text_that_is_not_utf8_is_compared_in_the_slower_way(base, tmp_path):
 
 
 def test_a_sound_database_is_proved_without_a_look_at_each_page_in_python(base, tmp_path, monkeypatch):
-    monkeypatch.setattr("plexsuper.database.check.Survey", None)  # so that a survey would fail
-    monkeypatch.setattr("plexsuper.database.check.tally_pages", None)
+    monkeypatch.setattr("plexsuper.database.check.examination.Survey", None)  # so that a survey would fail
+    monkeypatch.setattr("plexsuper.database.check.examination.tally_pages", None)
     assert check_database(write_files(tmp_path, base.data, b"")).healthy
 
 
 def test_where_sqlite_cannot_judge_all_trees_at_once_each_is_judged_and_the_pages_are_tallied(
     base, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("plexsuper.database.jobs.whole_is_sound", lambda _conn: False)
-    monkeypatch.setattr("plexsuper.database.check.Survey", None)
+    monkeypatch.setattr("plexsuper.database.check.jobs.whole_is_sound", lambda _conn: False)
+    monkeypatch.setattr("plexsuper.database.check.examination.Survey", None)
     assert check_database(write_files(tmp_path, base.data, b"")).healthy
 
 
@@ -370,7 +370,7 @@ def test_the_heads_of_pages_are_those_of_the_pages_as_the_log_has_them(base, tmp
 
 
 def test_a_page_that_the_file_does_not_hold_has_no_kind(base, tmp_path, monkeypatch):
-    monkeypatch.setattr("plexsuper.database.pages._BLOCK", 7 * PAGE)  # the last block is not full
+    monkeypatch.setattr("plexsuper.database.btree.pages._BLOCK", 7 * PAGE)  # the last block is not full
     path = tmp_path / "library.db"
     path.write_bytes(base.data[:-PAGE])
     with PageSource(path) as source:
@@ -419,7 +419,7 @@ def test_a_leaf_that_is_none_of_its_table_is_not_counted(head, base, tmp_path):
 def test_the_check_agrees_with_sqlite_on_damage_to_one_leaf_or_entry(hurt, base, tmp_path, monkeypatch):
     wrong = []
     for seed in range(40):
-        monkeypatch.setattr("plexsuper.database.common_keys._ROWS_AT_ONCE", (250_000, 100)[seed % 2])
+        monkeypatch.setattr("plexsuper.database.check.common_keys._ROWS_AT_ONCE", (250_000, 100)[seed % 2])
         data = bytearray(base.data)
         hurt(random.Random(seed), base, data)
         passed, failed, lines = verdicts(base, bytes(data), tmp_path)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsuper.database.mapping import (
+from plexsuper.database.remap.mapping import (
     MappingSet,
     PathMapping,
     make_mapping,

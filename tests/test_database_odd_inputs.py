@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from plexsuper.cli.database import app
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import content, files_of, library_content, library_with_files, tree
 from tests.plex_databases import kill_a_writer
 

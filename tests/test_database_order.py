@@ -4,9 +4,9 @@ from itertools import chain
 
 import pytest
 
-from plexsuper.database.batches import Batch, Column, Entry, is_hashed_apart
-from plexsuper.database.custom_index import OrderWatch
-from plexsuper.database.order import StockOrder, fold_ascii
+from plexsuper.database.check.batches import Batch, Column, Entry, is_hashed_apart
+from plexsuper.database.check.custom_index import OrderWatch
+from plexsuper.database.check.order import StockOrder, fold_ascii
 from plexsuper.database.schema import Index, IndexTerm
 
 

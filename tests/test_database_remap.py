@@ -8,18 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.connection import connect_file, reading
+from plexsuper.database.copies.snapshot import restore_snapshot, verify_snapshot
+from plexsuper.database.copies.store import list_snapshots, workshop
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.database.mapping import make_mappings, parse_json
-from plexsuper.database.proof import MediaRoot, look_up_in_child, parse_media_root
-from plexsuper.database.remap import remap_databases
-from plexsuper.database.remap_plan import plan_remap
-from plexsuper.database.remap_write import apply_remap
-from plexsuper.database.snapshot import restore_snapshot, verify_snapshot
-from plexsuper.database.store import list_snapshots, workshop
+from plexsuper.database.remap.deed import remap_databases
+from plexsuper.database.remap.mapping import make_mappings, parse_json
+from plexsuper.database.remap.plan import plan_remap
+from plexsuper.database.remap.proof import MediaRoot, look_up_in_child, parse_media_root
+from plexsuper.database.remap.write import apply_remap
 from plexsuper.errors import DatabaseError, SettingsError, StorageError
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import (
     ask,
     crash_before_step,
@@ -502,8 +502,8 @@ def test_a_media_root_stands_for_the_root_or_for_a_prefix():
 REMAP = """
 import sys
 from pathlib import Path
-from plexsuper.database.mapping import make_mappings
-from plexsuper.database.remap import remap_databases
+from plexsuper.database.remap.mapping import make_mappings
+from plexsuper.database.remap.deed import remap_databases
 print("go", flush=True)
 remap_databases(Path(sys.argv[1]), make_mappings([("/Media", "/data")]))
 """

@@ -9,11 +9,11 @@ from contextlib import closing
 
 import pytest
 
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
+from plexsuper.simulator.reference.build import build_reference
 from tests.plex_databases import (
     PLEX_SQLITE,
     declarations,

@@ -9,8 +9,8 @@ from contextlib import closing
 from typer.testing import CliRunner
 
 from plexsuper.cli.database import app
+from plexsuper.database.btree.pages import PageSource
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.database.pages import PageSource
 from tests.database_library import reference_library
 from tests.plex_databases import leaves_of, overwrite, root_of, rows_of
 from tests.small_database import make_base

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
 from plexsuper.database.repair import replace as replace_module
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 from tests.plex_databases import kill_a_writer, overwrite, root_of
 
 

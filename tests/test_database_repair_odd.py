@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.check import check_database
-from plexsuper.database.pages import PageSource
+from plexsuper.database.btree.page import parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.repair import repair_database
 from plexsuper.errors import DatabaseError
 from tests.plex_databases import leaves_of, listing, overwrite, root_of, rows_of

@@ -8,12 +8,15 @@ from contextlib import closing
 
 import pytest
 
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.check import check_database
-from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.ownership import judge_ownership
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import encode_record
+from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.page import parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import encode_record
+from plexsuper.database.btree.trees import walk_tree
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.ownership import judge_ownership
+from plexsuper.database.check.report import CheckReport
+from plexsuper.database.check.survey import Survey
 from plexsuper.database.repair import repair_database
 from plexsuper.database.repair.build import page_bytes, row_cell
 from plexsuper.database.repair.evidence import row_of
@@ -24,12 +27,9 @@ from plexsuper.database.repair.shape import RowShape
 from plexsuper.database.repair.strays import rescue_tables
 from plexsuper.database.repair.surgery import schema_of
 from plexsuper.database.repair.unowned import unowned_pages
-from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import read_schema
-from plexsuper.database.survey import Survey
-from plexsuper.database.trees import walk_tree
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.schema import create_databases
+from plexsuper.simulator.library.schema import create_databases
 from tests.plex_databases import leaves_of, overwrite, root_of, rows_of
 from tests.small_database import contents, make_base, write_files
 

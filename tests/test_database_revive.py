@@ -14,18 +14,18 @@ from typer.testing import CliRunner
 
 from plexsuper.actions.undo import revive, snapshot
 from plexsuper.cli.database import app
-from plexsuper.clients.database_tool import run_tool
-from plexsuper.database.check import check_database
+from plexsuper.clients.library.tool import run_tool
+from plexsuper.database.check.examination import check_database
 from plexsuper.database.connection import decode
+from plexsuper.database.copies.snapshot import restore_snapshot, take_snapshot, verify_snapshot
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.database.revive.alphabet import UnknownOrderError, precedes
 from plexsuper.database.revive.deed import revive_parts
 from plexsuper.database.revive.report import LostPart
-from plexsuper.database.snapshot import restore_snapshot, take_snapshot, verify_snapshot
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.library_trash import Trash
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
+from plexsuper.simulator.library.trash import Trash
+from plexsuper.simulator.reference.build import build_reference
 from tests.database_library import (
     add_film,
     ask,

@@ -6,13 +6,13 @@ from itertools import combinations
 
 import pytest
 
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.shapes import foreign_own_tables, foreign_shadows
 from plexsuper.database.connection import connect
 from plexsuper.database.repair import repair_database
 from plexsuper.database.schema import read_schema
-from plexsuper.database.shapes import foreign_own_tables, foreign_shadows
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 from tests.plex_databases import root_of, rows_of
 from tests.small_database import make_base
 

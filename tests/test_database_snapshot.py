@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.database.check import check_database
-from plexsuper.database.copying import CopyMethod, copy_pair
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.copies.copying import CopyMethod, copy_pair
+from plexsuper.database.copies.manifest import manifest_from_json, manifest_to_json, read_manifest
+from plexsuper.database.copies.snapshot import restore_snapshot, take_snapshot, verify_snapshot
+from plexsuper.database.copies.store import list_snapshots, own_directory, snapshots_home, workshop
+from plexsuper.database.copies.swap import finish_swap, is_unfinished, swap_in
 from plexsuper.database.files import BLOBS, LIBRARY, locate_pair
-from plexsuper.database.manifest import manifest_from_json, manifest_to_json, read_manifest
-from plexsuper.database.snapshot import restore_snapshot, take_snapshot, verify_snapshot
-from plexsuper.database.store import list_snapshots, own_directory, snapshots_home, workshop
-from plexsuper.database.swap import finish_swap, is_unfinished, swap_in
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from plexsuper.terms import Counts
 from tests.database_library import (
     add_film,
@@ -38,7 +38,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import add_film
 conn = connect_as_plex(Path(sys.argv[1]))
 number = 1000
@@ -299,7 +299,7 @@ def test_a_crash_at_any_step_of_a_restore_leaves_the_old_or_the_new_library(tmp_
 TAKE = """
 import sys
 from pathlib import Path
-from plexsuper.database.snapshot import restore_snapshot, take_snapshot
+from plexsuper.database.copies.snapshot import restore_snapshot, take_snapshot
 print("go", flush=True)
 snapshot = take_snapshot(Path(sys.argv[1]))
 restore_snapshot(snapshot.path, Path(sys.argv[1]))

@@ -18,7 +18,7 @@ from plexsuper.database.statistics import (
     read_statistics,
 )
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from plexsuper.terms import Counts
 from tests.database_library import add_film, empty_library, library_with_files, reference_library
 

@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from plexsuper.database import swap
+from plexsuper.database.copies import swap
+from plexsuper.database.copies.store import list_snapshots, snapshots_home, workshop
+from plexsuper.database.copies.swap import INTENT, swap_in
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.database.store import list_snapshots, snapshots_home, workshop
-from plexsuper.database.swap import INTENT, swap_in
 from plexsuper.errors import DatabaseError
 from tests.database_library import crash_before_step, tree
 

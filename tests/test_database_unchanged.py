@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.reference.build import build_reference
 from tests.corruption import damage
 from tests.plex_databases import leaves_of, overwrite, root_of
 from tests.small_database import make_base, write_files

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from plexsuper.clients.far_side.remote import Target, parse_target
-from plexsuper.database.archive import export_archive
+from plexsuper.database.archive.shipping import Codec, choose_codec
+from plexsuper.database.archive.writer import export_archive
 from plexsuper.database.files import LIBRARY
-from plexsuper.database.shipping import Codec, choose_codec
 from plexsuper.deploy import Order, deploy
 from plexsuper.errors import PreflightError, SettingsError
 from tests.database_library import files_of, held_open, library_content, library_with_files

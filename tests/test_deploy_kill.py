@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from plexsuper.database.archive import export_archive
+from plexsuper.database.archive.writer import export_archive
 from plexsuper.database.files import BLOBS, DATABASES, LIBRARY
 from plexsuper.errors import ServerAway
 from tests.database_library import files_of, library_with_files

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from plexsuper.simulator.real import free_port
 from plexsuper.simulator.truth import busy_intervals, load
 from tests.real_run import Line, command, leaks, preferences, processes_of, running

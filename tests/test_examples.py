@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from plexsuper.config import load_settings
-from plexsuper.database.mapping import make_mappings, parse_json
+from plexsuper.database.remap.mapping import make_mappings, parse_json
 from plexsuper.errors import ExitCode
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from plexsuper.journal import RunRecord, read, runs
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from tests.real_run import command, preferences, running
 from tests.real_simulator import QUICK, Simulator, simulator
 
@@ -106,7 +106,7 @@ main()
 """
 WHILE_IT_ENDS = """
 import os, signal
-from plexsuper.clients.interrupts import leave_with
+from plexsuper.clients.processes.interrupts import leave_with
 leave_with(7)
 os.kill(os.getpid(), signal.SIGTERM)
 """

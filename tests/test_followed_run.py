@@ -13,7 +13,7 @@ import pytest
 
 from plexsuper.faces.metrics import Metrics, render
 from plexsuper.replay import Replay
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from tests.real_run import leaks, running
 from tests.real_simulator import simulator
 from tests.test_end_to_end import SCALE, attached

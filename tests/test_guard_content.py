@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.health import Failure, Proof
 
 

@@ -10,7 +10,7 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
-from plexsuper.clients.mounts import read_mounts
+from plexsuper.clients.mounts.table import read_mounts
 from tests.lessons import Lesson, Row, join, read_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,7 +107,7 @@ def test_what_a_test_leaves_behind_fails_it(outcomes, guest, name) -> None:
 
 MOUNTER = """
 import os, subprocess, time
-from plexsuper.clients.mounts import read_mounts
+from plexsuper.clients.mounts.table import read_mounts
 
 def test_leaves_a_dead_mount(tmp_path):
     point = tmp_path / "mnt"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from tests.real_run import FAST, running
 from tests.real_simulator import QUICK, Simulator, simulator
 from tests.test_end_to_end import SCALE, attached

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from plexsuper.actions.leftovers import NAMED, Find, Leftovers
-from plexsuper.clients.library_file import LibraryFile
-from plexsuper.clients.mount_lookup import MountLookup
-from plexsuper.clients.probe import ContentProbe
-from plexsuper.clients.scanner_log import ScannerLog
+from plexsuper.clients.library.file import LibraryFile
+from plexsuper.clients.plex.scanner_log import ScannerLog
+from plexsuper.clients.storage.mount_lookup import MountLookup
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.second_try import Said
 from plexsuper.events import Event, SectionFilesLeft
-from plexsuper.simulator.media import make_media_tree
-from plexsuper.simulator.schema import LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.schema import LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.media.making import make_media_tree
 from plexsuper.terms import FileLeft, Phase, SectionRef
 from tests.real_run import running
 from tests.real_simulator import QUICK, simulator

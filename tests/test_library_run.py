@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from plexsuper.paths import PlexPaths
-from plexsuper.simulator.media import make_sparse_files
+from plexsuper.simulator.media.making import make_sparse_files
 from plexsuper.simulator.real import free_port
-from plexsuper.simulator.reference import build_reference
+from plexsuper.simulator.reference.build import build_reference
 from tests.real_run import running
 
 pytestmark = pytest.mark.slow

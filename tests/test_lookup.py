@@ -11,10 +11,10 @@ import anyio
 import pytest
 from aiohttp import web
 
-from plexsuper.clients.lookup import RemoteLookup, name_below
-from plexsuper.clients.mount_lookup import MountLookup
-from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.rclone.control import Address, Control, open_control
+from plexsuper.clients.storage.lookup import RemoteLookup, name_below
+from plexsuper.clients.storage.mount_lookup import MountLookup
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.decisions.verification import GONE, PRESENT, Presence
 from plexsuper.errors import StorageError

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from plexsuper.clients import manifest_watch
-from plexsuper.clients.library import Rows
-from plexsuper.clients.manifest import Manifest, Recorded
+from plexsuper.clients.library import manifest_watch
+from plexsuper.clients.library.live import Rows
+from plexsuper.clients.library.manifest import Manifest, Recorded
 from plexsuper.database.files import LIBRARY
 from plexsuper.decisions.verification import GONE, PRESENT, Presence, check, conclude, unknown
 from plexsuper.errors import DatabaseError, StateError
-from plexsuper.simulator.schema import connect_as_plex
+from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import add_film, library_with_files
 from tests.on_loop import open_on_loop
 from tests.virtual_time import run_virtual

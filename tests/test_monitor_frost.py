@@ -2,7 +2,7 @@
 
 import anyio
 
-from plexsuper.clients.freezer import Freezer
+from plexsuper.clients.server.freezer import Freezer
 from plexsuper.events import Event, FreezeSpent
 from plexsuper.monitors.frost import watch_frost
 from tests.test_monitor_server import Host

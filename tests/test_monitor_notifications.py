@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerRefused
 from plexsuper.events import (
     ActivitiesChanged,

@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
-from plexsuper.clients.commit_sign import CommitSign
-from plexsuper.clients.library import Library
+from plexsuper.clients.library.commit_sign import CommitSign
+from plexsuper.clients.library.live import Library
 from plexsuper.events import Event, LibraryChanged, LibraryCounted
 from plexsuper.monitors.progress import watch_progress
-from plexsuper.simulator.schema import LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.schema import LIBRARY_DB, connect_as_plex, create_databases
 from tests.virtual_time import run_virtual
 
 ROWS = """

@@ -5,8 +5,8 @@ from contextlib import suppress
 import anyio
 import pytest
 
-from plexsuper.clients.http import Answer, NoAnswer
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import Answer, NoAnswer
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerRefused
 from plexsuper.events import Event, PlexLost, PlexReady, PlexWaiting
 from plexsuper.monitors.server import watch_server

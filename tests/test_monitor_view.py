@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import pytest
 
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.server.freezer import Freezer
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.events import Event, MonitorCrashed, PlexThawed
 from plexsuper.monitors.view import watch_view
 
 if TYPE_CHECKING:
-    from plexsuper.clients.runtime import Runtime
+    from plexsuper.clients.server.runtime import Runtime
 
 
 class Pair:

@@ -72,7 +72,7 @@ def test_the_wheel_has_everything_of_the_package_and_nothing_else(packages):
     assert names_in(packages[0]) == there
     for needed in (
         "py.typed",
-        "simulator/schema.sql",
+        "simulator/library/schema.sql",
         "simulator/preferences.tsv",
         "faces/web/static/index.html",
     ):

@@ -12,8 +12,8 @@ from plexsuper.actions.preflight.checks import judge
 from plexsuper.actions.preflight.seen import Seen
 from plexsuper.clients.host import Host, Place
 from plexsuper.clients.left_frozen import LeftFrozen
-from plexsuper.clients.plex_values import Identity, ServerNotUp
-from plexsuper.clients.probe import Failure, Proof
+from plexsuper.clients.plex.values import Identity, ServerNotUp
+from plexsuper.clients.storage.probe import Failure, Proof
 from plexsuper.config import Settings, load_settings
 from plexsuper.errors import DatabaseError, PreflightError, ServerRefused, SettingsError
 from plexsuper.kinds import SectionType

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from plexsuper.actions.preflight import examine, preflight
 from plexsuper.clients.host import look_at_host
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.config import Settings
 from plexsuper.errors import PreflightError
 from plexsuper.events import Event, PreflightFinding

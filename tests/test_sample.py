@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from plexsuper.clients.sample import sample_files
+from plexsuper.clients.library.sample import sample_files
 from plexsuper.database.files import LIBRARY
+from plexsuper.simulator.library.schema import connect_as_plex
 from plexsuper.simulator.memory import MemoryRows
-from plexsuper.simulator.schema import connect_as_plex
 from tests.database_library import add_film, library_with_files
 
 

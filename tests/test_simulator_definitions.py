@@ -10,10 +10,10 @@ import pytest
 from plexsuper.errors import SettingsError
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.definitions import AGENTS, guess_sections, read_definitions
-from plexsuper.simulator.library import LibraryWriter, transaction
-from plexsuper.simulator.media import make_media_tree
-from plexsuper.simulator.naming import add_file
-from plexsuper.simulator.schema import LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.naming import add_file
+from plexsuper.simulator.library.schema import LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.writer import LibraryWriter, transaction
+from plexsuper.simulator.media.making import make_media_tree
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SectionType
-from plexsuper.simulator.extras import add_placeholders, add_trailer
-from plexsuper.simulator.library import LibraryWriter, transaction
-from plexsuper.simulator.library_marks import AnalysisMarks
-from plexsuper.simulator.library_trash import Purged, Trash
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex, create_databases
-from plexsuper.simulator.values import decode_extra_data, encode_extra_data
+from plexsuper.simulator.library.extras import add_placeholders, add_trailer
+from plexsuper.simulator.library.marks import AnalysisMarks
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.trash import Purged, Trash
+from plexsuper.simulator.library.values import decode_extra_data, encode_extra_data
+from plexsuper.simulator.library.writer import LibraryWriter, transaction
 
 START = 1_700_000_000
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import pytest
 
 from plexsuper.kinds import SectionType
-from plexsuper.simulator.media import make_media_tree, make_sparse_files
-from plexsuper.simulator.media_film import mp4
-from plexsuper.simulator.media_picture import jpeg
-from plexsuper.simulator.media_sound import crc8, crc16, flac, mp3
-from plexsuper.simulator.reference import build_reference
-from plexsuper.simulator.schema import LIBRARY_DB
-from plexsuper.simulator.titles import ODD_TITLES
+from plexsuper.simulator.library.schema import LIBRARY_DB
+from plexsuper.simulator.library.titles import ODD_TITLES
+from plexsuper.simulator.media.film import mp4
+from plexsuper.simulator.media.making import make_media_tree, make_sparse_files
+from plexsuper.simulator.media.picture import jpeg
+from plexsuper.simulator.media.sound import crc8, crc16, flac, mp3
+from plexsuper.simulator.reference.build import build_reference
 
 
 def snapshot(root: Path) -> dict[str, str]:

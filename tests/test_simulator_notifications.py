@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from plexsuper.clients import http
+from plexsuper.clients.plex import http
 from plexsuper.simulator.memory import World
 from plexsuper.simulator.notifications import server_sent_event
 from tests.simulated import FILMS, QUIET, TOKEN, ask, films, idle, in_world

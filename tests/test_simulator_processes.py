@@ -17,8 +17,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from plexsuper.simulator.layout import SCANNER, SERVER
-from plexsuper.simulator.scanner_child import padding
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB
+from plexsuper.simulator.work.scanner_child import padding
 from tests.real_simulator import (
     PATIENCE,
     QUICK,

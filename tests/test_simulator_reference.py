@@ -8,10 +8,10 @@ from urllib.parse import unquote
 import pytest
 
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.reference import build_reference, main
-from plexsuper.simulator.reference_plan import REFERENCE, SECTIONS, Counts
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
-from plexsuper.simulator.titles import ODD_TITLES
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
+from plexsuper.simulator.library.titles import ODD_TITLES
+from plexsuper.simulator.reference.build import build_reference, main
+from plexsuper.simulator.reference.plan import REFERENCE, SECTIONS, Counts
 
 SCALE = 0.002
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from plexsuper.errors import DatabaseError
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex, create_databases
 
 EITHER = "unknown tokenizer: collating|no such collation sequence: icu_root"
 ICU_TITLES = "SELECT docid FROM fts4_metadata_titles_icu WHERE fts4_metadata_titles_icu MATCH ?"

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from plexsuper.simulator.schema import LIBRARY_DB, create_databases
+from plexsuper.simulator.library.schema import LIBRARY_DB, create_databases
 from plexsuper.simulator.sqlite_shell import main
 
 

@@ -5,8 +5,8 @@ import errno
 import anyio
 import pytest
 
+from plexsuper.simulator.media.tree import Listing
 from plexsuper.simulator.memory import World
-from plexsuper.simulator.tree import Listing
 from tests.simulated import (
     FILMS,
     QUIET,

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from plexsuper.clients import http
+from plexsuper.clients.plex import http
 from plexsuper.errors import SettingsError
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.knobs import Knobs, describe

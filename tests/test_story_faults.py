@@ -5,7 +5,7 @@ import pytest
 
 from plexsuper import events as e
 from plexsuper import watches
-from plexsuper.clients.http import Answer
+from plexsuper.clients.plex.http import Answer
 from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from plexsuper import events as e
-from plexsuper.clients import http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex import http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ExitCode
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.identity import Account

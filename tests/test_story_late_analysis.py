@@ -11,7 +11,7 @@ from plexsuper.decisions.resume import PastRun
 from plexsuper.errors import ExitCode
 from plexsuper.kinds import MetadataType, SectionType
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.library import transaction
+from plexsuper.simulator.library.writer import transaction
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Outcome, Phase, PhaseReport
 from tests.story import Story, life, play

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from plexsuper import events as e
 from plexsuper.actions.catalogue import create_missing
-from plexsuper.clients.http import Answer
-from plexsuper.clients.library import sections_from_rows
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.library.live import sections_from_rows
+from plexsuper.clients.plex.http import Answer
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ExitCode, ServerError
 from plexsuper.examples import envelopes
 from plexsuper.faces.chronicle import Chronicle

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from plexsuper.database.inject import verify_archive
+from plexsuper.database.archive.inject import verify_archive
 from tests.kill_outcome import all_faults, library, names_in, preferences, settled, undisturbed
 from tests.kill_run import KNOBS, Kill, Place, after_lines, at, place, reconfigured
 from tests.real_run import processes_of

@@ -9,7 +9,7 @@ import pytest
 
 from plexsuper import events as e
 from plexsuper.actions.warm import Warming, warm_section
-from plexsuper.clients.warm_worker import WarmWorker
+from plexsuper.clients.storage.warm_worker import WarmWorker
 from plexsuper.terms import SectionRef, WarmFailure
 
 FILMS = SectionRef(id=1, title="Films")

@@ -1,7 +1,7 @@
 """`python -m plexsuper` is the same as `plexsuper`."""
 
 from plexsuper.cli import app
-from plexsuper.clients.interrupts import leave_with
+from plexsuper.clients.processes.interrupts import leave_with
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.clients.docker.runtime import DockerRuntime
-from plexsuper.clients.ledger import Ledger
+from plexsuper.clients.server.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.selection import choose
 from plexsuper.errors import ServerAway, ServerError

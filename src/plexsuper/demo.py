@@ -19,7 +19,7 @@ import typer
 
 from plexsuper.app import run
 from plexsuper.clients.janitor import janitor
-from plexsuper.clients.mount_host import look_at_mount_host
+from plexsuper.clients.mounts.host import look_at_mount_host
 from plexsuper.clients.rclone.binary import Rclone, find_rclone
 from plexsuper.clients.rclone.serve import remote_config
 from plexsuper.config import Settings
@@ -28,9 +28,9 @@ from plexsuper.demo_faults import TIME_SCALE as SLOWLY
 from plexsuper.errors import PlexsuperError, PreflightError
 from plexsuper.faces.face import Format, left_by_a_run, open_face
 from plexsuper.paths import PlexPaths
-from plexsuper.simulator.media import make_media_tree, make_sparse_files
+from plexsuper.simulator.media.making import make_media_tree, make_sparse_files
 from plexsuper.simulator.real import free_port
-from plexsuper.simulator.reference import build_reference
+from plexsuper.simulator.reference.build import build_reference
 
 TIME_SCALE: Final = 8.0
 """The embedded Plex lives so many times faster than a real one; plexsuper itself does not know."""

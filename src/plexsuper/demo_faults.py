@@ -12,13 +12,13 @@ import anyio
 import anyio.to_thread
 
 from plexsuper import events as e
-from plexsuper.clients.mount_syscalls import detach
+from plexsuper.clients.mounts.syscalls import detach
 from plexsuper.clients.rclone.binary import Rclone
 from plexsuper.clients.rclone.serve import S3Server, serve_s3
 from plexsuper.kinds import SectionType
 from plexsuper.kit import Kit
 from plexsuper.simulator.layout import Layout
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from plexsuper.simulator.shelves import Shelf, write_library
 
 FILMS: Final = 96

@@ -11,15 +11,15 @@ from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.guard.means import Lookups, Means, Read
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Publish
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.lookup import Lookup, RemoteLookup
-from plexsuper.clients.manifest import Manifest
-from plexsuper.clients.mount_lookup import MountLookup
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.library.manifest import Manifest
 from plexsuper.clients.removal_report import write_removals
-from plexsuper.clients.runtime import Runtime
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.server.freezer import Freezer
+from plexsuper.clients.server.runtime import Runtime
+from plexsuper.clients.storage.lookup import Lookup, RemoteLookup
+from plexsuper.clients.storage.mount import Storage
+from plexsuper.clients.storage.mount_lookup import MountLookup
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.config import Settings
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.terms import Removal, SectionRef

@@ -12,17 +12,17 @@ from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.guard.means import Lookups
 from plexsuper.actions.storage import Probe
 from plexsuper.bus import Bus
-from plexsuper.clients.database_tool import DatabaseTools, run_tool
 from plexsuper.clients.docker.images import Images
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.docker.wish import container_limits
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.mount_table import MountTable
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.runtime import Runtime
-from plexsuper.clients.scanner_log import ScannerLog
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.library.tool import DatabaseTools, run_tool
+from plexsuper.clients.mounts.changes import MountTable
+from plexsuper.clients.plex.scanner_log import ScannerLog
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.server.freezer import Freezer
+from plexsuper.clients.server.runtime import Runtime
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.config import Settings
 from plexsuper.decisions.course import Agenda
 from plexsuper.decisions.planned import Outset

@@ -22,7 +22,7 @@ from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.actions.warm import warm_section
-from plexsuper.clients.ledger import Ledger
+from plexsuper.clients.server.ledger import Ledger
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.orders import RunPhase
 from plexsuper.errors import ServerAway, StorageError

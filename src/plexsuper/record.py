@@ -14,7 +14,7 @@ import anyio.to_thread
 from plexsuper import events as e
 from plexsuper.audience.earlier import CatchUp, Earlier, nothing_earlier
 from plexsuper.bus import Publish
-from plexsuper.clients.supervisor_lock import only_supervisor, subjects
+from plexsuper.clients.server.supervisor_lock import only_supervisor, subjects
 from plexsuper.config import Settings
 from plexsuper.decisions.resume import PastRun, fingerprint
 from plexsuper.journal import find_unfinished, open_journal

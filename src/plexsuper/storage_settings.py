@@ -1,9 +1,9 @@
 """What the settings of the media storage mean to the one who mounts it."""
 
-from plexsuper.clients.probe import ContentProbe
 from plexsuper.clients.rclone.config import default_config
 from plexsuper.clients.rclone.flags import MountWish
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.config import Settings
 
 

@@ -7,7 +7,7 @@ from typing import Never
 
 import anyio
 
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.orders import Monitor
 from plexsuper.kit import Kit
 from plexsuper.monitors.container import watch_container

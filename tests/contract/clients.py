@@ -13,9 +13,9 @@ from plexapi import server as plexapi_server
 from plexapi.exceptions import Unauthorized
 from pydantic import SecretStr
 
-from plexsuper.clients.http import HttpTransport, open_http
-from plexsuper.clients.notices import ActivityNotice
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import HttpTransport, open_http
+from plexsuper.clients.plex.notices import ActivityNotice
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerRefused
 from plexsuper.kinds import SectionType
 from plexsuper.terms import SectionDefinition

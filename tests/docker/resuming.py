@@ -13,7 +13,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from tests.docker.lab import Lab, docker, lab
 from tests.real_run import Line, RealRun, processes_of
 from tests.storage.stack import Stack, stack

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from plexsuper.clients.docker.engine import ask_engine, open_engine
-from plexsuper.clients.http import open_http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import open_http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway
 from plexsuper.events import (
     ContainerExited,

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from plexsuper.clients.docker.processes import ContainerProcesses
-from plexsuper.clients.http import open_http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import open_http
+from plexsuper.clients.plex.server import Plex
 from tests.docker.lab import KERNEL_MEMORY, lab, pids_of, states, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300), pytest.mark.blocking(KERNEL_MEMORY)]

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from plexsuper.clients.mounts import read_mounts
+from plexsuper.clients.mounts.table import read_mounts
 from tests.docker.lab import KERNEL_MEMORY, docker
 from tests.docker.resuming import FILMS, Resuming, ended, resuming, seen
 from tests.real_run import RealRun

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from plexsuper.clients.docker.limits import limits_of, this_machine
-from plexsuper.clients.http import open_http
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.http import open_http
+from plexsuper.clients.plex.server import Plex
 from plexsuper.config import DockerSettings
 from plexsuper.errors import ServerRefused
 from plexsuper.profiles import PROFILES

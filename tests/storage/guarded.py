@@ -19,7 +19,7 @@ from typing import Any, Literal
 import anyio
 import anyio.to_thread
 
-from plexsuper.clients.mount_syscalls import detach
+from plexsuper.clients.mounts.syscalls import detach
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.layout import Layout
 from plexsuper.simulator.real import free_port

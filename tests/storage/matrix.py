@@ -8,8 +8,8 @@ from typing import Any
 
 import anyio
 
-from plexsuper.clients.mount_syscalls import detach, mount_kind
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.mounts.syscalls import detach, mount_kind
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.events import MountFault
 from tests.storage.stack import Stack
 

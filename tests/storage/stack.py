@@ -11,12 +11,12 @@ from pathlib import Path
 
 import anyio
 
-from plexsuper.clients.mount_syscalls import detach
-from plexsuper.clients.mounts import read_mounts
+from plexsuper.clients.mounts.syscalls import detach
+from plexsuper.clients.mounts.table import read_mounts
 from plexsuper.clients.rclone.binary import Rclone, find_rclone, locate
 from plexsuper.clients.rclone.flags import MountWish
 from plexsuper.clients.rclone.serve import S3Server, remote_config, serve_s3
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.events import Event
 from tests.storage.faultproxy import FaultProxy
 

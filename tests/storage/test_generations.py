@@ -8,12 +8,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from plexsuper.clients.generations import Generations
-from plexsuper.clients.guard import guard, relax
-from plexsuper.clients.mount_syscalls import detach
+from plexsuper.clients.mounts.generations import Generations
+from plexsuper.clients.mounts.guard import guard, relax
+from plexsuper.clients.mounts.syscalls import detach
 from plexsuper.clients.rclone.binary import find_rclone
+from plexsuper.clients.rclone.fault import StorageFault
 from plexsuper.clients.rclone.flags import MountWish
-from plexsuper.clients.storage_fault import StorageFault
 from plexsuper.errors import StorageError
 from tests.storage.reader import busy_reader
 from tests.storage.stack import Stack, left_mounts, left_processes, short_directory, stack
@@ -176,7 +176,7 @@ _LEAVE = """
 import os, signal, sys, anyio
 from pathlib import Path
 from plexsuper.clients.rclone.flags import MountWish
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 
 async def main(point, base, config, cache, named):
     more = () if named else ("--vfs-cache-min-free-space=off",)

@@ -11,8 +11,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from plexsuper.clients.mount_syscalls import detach, mount_kind
-from plexsuper.clients.mounts import read_mounts
+from plexsuper.clients.mounts.syscalls import detach, mount_kind
+from plexsuper.clients.mounts.table import read_mounts
 from tests.real_run import RealRun, running
 from tests.storage.guarded import (
     Chapter,

@@ -10,10 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from plexsuper.clients.lookup import RemoteLookup
-from plexsuper.clients.mount_lookup import MountLookup
-from plexsuper.clients.mount_syscalls import detach
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.mounts.syscalls import detach
+from plexsuper.clients.storage.lookup import RemoteLookup
+from plexsuper.clients.storage.mount_lookup import MountLookup
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.verification import GONE, PRESENT, Presence
 from tests.storage.stack import Stack, fill, stack
 

@@ -8,7 +8,7 @@ import pytest
 
 from plexsuper import events as e
 from plexsuper.actions.recover import Recovered, StillBad, recover_storage
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.decisions.storage_diagnosis import CLOUD
 from plexsuper.monitors.storage import CLOUD_PACE, LOCAL_PACE, watch_storage
 from tests.storage.matrix import FAULTS, Fault

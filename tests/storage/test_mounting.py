@@ -3,7 +3,7 @@
 import pytest
 
 from plexsuper.actions.preflight.mounting import check_mounting, judge_host
-from plexsuper.clients.mount_host import MountHost, look_at_mount_host
+from plexsuper.clients.mounts.host import MountHost, look_at_mount_host
 from tests.storage.stack import stack
 
 

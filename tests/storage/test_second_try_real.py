@@ -6,7 +6,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.simulator.media.making import make_media_tree
 from tests.real_run import running
 from tests.storage.stack import stack
 from tests.storage.test_whole_run import tables

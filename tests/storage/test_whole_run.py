@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from plexsuper.clients.mounts import read_mounts
-from plexsuper.simulator.media import make_media_tree
+from plexsuper.clients.mounts.table import read_mounts
+from plexsuper.simulator.media.making import make_media_tree
 from plexsuper.simulator.real import free_port
 from tests.real_run import RealRun, processes_of, running
 from tests.storage.stack import Stack, stack

@@ -1,7 +1,7 @@
 """Analyse a section: media analysis of its items, which never includes the sonic one."""
 
 from plexsuper.actions.call_off import cancel_activities
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 
 
 async def start_analysis(plex: Plex, section: int) -> None:

@@ -1,6 +1,6 @@
 """Cancel what a phase started in Plex and what would otherwise go on without us."""
 
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 
 
 async def cancel_activities(plex: Plex, section: int, *, kinds: tuple[str, ...]) -> None:

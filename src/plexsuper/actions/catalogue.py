@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Publish
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.plex.server import Plex
 from plexsuper.decisions.selection import named
 from plexsuper.errors import ServerAway, ServerError
 from plexsuper.events import SectionCreated

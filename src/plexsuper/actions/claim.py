@@ -13,9 +13,9 @@ from typing import Final, Protocol
 import anyio
 from pydantic import SecretStr
 
-from plexsuper.clients.config_dir import read_preferences
 from plexsuper.clients.docker.engine import engine_address, is_local
 from plexsuper.clients.docker.runtime import DockerRuntime
+from plexsuper.clients.plex.config_dir import read_preferences
 from plexsuper.clients.terminal import Terminal
 from plexsuper.config import Settings
 from plexsuper.errors import PreflightError, ServerAway

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from plexsuper.clients.library_file import LibrarySource
+from plexsuper.clients.library.file import LibrarySource
 from plexsuper.events import DatabaseChecked, StatsCollected
 
 

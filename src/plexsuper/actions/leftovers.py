@@ -8,9 +8,9 @@ from typing import Final
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.left_files import LeftFiles, kin_are_marked, left_files
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.scanner_log import Mark, ScannerLog
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.library.left_files import LeftFiles, kin_are_marked, left_files
+from plexsuper.clients.plex.scanner_log import Mark, ScannerLog
 from plexsuper.decisions.second_try import Leftover, Said, reason_of
 from plexsuper.decisions.verification import GONE, Presence
 from plexsuper.errors import DatabaseError

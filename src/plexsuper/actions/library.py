@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from plexsuper.clients.database_tool import DatabaseTools
+from plexsuper.clients.library.tool import DatabaseTools
 from plexsuper.errors import DatabaseError
 from plexsuper.events import LibraryExported, LibraryInjected, LibraryJudged, LibraryRepaired
 

@@ -1,6 +1,6 @@
 """Mount the media storage and say what was proved."""
 
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.events import MountReady
 
 

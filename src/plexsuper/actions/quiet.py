@@ -14,9 +14,9 @@ import anyio
 from plexsuper.actions import sonic
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Bus
-from plexsuper.clients.ledger import Ledger
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import Preference
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import Preference
+from plexsuper.clients.server.ledger import Ledger
 from plexsuper.errors import ServerAway, ServerError, ServerRefused
 from plexsuper.events import (
     Event,

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.storage import Mounted, Storage
-from plexsuper.clients.storage_fault import StorageFault
+from plexsuper.clients.rclone.fault import StorageFault
+from plexsuper.clients.storage.mount import Mounted, Storage
 from plexsuper.decisions.storage_diagnosis import REMEDIES
 from plexsuper.errors import StorageError
 from plexsuper.events import MountFault, MountRecovering

@@ -1,7 +1,7 @@
 """Refresh the metadata of a section: an optional step of its own, never a by-product (lessons L18, L23)."""
 
 from plexsuper.actions.call_off import cancel_activities
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 
 
 async def start_refresh(plex: Plex, section: int) -> None:

@@ -1,7 +1,7 @@
 """Scan a section: look for new, changed and missing files."""
 
 from plexsuper.actions.call_off import cancel_activities
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 
 
 async def start_scan(plex: Plex, section: int, *, deep: bool) -> None:

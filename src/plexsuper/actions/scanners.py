@@ -4,7 +4,7 @@ from typing import Final, Never
 
 import anyio
 
-from plexsuper.clients.runtime import Runtime
+from plexsuper.clients.server.runtime import Runtime
 from plexsuper.terms import ScannerKind
 
 _LOOK_AGAIN: Final = 0.25

@@ -19,7 +19,7 @@ from plexsuper.actions.leftovers import Leftovers
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.bus import Bus
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 from plexsuper.decisions.second_try import SecondTry, second_try
 from plexsuper.errors import DatabaseError, ServerAway, ServerError, ServerRefused
 from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef

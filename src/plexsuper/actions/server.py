@@ -6,10 +6,10 @@ from typing import Final
 import anyio
 
 from plexsuper.bus import Bus
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import ServerNotUp
-from plexsuper.clients.runtime import Runtime
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import ServerNotUp
+from plexsuper.clients.server.runtime import Runtime
 from plexsuper.decisions.container_log import database_damage
 from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.events import (

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerError
 
 TASK: Final = "MusicAnalysis"

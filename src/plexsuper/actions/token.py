@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Publish
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import ServerInfo
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import ServerInfo
 from plexsuper.errors import ServerAway, ServerError, ServerRefused
 from plexsuper.events import TokenFound, TokenWaiting
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from plexsuper.clients.database_tool import DatabaseTools
+from plexsuper.clients.library.tool import DatabaseTools
 from plexsuper.database.revive.report import LostPart, Revived
 from plexsuper.database.revive.wanted import write_wanted
 

@@ -2,7 +2,7 @@
 
 import anyio
 
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 
 
 async def unmount_storage(storage: Storage, *, goodbye: float = 10.0) -> bool:

@@ -8,8 +8,8 @@ import anyio
 
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Publish
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import Session
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import Session
 from plexsuper.errors import ServerError
 from plexsuper.events import ViewersFound
 

@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.warm_worker import HEAD, Warmed, WarmWorker
+from plexsuper.clients.storage.warm_worker import HEAD, Warmed, WarmWorker
 from plexsuper.events import WarmFinished, WarmProgressed
 from plexsuper.terms import SectionRef, WarmFailure
 

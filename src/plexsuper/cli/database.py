@@ -23,20 +23,20 @@ from plexsuper.cli.database_output import (
 )
 from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
-from plexsuper.clients.lifetime import DIE_WITH, die_with
+from plexsuper.clients.processes.lifetime import DIE_WITH, die_with
 from plexsuper.database.connection import reading
-from plexsuper.database.diff import diff_databases
-from plexsuper.database.files import BUNDLES, locate_pair
-from plexsuper.database.mapping import make_mappings, parse_json, parse_pair
-from plexsuper.database.proof import parse_media_root
-from plexsuper.database.remap import remap_databases
-from plexsuper.database.snapshot import (
+from plexsuper.database.copies.snapshot import (
     judge_snapshot,
     restore_snapshot,
     take_snapshot,
 )
+from plexsuper.database.copies.store import list_snapshots
+from plexsuper.database.diff.comparison import diff_databases
+from plexsuper.database.files import BUNDLES, locate_pair
+from plexsuper.database.remap.deed import remap_databases
+from plexsuper.database.remap.mapping import make_mappings, parse_json, parse_pair
+from plexsuper.database.remap.proof import parse_media_root
 from plexsuper.database.statistics import read_statistics
-from plexsuper.database.store import list_snapshots
 from plexsuper.errors import DatabaseError, ExitCode, SettingsError
 
 app = typer.Typer(
@@ -68,7 +68,7 @@ def check(
     """Say whether the databases are sound. Exit code 0, or 5 when one is damaged."""
     with outcome(as_json=as_json), progress_line() as progress:
         # Here because the page readers cost start-up time that most commands need not pay
-        from plexsuper.database.check import check_database  # noqa: PLC0415
+        from plexsuper.database.check.examination import check_database  # noqa: PLC0415
 
         command = plex_command(plex_sqlite)
         reports = [

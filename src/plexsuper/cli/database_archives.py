@@ -7,8 +7,8 @@ import typer
 
 from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, full_check
 from plexsuper.cli.database_output import emit, outcome, progress_line
-from plexsuper.database.destination import find_destination
-from plexsuper.database.snapshot import Snapshot, verify_snapshot
+from plexsuper.database.archive.destination import find_destination
+from plexsuper.database.copies.snapshot import Snapshot, verify_snapshot
 
 
 def export(
@@ -20,8 +20,8 @@ def export(
 ) -> None:
     """Write the databases to one verified archive. Plex may be running."""
     with outcome(as_json=as_json), progress_line() as progress:
-        from plexsuper.database.archive import export_archive  # noqa: PLC0415 - zstd costs start-up time
-        from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
+        from plexsuper.database.archive.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
+        from plexsuper.database.archive.writer import export_archive  # noqa: PLC0415 - zstd costs start-up time
 
         judge = None if no_check else full_check(progress)
         written = export_archive(
@@ -47,7 +47,7 @@ def inject(
 ) -> None:
     """Put the library of an archive in place. FILE may be an empty /config; what was there is kept."""
     with outcome(as_json=as_json), progress_line() as progress:
-        from plexsuper.database.inject import inject_archive, verify_archive  # noqa: PLC0415 - zstd costs start-up time
+        from plexsuper.database.archive.inject import inject_archive, verify_archive  # noqa: PLC0415 - zstd costs start-up time
 
         judge = None if no_check else full_check(progress)
         if dry_run:
@@ -75,7 +75,7 @@ def verify(
             taken = Snapshot(path=file, manifest=verify_snapshot(file, check=judge, progress=progress))
             emit(taken, lambda: iter([f"{file} is good"]), as_json=as_json)
             return
-        from plexsuper.database.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
+        from plexsuper.database.archive.inject import verify_archive  # noqa: PLC0415 - zstd costs start-up time
 
         content = verify_archive(file, check=judge, progress=progress)
         emit(content, lambda: iter([f"{file} is good"]), as_json=as_json)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.snapshot import Check
 from plexsuper.errors import DatabaseError, SettingsError
 
 File = Annotated[
@@ -34,7 +34,7 @@ def plex_command(given: str | None) -> list[str] | None:
 
 def full_check(progress: ProgressCallback) -> Check:
     """Return the full check as something that raises on damage."""
-    from plexsuper.database.check import check_database  # noqa: PLC0415 - the page readers cost start-up time
+    from plexsuper.database.check.examination import check_database  # noqa: PLC0415 - the page readers cost start-up time
 
     def judge(path: Path) -> None:
         report = check_database(path, progress=progress)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import typer
 
-from plexsuper.clients.interrupts import Interrupts
+from plexsuper.clients.processes.interrupts import Interrupts
 from plexsuper.database.progress import Progress
 from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError, StateError
 

@@ -5,13 +5,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from plexsuper.cli.database_output import say
-from plexsuper.database.changes import ChangeCounts, LibraryDiff
-from plexsuper.database.remap import RemapReport
+from plexsuper.database.diff.changes import ChangeCounts, LibraryDiff
+from plexsuper.database.remap.deed import RemapReport
 from plexsuper.database.statistics import Figures, LibraryStatistics
 
 if TYPE_CHECKING:  # these modules cost start-up time
+    from plexsuper.database.check.report import CheckReport
     from plexsuper.database.repair import RepairReport, TableRepair
-    from plexsuper.database.report import CheckReport
 
 _MAY_BE_LOST = " (rows may be lost)"
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, say, write_json
+from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.snapshot import Check
 from plexsuper.deploy import START, STOP, URL, Deployment, Order, deploy, planned, starting, stopping
 from plexsuper.errors import DatabaseError, SettingsError
 
@@ -80,7 +80,7 @@ def _summary(done: Deployment) -> str:
 
 def _full_check(progress: ProgressCallback) -> Check:
     """Return the full check as something that raises on damage."""
-    from plexsuper.database.check import check_database  # noqa: PLC0415 - the page readers cost start-up time
+    from plexsuper.database.check.examination import check_database  # noqa: PLC0415 - the page readers cost start-up time
 
     def judge(path: Path) -> None:
         for finding in check_database(path, progress=progress).findings:

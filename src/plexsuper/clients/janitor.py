@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from plexsuper.clients.child import Child, clean_environment
-from plexsuper.clients.guard import relax
-from plexsuper.clients.local import STARTED_FOR
-from plexsuper.clients.mount_syscalls import detach
-from plexsuper.clients.mounts import read_mounts
-from plexsuper.clients.process import ProcessTable
+from plexsuper.clients.mounts.guard import relax
+from plexsuper.clients.mounts.syscalls import detach
+from plexsuper.clients.mounts.table import read_mounts
+from plexsuper.clients.processes.child import Child, clean_environment
+from plexsuper.clients.processes.table import ProcessTable
+from plexsuper.clients.server.local import STARTED_FOR
 
 _DONE: Final = b"done"
 _PATIENCE: Final = 5.0

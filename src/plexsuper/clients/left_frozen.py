@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from plexsuper.clients.docker.processes import ContainerProcesses, read, state_of
-from plexsuper.clients.frozen import FrozenRecord, record_file
-from plexsuper.clients.supervisor_lock import supervisor_of
+from plexsuper.clients.server.frozen import FrozenRecord, record_file
+from plexsuper.clients.server.supervisor_lock import supervisor_of
 
 _STOPPED: Final = frozenset("Tt")
 

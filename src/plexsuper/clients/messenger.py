@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 
-from plexsuper.clients.child import Child, clean_environment
+from plexsuper.clients.processes.child import Child, clean_environment
 
 _SCRIPT: Final = Path(__file__).with_name("messenger_child.py")
 _GOODBYE: Final = 0.3

@@ -15,9 +15,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from plexsuper.database.btree.wal import Wal, wal_path
 from plexsuper.database.files import has_hot_journal
 from plexsuper.database.private import private_directory
-from plexsuper.database.wal import Wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _FLOCK = struct.Struct("@hhqqi0q")

@@ -6,9 +6,9 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from plexsuper.database.access import readable_uri, refuse_hot_journal
+from plexsuper.database.btree.wal import read_wal, wal_path
 from plexsuper.database.files import check_header, os_errors
 from plexsuper.database.holders import at_work
-from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)

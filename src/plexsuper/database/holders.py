@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plexsuper.database.access import refuse_if_locked
+from plexsuper.database.btree.wal import shm_path
 from plexsuper.database.files import SIDECARS, DatabasePair, has_log, in_wal_mode, sidecars
-from plexsuper.database.wal import shm_path
 from plexsuper.errors import DatabaseError
 
 

@@ -1,7 +1,7 @@
 """Put the library of an archive into another Plex: stopped, exchanged, started, looked at, and put back if it does not live."""
 
+from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.snapshot import Check
 from plexsuper.deploy.deed import Deed, Say
 from plexsuper.deploy.order import START, STOP, URL, Deployment, Order, starting, stopping
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 from plexsuper.clients.far_side.inventory import ask_identity, count_items, difference, token_in
 from plexsuper.clients.far_side.remote import FarSide, parse_target
-from plexsuper.clients.interrupts import Interrupts
-from plexsuper.clients.plex_values import ServerNotUp
-from plexsuper.database.inject import verify_archive
-from plexsuper.database.manifest import Manifest
+from plexsuper.clients.plex.values import ServerNotUp
+from plexsuper.clients.processes.interrupts import Interrupts
+from plexsuper.database.archive.inject import verify_archive
+from plexsuper.database.archive.shipping import choose_codec, needed_bytes, shipped, stream_archive
+from plexsuper.database.copies.manifest import Manifest
+from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.shipping import choose_codec, needed_bytes, shipped, stream_archive
-from plexsuper.database.snapshot import Check
 from plexsuper.database.statistics import LibraryStatistics
 from plexsuper.deploy.order import Deployment, Order
 from plexsuper.errors import DatabaseError, PlexsuperError, PreflightError, ServerAway, ServerRefused

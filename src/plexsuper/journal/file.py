@@ -16,7 +16,7 @@ import aiosqlite
 import anyio
 import anyio.to_thread
 
-from plexsuper.clients.lifetime import Lifetime
+from plexsuper.clients.processes.lifetime import Lifetime
 from plexsuper.journal.weights import DETAIL_ROOM, ORDINARY_ROOM, Line, Weight
 
 NAME: Final = "journal.db"

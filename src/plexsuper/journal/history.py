@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from plexsuper import events as e
-from plexsuper.clients.lifetime import Lifetime
+from plexsuper.clients.processes.lifetime import Lifetime
 from plexsuper.decisions.resume import PastRun, fold, why_not
 from plexsuper.errors import StateError
 from plexsuper.journal.file import NAME, VERSION

@@ -5,7 +5,7 @@ from typing import Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.freezer import Freezer
+from plexsuper.clients.server.freezer import Freezer
 from plexsuper.events import FreezeSpent
 
 _DETAIL = "Plex stood still for as long as it may (guard.frozen_at_most), and storage is not proved: look at it, then start again"

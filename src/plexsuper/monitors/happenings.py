@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from plexsuper.clients.notices import FINISHED, ActivityNotice, ItemNotice
+from plexsuper.clients.plex.notices import FINISHED, ActivityNotice, ItemNotice
 from plexsuper.events import ActivitiesChanged, ItemsChanged
 from plexsuper.terms import Activity
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.notices import ActivityNotice, ItemNotice, Notice, OtherNotice
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.plex.notices import ActivityNotice, ItemNotice, Notice, OtherNotice
+from plexsuper.clients.plex.server import Plex
 from plexsuper.errors import ServerAway, ServerError
 from plexsuper.events import NotificationsConnected, NotificationsLost, PrefsChanged, SectionsChanged
 from plexsuper.monitors.happenings import Activities, Items

@@ -5,7 +5,7 @@ from typing import Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.library import Library
+from plexsuper.clients.library.live import Library
 from plexsuper.database.sampling import Cursor
 from plexsuper.decisions.evidence import counted
 from plexsuper.events import LibraryChanged, LibraryCounted

@@ -7,9 +7,9 @@ from typing import Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import Identity, ServerNotUp
-from plexsuper.clients.runtime import Runtime
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import Identity, ServerNotUp
+from plexsuper.clients.server.runtime import Runtime
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.events import PlexLost, PlexReady, PlexWaiting
 

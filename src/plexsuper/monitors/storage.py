@@ -10,7 +10,7 @@ from typing import Final, Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.storage import Storage
+from plexsuper.clients.storage.mount import Storage
 from plexsuper.decisions.storage_diagnosis import CLOUD, LOCAL, Limits
 from plexsuper.decisions.storage_health import StorageHealth
 from plexsuper.decisions.storage_signals import (

@@ -5,13 +5,13 @@ from typing import Any, Final, Never, Protocol
 
 import anyio
 
-from plexsuper.clients.generation import Generation
-from plexsuper.clients.mount_table import MountTable
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.mounts.changes import MountTable
+from plexsuper.clients.mounts.generation import Generation
 from plexsuper.clients.rclone.control import BackendRefused, BackendSilent, ControlAway
 from plexsuper.clients.rclone.process import state_of
-from plexsuper.clients.storage import Storage
-from plexsuper.clients.storage_proof import open_probe
+from plexsuper.clients.storage.mount import Storage
+from plexsuper.clients.storage.probe import ContentProbe
+from plexsuper.clients.storage.proof import open_probe
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.decisions.storage_signals import (
     Answered,

@@ -6,8 +6,8 @@ from typing import Never
 import anyio
 
 from plexsuper.bus import Publish
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.probe import ContentProbe
+from plexsuper.clients.server.freezer import Freezer
+from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.health import Failure
 from plexsuper.errors import StorageError
 from plexsuper.events import MonitorCrashed

@@ -13,12 +13,12 @@ from typing import NoReturn
 import anyio
 
 from plexsuper.errors import PlexsuperError
-from plexsuper.simulator import scanner_child
 from plexsuper.simulator.definitions import Definition, guess_sections, read_definitions
 from plexsuper.simulator.identity import Account
 from plexsuper.simulator.knobs import Knobs, describe
 from plexsuper.simulator.layout import SERVER, SUPPORT_DIR, Layout
 from plexsuper.simulator.real import Setup, run_first_time, simulate
+from plexsuper.simulator.work import scanner_child
 
 _HANDED_OVER = "PLEXSUPER_SIMULATOR_ARGV"
 _DAMAGED = "Error: Unable to set up server: sqlite3_statement_backend::loadOne: {} (N4soci10soci_errorE)"

@@ -8,9 +8,9 @@ from anyio.abc import TaskGroup
 
 from plexsuper.simulator.activities import Activities
 from plexsuper.simulator.clock import Clock, Costs
-from plexsuper.simulator.holdings import Holdings
 from plexsuper.simulator.knobs import Knobs
-from plexsuper.simulator.library import Section
+from plexsuper.simulator.library.holdings import Holdings
+from plexsuper.simulator.library.writer import Section
 from plexsuper.simulator.logs import Logs
 from plexsuper.simulator.notifications import Notifications
 from plexsuper.simulator.prefs import Preferences

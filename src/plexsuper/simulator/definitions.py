@@ -7,7 +7,7 @@ from typing import Any
 
 from plexsuper.errors import SettingsError
 from plexsuper.kinds import SectionType
-from plexsuper.simulator.tree import is_media
+from plexsuper.simulator.media.tree import is_media
 
 AGENTS = {
     SectionType.MOVIE: ("tv.plex.agents.movie", "Plex Movie"),

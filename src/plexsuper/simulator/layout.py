@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB
 
 SUPPORT = Path("Library/Application Support/Plex Media Server")
 SUPPORT_DIR = "PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR"

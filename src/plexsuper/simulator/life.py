@@ -12,22 +12,22 @@ import anyio
 from anyio.abc import TaskGroup
 
 from plexsuper.simulator.activities import Activities
-from plexsuper.simulator.analysis import Analyses
-from plexsuper.simulator.butler import Butler
 from plexsuper.simulator.clock import Clock
 from plexsuper.simulator.core import Core
-from plexsuper.simulator.holdings import Holdings
 from plexsuper.simulator.identity import Account, PreferencesFile, token_attributes
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.layout import Layout
+from plexsuper.simulator.library.holdings import Holdings
+from plexsuper.simulator.library.schema import connect_as_plex, create_databases
 from plexsuper.simulator.logs import Logs
-from plexsuper.simulator.metadata import Metadata
 from plexsuper.simulator.notifications import Notifications
 from plexsuper.simulator.prefs import Preferences
 from plexsuper.simulator.processes import Spawner
-from plexsuper.simulator.scanning import Scans
-from plexsuper.simulator.schema import connect_as_plex, create_databases
 from plexsuper.simulator.truth import Truth
+from plexsuper.simulator.work.analysis import Analyses
+from plexsuper.simulator.work.butler import Butler
+from plexsuper.simulator.work.metadata import Metadata
+from plexsuper.simulator.work.scanning import Scans
 
 Exists: TypeAlias = Callable[[str], Awaitable[bool]]
 

@@ -21,17 +21,17 @@ from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.layout import Layout
 from plexsuper.simulator.life import Place
 from plexsuper.simulator.logs import Logs
+from plexsuper.simulator.media.tree import VirtualTree
 from plexsuper.simulator.messages import Request, Response
 from plexsuper.simulator.notifications import Listener, frame
 from plexsuper.simulator.processes import VirtualProcesses
 from plexsuper.simulator.server import Server
 from plexsuper.simulator.shelves import EPOCH, Shelf, copy_of_library
-from plexsuper.simulator.tree import VirtualTree
 from plexsuper.simulator.truth import Truth
 
 
 class Seam(Protocol):
-    """The client's side of the wire: a module or object with these names (`plexsuper.clients.http` is one)."""
+    """The client's side of the wire: a module or object with these names (`plexsuper.clients.plex.http` is one)."""
 
     @property
     def Answer(self) -> Any: ...  # noqa: N802, D102 - a class of the client

@@ -9,7 +9,7 @@ import anyio
 
 from plexsuper.simulator.layout import SCANNER
 from plexsuper.simulator.logs import Logs
-from plexsuper.simulator.tree import Tree
+from plexsuper.simulator.media.tree import Tree
 
 DEPRECATED = (
     "The '--scan' operation is deprecated and will be removed in future versions of Plex Media Server."

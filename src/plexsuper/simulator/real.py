@@ -12,19 +12,19 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from plexsuper.simulator.children import ScannerProcesses
 from plexsuper.simulator.clock import Clock
 from plexsuper.simulator.definitions import Definition
 from plexsuper.simulator.http import serve
 from plexsuper.simulator.identity import Account, PreferencesFile
 from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.layout import Layout
-from plexsuper.simulator.library import LibraryWriter, transaction
+from plexsuper.simulator.library.schema import connect_as_plex, create_databases
+from plexsuper.simulator.library.writer import LibraryWriter, transaction
 from plexsuper.simulator.life import Place
 from plexsuper.simulator.logs import Logs, Print, print_line
-from plexsuper.simulator.schema import connect_as_plex, create_databases
 from plexsuper.simulator.server import Server, prepare
 from plexsuper.simulator.truth import Truth
+from plexsuper.simulator.work.children import ScannerProcesses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

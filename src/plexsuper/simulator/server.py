@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import anyio
 
 from plexsuper.errors import ServerAway
-from plexsuper.simulator.api import answer, maintenance, may_ask
+from plexsuper.simulator.api.routes import answer, maintenance, may_ask
 from plexsuper.simulator.identity import PreferencesFile, first_run, token_attributes
 from plexsuper.simulator.life import Life, Place, live
 from plexsuper.simulator.messages import Request, Response

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from plexsuper.kinds import SectionType
 from plexsuper.simulator.definitions import AGENTS
-from plexsuper.simulator.holdings import Holdings
 from plexsuper.simulator.layout import Layout
-from plexsuper.simulator.library import transaction
-from plexsuper.simulator.naming import add_file
-from plexsuper.simulator.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.holdings import Holdings
+from plexsuper.simulator.library.naming import add_file
+from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex, create_databases
+from plexsuper.simulator.library.writer import transaction
 
 EPOCH = 1_795_000_000.0
 """The Unix time at which a world starts: November 2026."""

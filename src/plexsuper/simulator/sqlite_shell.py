@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from plexsuper.simulator.schema import teach
+from plexsuper.simulator.library.schema import teach
 
 
 def main(argv: Sequence[str] | None = None) -> int:

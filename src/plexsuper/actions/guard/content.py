@@ -11,8 +11,8 @@ import anyio
 
 from plexsuper.actions.guard.frozen import Frozen
 from plexsuper.actions.guard.means import Means
-from plexsuper.clients.lookup import Lookup
-from plexsuper.clients.sample import sample_files
+from plexsuper.clients.library.sample import sample_files
+from plexsuper.clients.storage.lookup import Lookup
 from plexsuper.decisions.health import Failure
 from plexsuper.errors import StorageError
 from plexsuper.events import GuardConfirmed, GuardTripped

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from plexsuper.clients.freezer import Freezer, Holder
+from plexsuper.clients.server.freezer import Freezer, Holder
 
 
 class Frozen:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plexsuper.bus import Publish
-from plexsuper.clients.freezer import Freezer
-from plexsuper.clients.library_file import LibrarySource
-from plexsuper.clients.lookup import Lookup
-from plexsuper.clients.manifest import Manifest
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.library.manifest import Manifest
+from plexsuper.clients.server.freezer import Freezer
+from plexsuper.clients.storage.lookup import Lookup
 from plexsuper.config.tables import GuardSettings
 from plexsuper.decisions.health import Failure, Proof
 from plexsuper.terms import Removal, SectionRef

@@ -6,9 +6,9 @@ import anyio
 
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.persist import persist
-from plexsuper.clients.library import Rows
-from plexsuper.clients.lookup import Lookup
-from plexsuper.clients.plex import Plex
+from plexsuper.clients.library.live import Rows
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.storage.lookup import Lookup
 from plexsuper.events import TrashEmptied, TrashKept
 from plexsuper.terms import SectionRef
 

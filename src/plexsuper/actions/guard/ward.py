@@ -10,9 +10,9 @@ from plexsuper.actions.guard.content import ContentWatch
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.trash import empty_trash
 from plexsuper.actions.guard.watch import SectionWatch
-from plexsuper.clients.manifest_lost import PAGE
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.sample import sample_files
+from plexsuper.clients.library.manifest_lost import PAGE
+from plexsuper.clients.library.sample import sample_files
+from plexsuper.clients.plex.server import Plex
 from plexsuper.decisions.verification import (
     Checked,
     Presence,

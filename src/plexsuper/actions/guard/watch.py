@@ -7,9 +7,9 @@ import anyio
 
 from plexsuper.actions.guard.frozen import Frozen
 from plexsuper.actions.guard.means import Means
-from plexsuper.clients.commit_sign import CommitSign
-from plexsuper.clients.lookup import Lookup
-from plexsuper.clients.manifest_watch import Watch
+from plexsuper.clients.library.commit_sign import CommitSign
+from plexsuper.clients.library.manifest_watch import Watch
+from plexsuper.clients.storage.lookup import Lookup
 from plexsuper.decisions.verification import Presence, Vanished, trips, unknown
 from plexsuper.events import GuardCleared, GuardConfirmed, GuardTripped
 from plexsuper.terms import SectionRef

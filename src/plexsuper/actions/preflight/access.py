@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from plexsuper.actions.preflight.seen import ACCESS, Seen, error, ok, warning
 from plexsuper.actions.token import ATTRIBUTE, FILE, SETTINGS, refusal
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import Identity, ServerNotUp
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import Identity, ServerNotUp
 from plexsuper.config import Settings
 from plexsuper.errors import ServerError, ServerRefused
 from plexsuper.events import PreflightFinding

@@ -12,16 +12,16 @@ from plexsuper.actions.preflight.seen import Seen
 from plexsuper.actions.preflight.verdict import require_no_error
 from plexsuper.actions.token import ATTRIBUTE
 from plexsuper.bus import Publish
-from plexsuper.clients.config_dir import read_preferences
 from plexsuper.clients.docker.survey import DockerSeen, look_at_docker
 from plexsuper.clients.docker.wish import container_spec, on_host
 from plexsuper.clients.host import Host, look_at_host
-from plexsuper.clients.http import open_http
 from plexsuper.clients.left_frozen import LeftFrozen, look_at_frozen
-from plexsuper.clients.library_file import LibraryFile, LibrarySource
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import Identity, ServerNotUp
-from plexsuper.clients.probe import ContentProbe, Failure, Proof
+from plexsuper.clients.library.file import LibraryFile, LibrarySource
+from plexsuper.clients.plex.config_dir import read_preferences
+from plexsuper.clients.plex.http import open_http
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import Identity, ServerNotUp
+from plexsuper.clients.storage.probe import ContentProbe, Failure, Proof
 from plexsuper.clients.terminal import Terminal
 from plexsuper.config import Settings
 from plexsuper.definitions import load_definitions

@@ -7,12 +7,12 @@ import anyio
 import anyio.to_thread
 
 from plexsuper.actions.preflight.seen import error, ok
-from plexsuper.clients.mount_host import MountHost, look_at_mount_host
+from plexsuper.clients.mounts.host import MountHost, look_at_mount_host
 from plexsuper.clients.rclone.binary import find_rclone
 from plexsuper.clients.rclone.config import check_remote
+from plexsuper.clients.rclone.fault import StorageFault
 from plexsuper.clients.rclone.flags import MountWish, mount_options
 from plexsuper.clients.rclone.remote import look_at_remote
-from plexsuper.clients.storage_fault import StorageFault
 from plexsuper.errors import PlexsuperError
 from plexsuper.events import PreflightFinding
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from plexsuper.actions.preflight.seen import SECTIONS, Seen, error, ok, warning
-from plexsuper.clients.probe import Proof
+from plexsuper.clients.storage.probe import Proof
 from plexsuper.config import Settings
 from plexsuper.decisions.selection import nearest
 from plexsuper.events import PreflightFinding

@@ -6,8 +6,8 @@ from typing import Final
 from plexsuper.clients.docker.survey import DockerSeen
 from plexsuper.clients.host import Host
 from plexsuper.clients.left_frozen import LeftFrozen
-from plexsuper.clients.plex_values import Identity, ServerNotUp
-from plexsuper.clients.probe import Failure, Proof
+from plexsuper.clients.plex.values import Identity, ServerNotUp
+from plexsuper.clients.storage.probe import Failure, Proof
 from plexsuper.errors import DatabaseError, ServerError
 from plexsuper.events import PreflightFinding
 from plexsuper.terms import Section, SectionDefinition

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from plexsuper.actions.preflight.seen import FROZEN, Seen, error, ok, warning
 from plexsuper.clients.left_frozen import LeftFrozen
-from plexsuper.clients.library_file import LibraryHidden
-from plexsuper.clients.plex_values import Identity, ServerNotUp
+from plexsuper.clients.library.file import LibraryHidden
+from plexsuper.clients.plex.values import Identity, ServerNotUp
 from plexsuper.config import Settings
 from plexsuper.durations import spell_duration
 from plexsuper.errors import DatabaseError

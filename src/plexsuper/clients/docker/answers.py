@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from plexsuper.clients.command_line import classify
+from plexsuper.clients.processes.command_line import classify
 from plexsuper.terms import Scanner
 
 

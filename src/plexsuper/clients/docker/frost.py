@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from plexsuper.clients.docker.processes import ContainerProcesses, read, state_of, write
-from plexsuper.clients.frozen import FrozenRecord
+from plexsuper.clients.server.frozen import FrozenRecord
 
 SWEEPS: Final = 50
 _STILL_WITHIN: Final = 0.010

@@ -5,8 +5,8 @@ import signal
 from contextlib import suppress
 from typing import Final
 
-from plexsuper.clients.command_line import SERVER, arguments_of, classify
-from plexsuper.clients.process import ProcessTable
+from plexsuper.clients.processes.command_line import SERVER, arguments_of, classify
+from plexsuper.clients.processes.table import ProcessTable
 from plexsuper.terms import Scanner
 
 _CGROUPS: Final = "/sys/fs/cgroup"

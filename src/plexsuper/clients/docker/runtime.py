@@ -19,8 +19,8 @@ from plexsuper.clients.docker.happenings import container_happenings
 from plexsuper.clients.docker.processes import ContainerProcesses
 from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
-from plexsuper.clients.frozen import FrozenRecord, record_file
-from plexsuper.clients.process import exited
+from plexsuper.clients.processes.table import exited
+from plexsuper.clients.server.frozen import FrozenRecord, record_file
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.redact import redact
 from plexsuper.terms import Scanner

@@ -3,7 +3,7 @@
 from typing import Final
 
 from plexsuper.clients.docker.container import Container
-from plexsuper.clients.process import exited
+from plexsuper.clients.processes.table import exited
 
 _DOWN: Final = """
 PATH=$PATH:/command:/bin

@@ -12,7 +12,7 @@ from plexsuper.clients.docker.engine import EngineInfo, ask_engine, engine_addre
 from plexsuper.clients.docker.images import Image, Images
 from plexsuper.clients.docker.limits import NO_LIMITS, Limits
 from plexsuper.clients.docker.spec import SERVER_PORT, ContainerSpec
-from plexsuper.clients.propagation import is_shared
+from plexsuper.clients.mounts.propagation import is_shared
 from plexsuper.errors import PlexsuperError
 
 

@@ -6,11 +6,11 @@ from xml.etree import ElementTree as ET
 import anyio
 from pydantic import SecretStr
 
-from plexsuper.clients.documents import document
-from plexsuper.clients.http import open_http
-from plexsuper.clients.plex import Plex
-from plexsuper.clients.plex_values import Identity
-from plexsuper.clients.questions import Questions
+from plexsuper.clients.plex.documents import document
+from plexsuper.clients.plex.http import open_http
+from plexsuper.clients.plex.questions import Questions
+from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import Identity
 from plexsuper.database.statistics import LibraryStatistics
 from plexsuper.errors import ServerRefused
 from plexsuper.kinds import MetadataType, SectionType

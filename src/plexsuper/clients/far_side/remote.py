@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from urllib.parse import urlsplit
 
-from plexsuper.clients.child import clean_environment
+from plexsuper.clients.processes.child import clean_environment
 from plexsuper.errors import PlexsuperError, PreflightError, ServerAway, SettingsError
 from plexsuper.redact import redact
 

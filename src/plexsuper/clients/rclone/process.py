@@ -9,8 +9,8 @@ from typing import Protocol
 
 import anyio
 
-from plexsuper.clients.child import Child
-from plexsuper.clients.process import exited
+from plexsuper.clients.processes.child import Child
+from plexsuper.clients.processes.table import exited
 from plexsuper.clients.rclone.environment import rclone_environment
 from plexsuper.clients.rclone.log import LogLine, LogTail
 from plexsuper.clients.rclone.readiness import Readiness

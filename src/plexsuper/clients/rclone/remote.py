@@ -8,8 +8,8 @@ import anyio
 
 from plexsuper.clients.rclone.binary import Rclone
 from plexsuper.clients.rclone.environment import rclone_environment
+from plexsuper.clients.rclone.fault import StorageFault, as_fault
 from plexsuper.clients.rclone.log import read_line
-from plexsuper.clients.storage_fault import StorageFault, as_fault
 from plexsuper.errors import StorageError
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from plexsuper.clients.child import Child
+from plexsuper.clients.processes.child import Child
 from plexsuper.clients.rclone.binary import Rclone
 from plexsuper.clients.rclone.environment import rclone_environment
 from plexsuper.clients.rclone.log import LogTail

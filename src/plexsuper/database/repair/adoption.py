@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.format import Malformed, Page, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value
+from plexsuper.database.btree.format import Malformed, Page, PageKind
+from plexsuper.database.btree.page import parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import Value
+from plexsuper.database.btree.trees import read_chain
 from plexsuper.database.repair.evidence import row_of
 from plexsuper.database.repair.holes import Holes
 from plexsuper.database.repair.leaves import Leaves, Span, rows_in
@@ -15,7 +16,6 @@ from plexsuper.database.repair.loose import Source
 from plexsuper.database.repair.rowids import Rowids
 from plexsuper.database.repair.shape import RowShape
 from plexsuper.database.schema import Table
-from plexsuper.database.trees import read_chain
 
 
 @dataclass(slots=True)

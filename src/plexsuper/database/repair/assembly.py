@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from plexsuper.database.btree_page import parse_page
+from plexsuper.database.btree.page import parse_page
 from plexsuper.database.repair.build import Node, pack_rows
 from plexsuper.database.repair.leaves import Span
 from plexsuper.database.repair.pagefile import PageFile

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from plexsuper.database.format import HEADER_SIZE, PageKind, local_size, write_varint
+from plexsuper.database.btree.format import HEADER_SIZE, PageKind, local_size, write_varint
 from plexsuper.database.repair.pagefile import PageFile
 
 _LINK = struct.Struct(">I")

@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 from plexsuper.database.access import immutable_uri
+from plexsuper.database.check.table_checks import comparable, lookup, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
 from plexsuper.database.repair.evidence import is_special
 from plexsuper.database.schema import Index, Schema, Table
-from plexsuper.database.table_checks import comparable, lookup, quoted
 
 _MOST_ROWS = 500
 _MOST_NAMED = 20

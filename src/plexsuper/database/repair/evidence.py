@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from plexsuper.database.format import Malformed
-from plexsuper.database.records import Value, decode_record, encode_record
+from plexsuper.database.btree.format import Malformed
+from plexsuper.database.btree.records import Value, decode_record, encode_record
 from plexsuper.database.schema import Column, Table
 
 _INTEGER_KEY = re.compile(r"^integer$", re.IGNORECASE)

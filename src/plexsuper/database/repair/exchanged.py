@@ -13,13 +13,13 @@ from itertools import combinations, islice, product
 from pathlib import Path
 
 from plexsuper.database.access import immutable_uri
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.report import CheckReport
 from plexsuper.database.connection import connect
-from plexsuper.database.pages import PageSource
 from plexsuper.database.repair.exchanged_indexes import exchanged_indexes
 from plexsuper.database.repair.report import RepairReport
 from plexsuper.database.repair.suited import Tree, Tribunal, read_tree
 from plexsuper.database.repair.surgery import open_copy, schema_of
-from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
 
 _MOST_TRIED = 6

@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Iterable
 from itertools import islice
 
+from plexsuper.database.btree.format import Malformed
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import Value, decode_record
+from plexsuper.database.check.custom_index import index_entries
+from plexsuper.database.check.table_checks import comparable, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.custom_index import index_entries
-from plexsuper.database.format import Malformed
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value, decode_record
 from plexsuper.database.schema import Index, Schema
-from plexsuper.database.table_checks import comparable, quoted
 
 _FIRST, _STEP, _MOST = 100, 997, 200_000
 _TWO = 2

@@ -7,17 +7,17 @@ index contradicts is no proof: then the table is right.
 
 from dataclasses import dataclass, field
 
-from plexsuper.database.btree_page import kind_of, parse_cell, pointers
-from plexsuper.database.format import HEADER_SIZE, Malformed, Page, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import check_record
+from plexsuper.database.btree.format import HEADER_SIZE, Malformed, Page, PageKind
+from plexsuper.database.btree.page import kind_of, parse_cell, pointers
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import check_record
+from plexsuper.database.btree.trees import Leaf, TreeWalk, read_chain, walk_leaves
 from plexsuper.database.repair.evidence import row_of
 from plexsuper.database.repair.leaves import Leaves, Row, Span, rows_in
 from plexsuper.database.repair.rowids import Rowids
 from plexsuper.database.repair.shape import RowShape
 from plexsuper.database.repair.witnesses import ENOUGH, Witnesses
 from plexsuper.database.schema import Table
-from plexsuper.database.trees import Leaf, TreeWalk, read_chain, walk_leaves
 
 
 @dataclass(slots=True)

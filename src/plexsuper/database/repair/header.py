@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-from plexsuper.database.btree_page import parse_page
-from plexsuper.database.format import HEADER_SIZE, MAGIC, Malformed, parse_header
+from plexsuper.database.btree.format import HEADER_SIZE, MAGIC, Malformed, parse_header
+from plexsuper.database.btree.page import parse_page
 
 ReadAt = Callable[[int, int], bytes]
 """Takes an offset and a length, returns up to that many bytes."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plexsuper.database.access import refuse_if_open
-from plexsuper.database.check import check_database
+from plexsuper.database.check.examination import check_database
+from plexsuper.database.check.report import CheckReport
+from plexsuper.database.check.unchanged import file_state
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.repair.contradictions import contradictions, rows_only_in_indexes
 from plexsuper.database.repair.evidence import is_special
@@ -35,9 +37,7 @@ from plexsuper.database.repair.workshop import (
     make_whole,
     workshop,
 )
-from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
-from plexsuper.database.unchanged import file_state
 from plexsuper.errors import DatabaseError
 
 _ROUNDS = 8

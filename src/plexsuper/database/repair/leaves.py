@@ -5,9 +5,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from plexsuper.database.btree_page import pointers
-from plexsuper.database.format import HEADER_SIZE, read_varint
-from plexsuper.database.trees import MAX_ROWID, MIN_ROWID
+from plexsuper.database.btree.format import HEADER_SIZE, read_varint
+from plexsuper.database.btree.page import pointers
+from plexsuper.database.btree.trees import MAX_ROWID, MIN_ROWID
 
 _CONTINUED = 0x80
 

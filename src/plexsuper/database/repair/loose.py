@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from plexsuper.database.btree_page import parse_cell, pointers
-from plexsuper.database.format import HEADER_SIZE, Malformed, Page, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value
+from plexsuper.database.btree.format import HEADER_SIZE, Malformed, Page, PageKind
+from plexsuper.database.btree.page import parse_cell, pointers
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import Value
+from plexsuper.database.btree.trees import read_chain
 from plexsuper.database.repair.evidence import row_of
 from plexsuper.database.repair.holes import Holes
 from plexsuper.database.schema import Table
-from plexsuper.database.trees import read_chain
 
 
 class LooseRow(NamedTuple):

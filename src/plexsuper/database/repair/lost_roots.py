@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from plexsuper.database.btree_page import kind_of, parse_page
-from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.records import Value, decode_record
+from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.page import kind_of, parse_page
+from plexsuper.database.btree.records import Value, decode_record
+from plexsuper.database.btree.trees import read_chain, walk_leaves
+from plexsuper.database.check.survey import FIRST_TREE, Survey
 from plexsuper.database.repair.build import page_bytes
 from plexsuper.database.repair.evidence import fits
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.schema_shape import is_declaration
 from plexsuper.database.schema import Schema, Table
-from plexsuper.database.survey import FIRST_TREE, Survey
-from plexsuper.database.trees import read_chain, walk_leaves
 
 _ROWS = 200
 

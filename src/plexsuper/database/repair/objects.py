@@ -5,9 +5,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from plexsuper.database.check.table_checks import quoted
 from plexsuper.database.repair.surgery import open_copy
 from plexsuper.database.schema import Schema, SchemaObject
-from plexsuper.database.table_checks import quoted
 
 _SEQUENCES = "sqlite_sequence"
 _STATISTICS = "sqlite_stat1"

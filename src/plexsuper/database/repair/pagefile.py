@@ -5,8 +5,8 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from plexsuper.database.format import HEADER_SIZE, Header, Malformed, parse_header
-from plexsuper.database.pages import PageSource
+from plexsuper.database.btree.format import HEADER_SIZE, Header, Malformed, parse_header
+from plexsuper.database.btree.pages import PageSource
 
 _U32 = struct.Struct(">I")
 _PAGE_COUNT, _TRUNK, _FREE, _CHANGES, _VALID_FOR = 28, 32, 36, 24, 92

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from plexsuper.database.plex_tool import run_plex_sqlite
+from plexsuper.database.check.plex_tool import run_plex_sqlite
+from plexsuper.database.check.table_checks import quoted
 from plexsuper.database.repair.surgery import carry_over, drop_object, free_the_unowned, schema_of
 from plexsuper.database.schema import Index, Table
-from plexsuper.database.table_checks import quoted
 
 
 def restore_custom_index(copy: Path, table: Table, index: Index, plex_sqlite: Sequence[str] | None) -> str:

@@ -11,7 +11,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plexsuper.database.wal import shm_path, wal_path
+from plexsuper.database.btree.wal import shm_path, wal_path
 from plexsuper.errors import DatabaseError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plexsuper.database.report import CheckReport
+from plexsuper.database.check.report import CheckReport
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ SQLite reads a table without a root page as one that has no tree; its rows would
 
 from pathlib import Path
 
-from plexsuper.database.format import PageKind
+from plexsuper.database.btree.format import PageKind
 from plexsuper.database.repair.build import page_bytes
 from plexsuper.database.repair.lost_roots import find_roots
 from plexsuper.database.repair.pagefile import PageFile

@@ -1,6 +1,6 @@
 """Tells a declaration, that is a row of the schema table, from any other row."""
 
-from plexsuper.database.records import Value
+from plexsuper.database.btree.records import Value
 
 _TYPES = ("table", "index", "trigger", "view")
 

@@ -7,11 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 from plexsuper.database.access import immutable_uri
-from plexsuper.database.btree_page import kind_of, parse_page
+from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.page import kind_of, parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import decode_record
+from plexsuper.database.btree.trees import read_chain, walk_leaves, walk_tree
 from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
-from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import decode_record
 from plexsuper.database.repair.build import page_bytes
 from plexsuper.database.repair.foreign import what_stands
 from plexsuper.database.repair.lost_roots import find_roots, stray_roots
@@ -22,7 +23,6 @@ from plexsuper.database.repair.surgery import open_copy, schema_of
 from plexsuper.database.repair.tables import TableRescue
 from plexsuper.database.repair.witnesses import Witnesses
 from plexsuper.database.schema import Column, Schema, SchemaObject, Table, is_text, read_schema
-from plexsuper.database.trees import read_chain, walk_leaves, walk_tree
 from plexsuper.errors import DatabaseError
 
 _NAMED = 5

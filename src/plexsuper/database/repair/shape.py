@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from plexsuper.database.format import PageKind, max_local, min_local
+from plexsuper.database.btree.format import PageKind, max_local, min_local
 from plexsuper.database.repair.evidence import allows_blob, allows_number, is_special, rowid_column
 from plexsuper.database.schema import Column, Table
 

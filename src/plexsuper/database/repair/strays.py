@@ -6,19 +6,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from plexsuper.database.access import immutable_uri
-from plexsuper.database.btree_page import kind_of
+from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.page import kind_of
+from plexsuper.database.btree.trees import walk_tree
+from plexsuper.database.check.report import CheckReport
+from plexsuper.database.check.survey import FIRST_TREE, Survey
 from plexsuper.database.connection import connect
-from plexsuper.database.format import Malformed, PageKind
 from plexsuper.database.repair.evidence import is_special
 from plexsuper.database.repair.foreign import Standing, has_foreign_leaf, what_stands
 from plexsuper.database.repair.pagefile import PageFile, PagesBefore
 from plexsuper.database.repair.report import RepairReport, TableRepair
 from plexsuper.database.repair.tables import TableRescue
 from plexsuper.database.repair.witnesses import Witnesses
-from plexsuper.database.report import CheckReport
 from plexsuper.database.schema import Schema
-from plexsuper.database.survey import FIRST_TREE, Survey
-from plexsuper.database.trees import walk_tree
 from plexsuper.errors import DatabaseError
 
 

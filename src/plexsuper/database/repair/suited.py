@@ -6,16 +6,16 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from plexsuper.database.btree_page import parse_page
+from plexsuper.database.btree.format import Malformed, Page, PageKind
+from plexsuper.database.btree.page import parse_page
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import Value, decode_record
+from plexsuper.database.btree.trees import read_chain
+from plexsuper.database.check.shapes import shadow_shapes
+from plexsuper.database.check.table_checks import comparable, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.format import Malformed, Page, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value, decode_record
 from plexsuper.database.repair.evidence import fits, rowid_column
 from plexsuper.database.schema import Index, Schema, Table
-from plexsuper.database.shapes import shadow_shapes
-from plexsuper.database.table_checks import comparable, quoted
-from plexsuper.database.trees import read_chain
 
 _LEAVES = 12
 _ROWS_A_LEAF = 6

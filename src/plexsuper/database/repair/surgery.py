@@ -13,15 +13,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.records import decode_record, encode_record
+from plexsuper.database.check.custom_index import OrderWatch, index_entries
+from plexsuper.database.check.table_checks import comparable, lookup, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, decode, explain
-from plexsuper.database.custom_index import OrderWatch, index_entries
-from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.records import decode_record, encode_record
 from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.unowned import unowned_pages
 from plexsuper.database.schema import Index, Schema, Table, read_schema
-from plexsuper.database.table_checks import comparable, lookup, quoted
 from plexsuper.errors import DatabaseError
 
 _MOST_NAMED = 20

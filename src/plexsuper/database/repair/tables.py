@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from heapq import merge
 
 from plexsuper.database.access import immutable_uri
+from plexsuper.database.btree.format import HEADER_SIZE, Malformed, PageKind
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import Value
 from plexsuper.database.connection import connect
-from plexsuper.database.format import HEADER_SIZE, Malformed, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value
 from plexsuper.database.repair.adoption import Found, Search
 from plexsuper.database.repair.assembly import hang
 from plexsuper.database.repair.build import Node, raise_table, row_cell

@@ -3,12 +3,12 @@
 from contextlib import closing
 
 from plexsuper.database.access import immutable_uri
+from plexsuper.database.btree.freelist import special_pages
+from plexsuper.database.check.ownership import judge_ownership
+from plexsuper.database.check.survey import Survey
 from plexsuper.database.connection import SQLITE_ERRORS, connect, explain
-from plexsuper.database.freelist import special_pages
-from plexsuper.database.ownership import judge_ownership
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.schema import Schema
-from plexsuper.database.survey import Survey
 
 _PAGES = "SELECT pageno, pagetype IN ('internal', 'leaf', 'overflow') FROM dbstat"
 

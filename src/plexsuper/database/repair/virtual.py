@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexsuper.database.check.plex_tool import run_plex_sqlite
+from plexsuper.database.check.table_checks import quoted
 from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.plex_tool import run_plex_sqlite
 from plexsuper.database.repair.surgery import open_copy
 from plexsuper.database.schema import Schema, VirtualTable
-from plexsuper.database.table_checks import quoted
 
 _FULL_TEXT = ("fts3", "fts4")
 _TOKENIZER = re.compile(r"tokenize\s*=?\s*(\w+)", re.IGNORECASE)

@@ -6,12 +6,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from plexsuper.database.btree.records import Value
+from plexsuper.database.check.table_checks import comparable, lookup, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.records import Value
 from plexsuper.database.repair.evidence import rowid_column
 from plexsuper.database.repair.rowids import Rowids
 from plexsuper.database.schema import Index, Table
-from plexsuper.database.table_checks import comparable, lookup, quoted
 
 ENOUGH = 2
 """So many indexes outvote a table."""

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plexsuper.database.access import refuse_if_open
+from plexsuper.database.btree.format import HEADER_SIZE, Malformed, parse_header
+from plexsuper.database.btree.wal import Wal, read_wal, wal_path
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.files import clone_file
-from plexsuper.database.format import HEADER_SIZE, Malformed, parse_header
 from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
-from plexsuper.database.wal import Wal, read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _CREATE = "CREATE "

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from plexsuper.database.records import Value
+from plexsuper.database.btree.records import Value
 
 _RANKS = {type(None): 0, int: 1, float: 1, str: 2, bytes: 3}
 _DIGITS = re.compile("[0-9]*")

@@ -7,8 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from plexsuper.database.access import readable_uri
+from plexsuper.database.btree.wal import read_wal, wal_path
 from plexsuper.database.connection import connect_file, reading, require_columns, sqlite_errors
-from plexsuper.database.copying import copy_pair
+from plexsuper.database.copies.copying import copy_pair
+from plexsuper.database.copies.manifest import read_manifest, verify_files
+from plexsuper.database.copies.snapshot import Check, describe, snapshot_in
+from plexsuper.database.copies.store import MANIFEST, Workshop, workshop
+from plexsuper.database.copies.swap import swap_in
 from plexsuper.database.files import (
     DatabasePair,
     check_header,
@@ -18,17 +23,12 @@ from plexsuper.database.files import (
     sync_file,
 )
 from plexsuper.database.holders import require_closed
-from plexsuper.database.manifest import read_manifest, verify_files
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.revive.foreign import finish_foreign, read_index_states, set_aside
 from plexsuper.database.revive.marks import clear_marks, find_marks
 from plexsuper.database.revive.report import Revived
 from plexsuper.database.revive.rows import Inserted, insert_blobs, insert_purged
 from plexsuper.database.revive.wanted import count_fates, judge_wanted, list_lost
-from plexsuper.database.snapshot import Check, describe, snapshot_in
-from plexsuper.database.store import MANIFEST, Workshop, workshop
-from plexsuper.database.swap import swap_in
-from plexsuper.database.wal import read_wal, wal_path
 from plexsuper.errors import DatabaseError
 
 _NEEDED = {

@@ -11,14 +11,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexsuper.database.check.plex_tool import run_plex_sqlite
+from plexsuper.database.check.table_checks import quoted
 from plexsuper.database.connection import connect_file
-from plexsuper.database.plex_tool import run_plex_sqlite
 from plexsuper.database.repair.plexonly import restore_custom_index
 from plexsuper.database.repair.surgery import free_the_unowned, schema_of
 from plexsuper.database.revive.order import States, bring_up_to_date, read_states
 from plexsuper.database.revive.rows import Inserted
 from plexsuper.database.schema import Index, VirtualTable, read_schema
-from plexsuper.database.table_checks import quoted
 
 _WORD = re.compile(r"\w+")
 

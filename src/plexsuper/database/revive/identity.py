@@ -10,7 +10,7 @@ another row by now, under a fresh one.
 import sqlite3
 from dataclasses import dataclass
 
-from plexsuper.database.places import quoted
+from plexsuper.database.remap.places import quoted
 from plexsuper.database.revive.relations import SharedTable
 
 MOVED = """

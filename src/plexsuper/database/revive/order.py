@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plexsuper.database.access import immutable_uri
+from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.btree.records import Value, encode_record
+from plexsuper.database.check.custom_index import decode_entry, index_entries
+from plexsuper.database.check.table_checks import quoted
 from plexsuper.database.connection import connect
-from plexsuper.database.custom_index import decode_entry, index_entries
-from plexsuper.database.format import Malformed, PageKind
-from plexsuper.database.pages import PageSource
-from plexsuper.database.records import Value, encode_record
 from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.revive.alphabet import UnknownOrderError, precedes
 from plexsuper.database.schema import Index, read_schema
-from plexsuper.database.table_checks import quoted
 
 _BOTH, _BACK = 1, 2
 _FETCH = 10_000

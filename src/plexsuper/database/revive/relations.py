@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plexsuper.database.places import quoted
+from plexsuper.database.remap.places import quoted
 
 _BY_NAME = {
     ("metadata_items", "parent_id"): "metadata_items",

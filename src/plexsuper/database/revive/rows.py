@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from plexsuper.database.places import quoted
 from plexsuper.database.progress import Progress, ProgressCallback
+from plexsuper.database.remap.places import quoted
 from plexsuper.database.revive.identity import (
     MOVED,
     SAME_FOLDER,

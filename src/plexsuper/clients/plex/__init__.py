@@ -1,0 +1,1 @@
+"""What Plex is asked and what it answers, over HTTP and by its own files: typed values, no URL or JSON beyond here."""

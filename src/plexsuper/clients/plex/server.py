@@ -1,0 +1,294 @@
+"""What a run asks of a Plex server and tells it, method by method; no URL or JSON leaves this file."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from plexsuper.clients.plex.answers import (
+    ActivityRow,
+    ButlerTaskRow,
+    SectionRow,
+    SessionRow,
+    SettingRow,
+    Unreadable,
+    many,
+    rows,
+)
+from plexsuper.clients.plex.documents import document
+from plexsuper.clients.plex.http import Answer, NoAnswer, SocketRefused, Transport
+from plexsuper.clients.plex.notices import Notice, parse_frame
+from plexsuper.clients.plex.questions import WRITE, Questions, still_starting
+from plexsuper.clients.plex.values import (
+    ButlerTask,
+    Identity,
+    NotUp,
+    Preference,
+    ServerInfo,
+    ServerNotUp,
+    Session,
+    UnknownSection,
+)
+from plexsuper.errors import ServerAway, ServerRefused
+from plexsuper.terms import Activity, Section, SectionDefinition
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+_PASSING = {408, 429, 500, 502, 504}
+_NO_SETTINGS = "GET /:/prefs: Plex lists no settings at all; it always has some"
+
+SOCKETS = ("/:/websockets/notifications", "/:/websocket/notifications")
+"""The path every working client uses, then the one of the published specification."""
+
+
+class Plex:
+    """One Plex server. `token` is set once it is known; it travels in a header only and never in a message.
+
+    Every method raises `ServerAway` when Plex does not answer now (refused, late, 5xx, "still starting up") and
+    `ServerRefused` when it says no (401, 404, …).
+    """
+
+    def __init__(self, transport: Transport, *, client_id: str = "plexsuper") -> None:
+        self._ask = Questions(transport, client_id)
+        self.malformed = 0
+        """Notification frames that could not be read, so far."""
+        self.skipped: tuple[UnknownSection, ...] = ()
+        """Sections of the last list that are of a type we do not know, or could not be read."""
+
+    @property
+    def token(self) -> "SecretStr | None":
+        """The server's token; None while it is not known (an unclaimed server needs none from its own host)."""
+        return self._ask.token
+
+    @token.setter
+    def token(self, token: "SecretStr | None") -> None:
+        self._ask.token, self._ask.accepted = token, False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server has accepted the token, or done without one, at least once."""
+        return self._ask.accepted
+
+    # --- the server itself ----------------------------------------------------------------------------
+
+    async def identity(self) -> Identity:
+        """Return who answers; needs no token. Raise `ServerNotUp` with what was seen instead."""
+        try:
+            answer = await self._ask.ask("GET", "/identity")
+        except ServerAway as error:
+            refused = isinstance(error, NoAnswer) and error.refused
+            raise ServerNotUp(str(error), state="refused" if refused else "unreachable") from error
+        seen = self._ask.shown(answer)
+        if answer.status != 200:
+            state = _state_of(answer)
+            message = f"Plex is not ready ({state}): GET /identity answered {self._ask.in_words(answer)}"
+            raise ServerNotUp(message, state=state, status=answer.status, excerpt=seen)
+        try:
+            root = document(answer)
+            return Identity(
+                claimed=_flag(root.get("claimed")),
+                machine=str(root["machineIdentifier"]),
+                version=str(root["version"]),
+            )
+        except (ValueError, KeyError) as error:
+            message = f"GET /identity: this is no Plex server, check the URL; it answered: {seen}"
+            raise ServerNotUp(message, state="error", status=answer.status, excerpt=seen) from error
+
+    async def server(self) -> ServerInfo:
+        """Return what the server's root says of its version, claim and Plex Pass."""
+        root = await self._ask.read("/")
+        return ServerInfo(
+            version=str(root.get("version", "")),
+            machine=str(root.get("machineIdentifier", "")),
+            claimed=root.get("myPlexSigninState") == "ok" or bool(root.get("myPlexUsername")),
+            plex_pass=_flag(root.get("myPlexSubscription")),
+            name=str(root.get("friendlyName", "")),
+        )
+
+    async def claim(self, claim: "SecretStr") -> None:
+        """Give the server to the owner of *claim*, a token of four minutes that works once; 401 when it is bad."""
+        await self._ask.write("POST", "/myplex/claim", [("token", claim.get_secret_value())])
+
+    # --- sections -------------------------------------------------------------------------------------
+
+    async def sections(self) -> tuple[Section, ...]:
+        """Return the library sections; only this list tells the truth about `refreshing`.
+
+        Sections of an unknown type are left out and named in `skipped`.
+        """
+        found, skipped = [], []
+        for row in rows(await self._ask.read("/library/sections"), "Directory", SectionRow):
+            if isinstance(row, Unreadable):
+                skipped.append(UnknownSection(title=row.text))
+                continue
+            try:
+                found.append(row.section())
+            except ValueError:
+                skipped.append(UnknownSection(title=row.title, type=row.type))
+        self.skipped = tuple(skipped)
+        return tuple(found)
+
+    async def create_section(self, definition: SectionDefinition) -> int:
+        """Create a section and return its id; `ServerAway` while Plex says it is still starting up."""
+        params = [
+            ("name", definition.title),
+            ("type", str(definition.type.number)),
+            ("agent", definition.agent),
+            ("scanner", definition.scanner),
+            ("language", definition.language),
+            *(("location", path) for path in definition.paths),
+        ]
+        answer = await self._ask.write("POST", "/library/sections", params)
+        name = (answer.header("Location") or "").rstrip("/").rpartition("/")[2]
+        if not name.isdecimal():
+            raise ServerRefused(
+                f"POST /library/sections: Plex answered {answer.status} but did not say which section it made "
+                f"for {definition.title!r}; look into Plex before asking again"
+            )
+        return int(name)
+
+    async def scan(self, section: int, *, force: bool = False, path: str | None = None) -> None:
+        """Queue a scan; the answer says nothing about when it starts. *force* refreshes all metadata too."""
+        where = f"/library/sections/{section}/refresh"
+        params = [("force", "1")] if force else []
+        if path is not None:
+            params.append(("path", path))
+        for method in ("GET", "POST"):  # every client uses GET, the specification documents POST
+            answer = await self._ask.ask(method, where, params, deadline=WRITE)
+            if answer.status not in {404, 405, 501}:
+                break
+        self._ask.check(method, where, answer)
+
+    async def cancel_scan(self, section: int) -> None:
+        """Ask Plex to stop scanning; whether it stops at once must be watched."""
+        await self._ask.write("DELETE", f"/library/sections/{section}/refresh")
+
+    async def analyze(self, section: int) -> None:
+        """Queue the media analysis of a section (never the sonic one)."""
+        await self._ask.write("PUT", f"/library/sections/{section}/analyze")
+
+    async def analyze_item(self, item: int) -> None:
+        """Queue the media analysis of one item, whether it is analysed already or not."""
+        await self._ask.write("PUT", f"/library/metadata/{item}/analyze")
+
+    async def empty_trash(self, section: int) -> None:
+        """Remove everything in the section's trash, for good."""
+        await self._ask.write("PUT", f"/library/sections/{section}/emptyTrash")
+
+    # --- what it is doing -----------------------------------------------------------------------------
+
+    async def activities(self) -> tuple[Activity, ...]:
+        """Return what Plex says it is doing; an idle server has a permanent row of kind `butler`."""
+        root = await self._ask.read("/activities")
+        return tuple(
+            row.activity() for row in rows(root, "Activity", ActivityRow) if not isinstance(row, Unreadable)
+        )
+
+    async def cancel_activity(self, uuid: str) -> bool:
+        """Cancel an activity; False when it is not cancellable or not there any more."""
+        where = f"/activities/{uuid}"
+        answer = await self._ask.ask("DELETE", where, deadline=WRITE)
+        if answer.status in {400, 404} and not still_starting(answer):
+            return False
+        self._ask.check("DELETE", where, answer)
+        return True
+
+    async def sessions(self) -> tuple[Session, ...]:
+        """Return who plays what."""
+        root = await self._ask.read("/status/sessions")
+        return tuple(
+            Session(
+                key=row.session_key, title=row.title, kind=row.type, user=row.user.title if row.user else ""
+            )
+            for tag in ("Metadata", "Video", "Track", "Photo")
+            for row in rows(root, tag, SessionRow)
+            if not isinstance(row, Unreadable)
+        )
+
+    @asynccontextmanager
+    async def notifications(self) -> AsyncIterator[AsyncIterator[Notice]]:
+        """Open the notification socket; the notices end, or raise `ServerAway`, when it is cut.
+
+        A frame that cannot be read is counted in `malformed` and passed over.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                frames = await stack.enter_async_context(self._ask.frames(SOCKETS[0]))
+            except SocketRefused as error:
+                if error.status != 404:
+                    raise
+                frames = await stack.enter_async_context(self._ask.frames(SOCKETS[1]))
+            yield await stack.enter_async_context(aclosing(self._notices(frames)))
+
+    # --- settings and maintenance ---------------------------------------------------------------------
+
+    async def preferences(self) -> dict[str, Preference]:
+        """Return all settings by id, which are never none. Those of a Plex Pass are absent on a server without one."""
+        listed = rows(await self._ask.read("/:/prefs"), "Setting", SettingRow)
+        found = {row.id: row.preference() for row in listed if not isinstance(row, Unreadable)}
+        if not found:  # believed, it would mean that nothing has to be silenced or put back
+            raise ServerAway(_NO_SETTINGS)
+        return found
+
+    async def preference(self, name: str) -> Preference | None:
+        """Return one setting by its id; None on a server without it. Plex lists all, but only this one has to be understood."""
+        listed = many((await self._ask.read("/:/prefs")).get("Setting"))
+        if not listed:
+            raise ServerAway(_NO_SETTINGS)
+        named = {"Setting": [row for row in listed if isinstance(row, dict) and row.get("id") == name]}
+        row = next(rows(named, "Setting", SettingRow), None)
+        return row.preference() if isinstance(row, SettingRow) else None
+
+    async def set_preferences(self, values: Mapping[str, str]) -> None:
+        """Set settings by id. Read them back: a server may take an unknown id without any effect."""
+        if values:
+            await self._ask.write("PUT", "/:/prefs", list(values.items()))
+
+    async def butler_tasks(self) -> tuple[ButlerTask, ...]:
+        """Return the maintenance tasks the server knows."""
+        root = await self._ask.read("/butler")
+        return tuple(
+            ButlerTask(name=row.name, title=row.title, enabled=row.enabled, interval=row.interval)
+            for row in rows(root, "ButlerTask", ButlerTaskRow)
+            if not isinstance(row, Unreadable)
+        )
+
+    async def start_butler(self, task: str) -> bool:
+        """Start a maintenance task now, also outside its window; False when it already runs."""
+        answer = await self._ask.write("POST", f"/butler/{task}")
+        return answer.status != 202
+
+    async def stop_butler(self, task: str) -> None:
+        """Stop a maintenance task; one that does not run is no error."""
+        where = f"/butler/{task}"
+        answer = await self._ask.ask("DELETE", where, deadline=WRITE)
+        if answer.status != 404:
+            self._ask.check("DELETE", where, answer)
+
+    async def stop_all_butler(self) -> None:
+        """Stop every maintenance task and clear their queue."""
+        await self._ask.write("DELETE", "/butler")
+
+    async def _notices(self, frames: AsyncIterator[str]) -> AsyncGenerator[Notice]:
+        async for text in frames:
+            try:
+                notices = parse_frame(text)
+            except ValueError:
+                self.malformed += 1
+                continue
+            for notice in notices:
+                yield notice
+
+
+def _state_of(answer: Answer) -> NotUp:
+    """Tell what a server that answers other than 200 is about; a proxy in front of it has words of its own."""
+    text = answer.body.decode("utf-8", "replace").lower()
+    if "migration" in text:
+        return "migration"
+    if still_starting(answer) or answer.status in _PASSING:
+        return "starting"
+    return "maintenance" if "maintenance" in text or answer.status == 503 else "error"
+
+
+def _flag(value: Any) -> bool:
+    return str(value).lower() in {"1", "true"}

@@ -1,0 +1,1 @@
+"""What changed in a library between two copies of its database."""

@@ -1,0 +1,1 @@
+"""The library databases as Plex writes them: schema, rows, names, marks and trash."""

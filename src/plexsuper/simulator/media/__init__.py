@@ -1,0 +1,1 @@
+"""Media files: small real ones, and how a scanner sees them."""

@@ -1,0 +1,7 @@
+"""`python -m plexsuper.simulator.reference DIR`: see `build`."""
+
+import sys
+
+from plexsuper.simulator.reference.build import main
+
+sys.exit(main())
