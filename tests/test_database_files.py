@@ -129,7 +129,7 @@ def test_only_sqlite_is_at_work_on_a_database(databases, code, expected):
 
 
 def test_missing_space_is_told_before_anything_is_written(tmp_path):
-    with pytest.raises(DatabaseError, match="no space for a copy: 1125899906842624 bytes needed"):
+    with pytest.raises(DatabaseError, match="no space for a copy: 1073741824 MiB needed"):
         files.require_space(tmp_path, 1 << 50, "a copy")
 
 

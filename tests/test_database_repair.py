@@ -245,7 +245,10 @@ def test_too_little_space_is_said_before_anything_is_done(databases, monkeypatch
     before = listing(databases)
     usage = shutil.disk_usage(databases)._replace(free=1 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(DatabaseError, match=r"the repair needs \d+ MiB in .*, 1 MiB are free"):
+    with pytest.raises(
+        DatabaseError,
+        match=r"no space for the repair of .*: \d+ MiB needed in .*, 1 MiB free; nothing was changed",
+    ):
         repair_database(path)
     assert listing(databases) == before
 

@@ -216,6 +216,8 @@ def test_what_a_scan_removed_wrongly_is_scanned_again_by_folder_and_comes_back(t
     assert (healing.files, len(healing.folders)) == (5, 5)
     assert verified(story) == RemovalCounts(healed=5)
     assert live(story) == 224
+    (scan,) = (fact.report for fact in story.of(e.SectionPhaseFinished) if fact.report.phase is Phase.SCAN)
+    assert scan.added == 0  # five went, five came back
 
 
 @pytest.mark.parametrize("mended", [True, False])

@@ -11,7 +11,7 @@ import anyio
 from plexsuper import events as e
 from plexsuper.actions.analyze import start_analysis, stop_analysis
 from plexsuper.actions.guard.guard import Guard
-from plexsuper.actions.leftovers import Leftovers
+from plexsuper.actions.leftovers import Leftovers, numbered
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.quiet import keep_quiet, silence_again
@@ -77,7 +77,7 @@ class Phases:
         async with beside(kit.bus.publish, "quiet", keep):
             report = await self._guarded(self._request(order, about), about, leftovers)
         if leftovers is not None and report.outcome not in _UNTRIED:
-            report = _with_number(report, await leftovers.tell(kit.bus.publish))
+            report = numbered(report, await leftovers.tell(kit.bus.publish))
         if report.added != 0:  # not counted is not 0
             self._fresh.add(about.id)
         if phase is Phase.SONIC and report.outcome is Outcome.DONE:
@@ -141,10 +141,11 @@ class Phases:
             return report
         if request.phase is not Phase.SCAN and not await guard.ward(about).has_lost_more():
             return report  # somebody else may have had it scanned
-        await guard.verify(about, partial(self._heal, about, guard, request.attempt))
+        healed: list[int | None] = []
+        await guard.verify(about, partial(self._heal, about, guard, request.attempt, healed))
         if self._kit.settings.guard.empty_trash:
             await guard.ward(about).empty_trash(self._kit.plex)
-        return replace(report, seconds=anyio.current_time() - began)
+        return replace(report, seconds=anyio.current_time() - began, added=_sum((report.added, *healed)))
 
     async def _tried_twice(self, request: Request, leftovers: Leftovers | None) -> PhaseReport:
         """Carry *request* out, and ask once more for what an analysis has left."""
@@ -164,8 +165,10 @@ class Phases:
                 await watches.enter_async_context(beside(publish, "guard", ward.watch_content))
             return await self._tried_twice(request, leftovers)
 
-    async def _heal(self, about: Section, guard: Guard, attempt: int, folders: tuple[str, ...]) -> None:
-        """Scan *folders* of the section again; if there are none, all of it, into every folder."""
+    async def _heal(
+        self, about: Section, guard: Guard, attempt: int, added: list[int | None], folders: tuple[str, ...]
+    ) -> None:
+        """Scan *folders* of the section again; if there are none, all of it, into every folder. Note what was *added*."""
         plex, ref = self._kit.plex, SectionRef(id=about.id, title=about.title)
         await self._silence_again()
         await self._require(about)  # a scan would remove more
@@ -175,7 +178,9 @@ class Phases:
                 await plex.scan(about.id, force=folder is None, path=folder)
 
         scan = self._request(RunPhase(ref, Phase.SCAN, attempt), about)
-        await self._watched(replace(scan, ask=ask, forced=not folders), about, guard)
+        report = await self._watched(replace(scan, ask=ask, forced=not folders), about, guard)
+        added.append(report.added)
+        self._fresh.add(about.id)  # what came back may be analysed anew
 
     async def _require(self, about: Section) -> None:
         """Raise `StorageError` when the storage, or a location, is not there within the patience for it."""
@@ -240,9 +245,7 @@ class Phases:
         return tuple(seen)
 
 
-def _with_number(report: PhaseReport, left: e.SectionFilesLeft | None) -> PhaseReport:
-    """Return *report*, which says of a skipped analysis how much of the section is not analysed, if that can be told."""
-    if report.outcome is not Outcome.SKIPPED or left is None:
-        return report
-    what = "tracks are without sonic data" if left.phase is Phase.SONIC else "files are not analysed"
-    return replace(report, note=f"{report.note}; {left.left} of its {left.total} {what}")
+def _sum(added: Sequence[int | None]) -> int | None:
+    """Add up what several scans have added; one that was not counted makes the sum unknown."""
+    known = [number for number in added if number is not None]
+    return sum(known) if len(known) == len(added) else None

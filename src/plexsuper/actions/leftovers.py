@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -15,7 +15,7 @@ from plexsuper.decisions.second_try import Leftover, Said, reason_of
 from plexsuper.decisions.verification import GONE, Presence
 from plexsuper.errors import DatabaseError
 from plexsuper.events import SectionFilesLeft
-from plexsuper.terms import FileLeft, Phase, SectionRef
+from plexsuper.terms import FileLeft, Outcome, Phase, PhaseReport, SectionRef
 
 NAMED: Final = 100
 """So many files are named, and looked up in storage."""
@@ -151,3 +151,11 @@ class Leftovers:
             answers = await self._find(files)
             return frozenset(file for file, answer in answers.items() if answer == GONE)
         return frozenset()
+
+
+def numbered(report: PhaseReport, left: SectionFilesLeft | None) -> PhaseReport:
+    """Return *report*, which says of a skipped analysis how much of the section is not analysed, if that can be told."""
+    if report.outcome is not Outcome.SKIPPED or left is None:
+        return report
+    what = "tracks are without sonic data" if left.phase is Phase.SONIC else "files are not analysed"
+    return replace(report, note=f"{report.note}; {left.left} of its {left.total} {what}")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plexsuper.database.btree.wal import Wal, wal_path
-from plexsuper.database.files import has_hot_journal
+from plexsuper.database.files import has_hot_journal, require_space
 from plexsuper.database.private import private_directory
 from plexsuper.errors import DatabaseError
 
@@ -101,11 +101,8 @@ def _link_or_copy(path: Path, twin: Path) -> None:
     with contextlib.suppress(OSError):
         os.link(path, twin)
         return
-    size = path.stat().st_size
-    free = shutil.disk_usage(twin.parent).free
-    if free < size * 11 // 10:
-        raise DatabaseError(
-            f"{path} has a write-ahead log and its directory takes no links, so it must be copied to {twin.parent} to be"
-            f" read: {size >> 20} MiB are needed there, {free >> 20} MiB are free; set TMPDIR to a larger file system"
-        )
+    purpose = f"a copy of {path} (it has a write-ahead log, and its directory takes no links)"
+    require_space(
+        twin.parent, path.stat().st_size * 11 // 10, purpose, remedy="set TMPDIR to a larger file system"
+    )
     shutil.copyfile(path, twin)

@@ -137,13 +137,14 @@ def sidecars(path: Path) -> list[Path]:
     return [s for s in (path.with_name(path.name + end) for end in SIDECARS) if s.exists()]
 
 
-def require_space(directory: Path, needed: int, purpose: str) -> None:
+def require_space(directory: Path, needed: int, purpose: str, *, remedy: str = "free some space") -> None:
     """Raise `DatabaseError` when the filesystem of *directory* has less than *needed* bytes free for *purpose*."""
     with os_errors(f"cannot read the free space of {directory}"):
         free = shutil.disk_usage(directory).free
     if free < needed:
         raise DatabaseError(
-            f"no space for {purpose}: {needed} bytes needed in {directory}, {free} free; nothing was changed"
+            f"no space for {purpose}: {-(-needed >> 20)} MiB needed in {directory}, {free >> 20} MiB free; nothing was"
+            f" changed, {remedy}"
         )
 
 

@@ -112,9 +112,7 @@ class ArchiveReader:
             raw = json.loads(text)
             size, files = int(raw["bytes"]), int(raw["files"])
         except NOT_SENSIBLE as error:
-            raise DatabaseError(
-                f"{archive} declares nothing sensible ({error!r}): do not trust it"
-            ) from error
+            raise DatabaseError(f"{archive} declares nothing sensible: do not trust it") from error
         if size > self._free - min(_RESERVE, size // 10):
             raise DatabaseError(
                 f"no space to unpack {archive}: {size} bytes needed, {self._free} free; free some space"

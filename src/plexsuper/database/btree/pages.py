@@ -37,9 +37,10 @@ class PageSource:
         try:
             self._fd = os.open(path, flags | os.O_CLOEXEC)
         except OSError as error:
-            raise DatabaseError(
-                f"cannot read {path}: {error.strerror}; name an existing database file"
-            ) from error
+            remedy = (
+                "name an existing database file" if error.errno == errno.ENOENT else "it must be readable"
+            )
+            raise DatabaseError(f"cannot read {path}: {error.strerror}; {remedy}") from error
         try:
             self.size = _size(self._fd, path)
             wal = read_wal(wal_path(path))

@@ -98,7 +98,9 @@ def manifest_from_json(text: bytes, source: object) -> Manifest:
             ),
         )
     except NOT_SENSIBLE as error:
-        raise DatabaseError(f"{source} is not a manifest of plexsuper: {error!r}") from error
+        raise DatabaseError(
+            f"{source} is not a manifest of plexsuper, or damaged: do not trust it"
+        ) from error
 
 
 def read_manifest(path: Path) -> Manifest:

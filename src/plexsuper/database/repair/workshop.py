@@ -11,7 +11,7 @@ from plexsuper.database.access import refuse_if_open
 from plexsuper.database.btree.format import HEADER_SIZE, Malformed, parse_header
 from plexsuper.database.btree.wal import Wal, read_wal, wal_path
 from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.files import clone_file
+from plexsuper.database.files import clone_file, require_space
 from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
 from plexsuper.errors import DatabaseError
@@ -73,11 +73,7 @@ def _require_place(path: Path, home: Path) -> None:
 def _require_space(path: Path, home: Path, copies: int) -> None:
     size = path.stat().st_size + (wal_path(path).stat().st_size if wal_path(path).exists() else 0)
     need = int(size * (copies + _GROWTH)) + (4 << 20)
-    free = shutil.disk_usage(home).free
-    if free < need:
-        raise DatabaseError(
-            f"the repair needs {need >> 20} MiB in {home}, {free >> 20} MiB are free; free some or name another directory"
-        )
+    require_space(home, need, f"the repair of {path}", remedy="free some space or name another directory")
 
 
 def duplicate(path: Path, copy: Path) -> None:
