@@ -203,6 +203,7 @@ class RunDeeds:
         patience = self._kit.settings.plex.stop_patience
         async with self._harmless():
             stopped = await stop_server(self._kit.runtime, patience=patience, library=self._kit.library)
+        await self._librarian.close()
         if stopped is None:
             return Outcome.SKIPPED
         self._kit.bus.publish(stopped)

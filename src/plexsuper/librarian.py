@@ -41,6 +41,7 @@ class Librarian:
         self._kit = kit
         past = kit.past
         self._snapshot = Path(past.snapshot) if past is not None and past.snapshot else None
+        self._accounted = False
 
     async def prepare(self) -> Outcome:
         """Inject, check, repair and copy the library before Plex may touch it; a dry run only reads it."""
@@ -68,11 +69,18 @@ class Librarian:
         return Outcome.DONE
 
     async def account(self) -> None:
-        """Tell what became of every removal, and let the copy go when nothing is in doubt; never raises."""
+        """Tell what became of every removal; never raises."""
+        if self._kit.guard is not None:
+            await self._kit.guard.account(patience=self._kit.settings.timing.goodbye)
+            self._accounted = True
+
+    async def close(self) -> None:
+        """Account for what a server has written until it stopped; let the copy go when nothing is in doubt; never raises."""
         guard = self._kit.guard
-        if guard is None:
+        if guard is None or not self._accounted:
             return
-        await guard.account(patience=self._kit.settings.timing.goodbye)
+        if self._kit.runtime.pid is None:
+            await guard.account_again(patience=self._kit.settings.timing.goodbye)
         if guard.trusted and self._snapshot is not None:
             await anyio.to_thread.run_sync(_let_go, self._snapshot)
             self._snapshot = None
@@ -88,8 +96,6 @@ class Librarian:
             return Outcome.SKIPPED
         if self._kit.runtime.pid is not None:
             raise DatabaseError(_NOT_OURS.format(len(guard.in_doubt), self._snapshot, guard.report))
-        if guard.unaccounted:  # perhaps it could not be read because Plex was at it
-            await guard.account(patience=self._kit.settings.timing.goodbye)
         if doubtful := guard.in_doubt:
             await self._bring_back(guard, paths.databases, self._snapshot, doubtful)
         if guard.unaccounted:
@@ -171,6 +177,8 @@ class Librarian:
 def _let_go(snapshot: Path) -> None:
     """Remove a copy that nobody needs; killed in between, it is never taken for a whole one."""
     aside = snapshot.with_name(f"{snapshot.name}.gone")
+    # Of an earlier copy of this run, by a process that was killed here
+    shutil.rmtree(aside, ignore_errors=True)
     with suppress(OSError):
         snapshot.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)

@@ -9,7 +9,7 @@ import anyio
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.ward import Heal, Ward
 from plexsuper.decisions.verification import count
-from plexsuper.errors import StateError
+from plexsuper.errors import PlexsuperError, StateError
 from plexsuper.events import LibraryVerified, MonitorCrashed
 from plexsuper.terms import Removal, RemovalCounts, Section, SectionRef
 
@@ -76,6 +76,17 @@ class Guard:
             except StateError as error:
                 self._complain(_UNLISTED.format(error))
             self._tell(None, removals, count(removals))
+
+    async def account_again(self, *, patience: float) -> None:
+        """Account once more if a section has lost more since: Plex may have held it back until it was stopped; never raises."""
+        if self.unaccounted or await self._has_lost_more():
+            await self.account(patience=patience)
+
+    async def _has_lost_more(self) -> bool:
+        try:
+            return any([await ward.has_lost_more() for ward in self._wards.values()])
+        except PlexsuperError:  # the account says which section it is
+            return True
 
     async def _accounted(self, ward: Ward, until: float) -> bool:
         """Account for a section once more, if need be; say whether it is known what it has lost."""
