@@ -240,48 +240,6 @@ def test_what_nobody_could_find_out_while_plex_ran_is_looked_up_when_it_is_stopp
     assert story.conclusion.exit_code is (ExitCode.DONE if mended else ExitCode.DATABASE)
 
 
-@pytest.mark.lesson("L40")
-def test_what_plex_marks_as_missing_in_its_last_moment_is_accounted_for_and_brought_back(tmp_path):
-    """A scanner that stood still has not written yet what it believes; it does while Plex is being stopped."""
-
-    async def mark_late(story: Story) -> None:
-        await story.until(e.LibraryVerified, lambda fact: fact.section is None)
-        library = life(story).core.library
-        library.trash.mark_deleted([part.id for part in library.parts(1)[:3]])
-
-    plex = {"command": ("plex",)}
-    story = play(
-        FILMS, state_dir=tmp_path, meanwhile=mark_late, media=BLIND, plex=plex, owned=True, undo=True
-    )
-    accounts = [fact.counts for fact in story.of(e.LibraryVerified) if fact.section is None]
-    assert accounts == [RemovalCounts(), RemovalCounts(lost=3), RemovalCounts(restored=3)]
-    assert live(story) == 224
-    assert story.conclusion is not None
-    assert story.conclusion.exit_code is ExitCode.DONE
-
-
-def test_a_copy_that_nobody_needs_goes_although_a_killed_process_has_left_the_rest_of_one(tmp_path):
-    left: list[Path] = []
-
-    def copy_of(story: Story) -> Path:
-        (taken,) = story.of(e.SnapshotTaken)
-        return Path(taken.path)
-
-    async def leave_the_rest(story: Story) -> None:
-        await story.until(e.SectionPhaseStarted)
-        rest = anyio.Path(f"{copy_of(story)}.gone")
-        await rest.mkdir()
-        await (rest / "half").touch()
-
-    def look(story: Story) -> None:
-        copy = copy_of(story)
-        assert copy.parent.is_dir()
-        left.extend(copy.parent.glob(f"{copy.name}*"))
-
-    play(FILMS, state_dir=tmp_path, meanwhile=leave_the_rest, finally_=look, undo=True)
-    assert left == []
-
-
 def test_removals_that_cannot_be_listed_are_accounted_for_all_the_same(tmp_path):
     async def fill(story: Story) -> None:
         await story.until(e.GuardRecorded)

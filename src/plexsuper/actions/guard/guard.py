@@ -9,7 +9,7 @@ import anyio
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.ward import Heal, Ward
 from plexsuper.decisions.verification import count
-from plexsuper.errors import PlexsuperError, StateError
+from plexsuper.errors import StateError
 from plexsuper.events import LibraryVerified, MonitorCrashed
 from plexsuper.terms import Removal, RemovalCounts, Section, SectionRef
 
@@ -85,7 +85,7 @@ class Guard:
     async def _has_lost_more(self) -> bool:
         try:
             return any([await ward.has_lost_more() for ward in self._wards.values()])
-        except PlexsuperError:  # the account says which section it is
+        except Exception:  # noqa: BLE001 - whatever it is, the account says of which section, and what
             return True
 
     async def _accounted(self, ward: Ward, until: float) -> bool:
