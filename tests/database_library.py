@@ -170,16 +170,42 @@ def crash_before_step(step: int, deed: Callable[[], object]) -> bool:
 
     Returns whether it came to its end first. A file opened for writing is a step, and so is a call into the C library.
     """
+    return _do_apart(step, deed, lambda: os._exit(9))
+
+
+def signal_before_step(step: int, number: signal.Signals, deed: Callable[[], str]) -> tuple[bool, str]:
+    """Do *deed* in a forked process to which signal *number* comes before its *step*-th change (see `crash_before_step`).
+
+    Returns whether it came to its end before there was such a step, and what it returned.
+    """
+    came: list[int] = []
+
+    def send() -> None:
+        came.append(number)
+        signal.raise_signal(number)
+
+    def do() -> None:
+        os.write(said.fileno(), deed().encode())
+        if came:
+            os._exit(9)
+
+    with tempfile.TemporaryFile() as said:
+        finished = _do_apart(step, do, send)
+        said.seek(0)
+        return finished, said.read().decode()
+
+
+def _do_apart(step: int, deed: Callable[[], object], then: Callable[[], None]) -> bool:
     pid = os.fork()
     if not pid:
-        _do_and_die(step, deed)
+        _do_and_die(step, deed, then)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     assert code in {0, 9}, f"the deed failed with exit code {code}"
     return code == 0
 
 
-def _do_and_die(step: int, deed: Callable[[], object]) -> None:
+def _do_and_die(step: int, deed: Callable[[], object], then: Callable[[], None]) -> None:
     left = step
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
@@ -190,7 +216,7 @@ def _do_and_die(step: int, deed: Callable[[], object]) -> None:
         if event in _STEPS and writes:
             left -= 1
             if not left:
-                os._exit(9)
+                then()
 
     try:
         sys.addaudithook(count)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from plexsuper.cli import app as everything
 from plexsuper.cli.database import app
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.errors import ExitCode
@@ -246,3 +247,28 @@ def test_the_command_line_does_not_load_zstd_or_the_page_readers():
         env={**os.environ, "PYTHONPATH": ""},
     )
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(["db", "stats"], "Missing argument 'FILE'.", id="no file"),
+        pytest.param(["db", "diff", "a"], "Missing argument 'B'.", id="half of the files"),
+        pytest.param(["db", "stats", "--bogus", "x"], "No such option: --bogus", id="an unknown option"),
+        pytest.param(["db", "bogus"], "No such command 'bogus'.", id="an unknown command"),
+        pytest.param(["deploy", "x.tar.zst"], "Missing argument 'TARGET'.", id="no target"),
+        pytest.param(
+            ["deploy", "x.tar.zst", "y", "--container", "plex", "--stop", "x"],
+            "--container brings its own --stop and --start: give it or them",
+            id="options that exclude each other",
+        ),
+    ],
+)
+def test_wrong_usage_is_said_as_json_where_json_is_asked_for(arguments, complaint):
+    plain = CliRunner().invoke(everything, arguments)
+    assert (plain.exit_code, plain.stdout) == (2, "")
+    assert complaint in plain.stderr
+    asked = CliRunner().invoke(everything, [*arguments, "--json"])
+    assert asked.exit_code == 2
+    assert asked.stderr == plain.stderr
+    assert json.loads(asked.stdout) == {"error": complaint, "exit_code": 2}

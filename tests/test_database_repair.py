@@ -99,7 +99,8 @@ def test_rows_of_destroyed_leaves_come_back_from_the_indexes_and_lost_columns_ar
     after = rows_of(path, "media_parts")
     assert [row[0] for row in after] == [row[0] for row in rows]
     assert sum(one != two for one, two in zip(rows, after, strict=True)) == result.rebuilt
-    columns = [name for _, name, *_ in sqlite3.connect(path).execute("PRAGMA table_info(media_parts)")]
+    with closing(sqlite3.connect(path)) as conn:
+        columns = [name for _, name, *_ in conn.execute("PRAGMA table_info(media_parts)")]
     for held in ("file", "hash", "size", "media_item_id"):
         at = columns.index(held) + 1
         assert [row[at] for row in after] == [row[at] for row in rows]

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from plexsuper.database.copies import swap
-from plexsuper.database.copies.store import list_snapshots, snapshots_home, workshop
+from plexsuper.database.copies import store, swap
+from plexsuper.database.copies.store import list_snapshots, snapshots_home, undisturbed, workshop
 from plexsuper.database.copies.swap import INTENT, swap_in
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.errors import DatabaseError
@@ -128,6 +128,83 @@ def test_only_one_plexsuper_is_at_work(databases):
     ):
         pass
     with workshop(databases):
+        pass
+
+
+def test_a_home_that_was_made_for_nothing_goes_again(databases):
+    home = snapshots_home(databases)
+    with workshop(databases):
+        assert home.is_dir()
+    assert not home.exists()
+    with pytest.raises(DatabaseError, match="no"), workshop(databases):
+        raise DatabaseError("no")
+    assert not home.exists()
+
+
+def test_a_home_that_was_there_or_holds_something_stays(databases):
+    home = snapshots_home(databases)
+    with workshop(databases) as shop:
+        shop.new_name("kept").mkdir()
+        (shop.home / "notes").touch()
+    assert {path.name for path in home.iterdir()} >= {".lock", "notes"}
+    (home / "notes").unlink()
+    for path in home.glob("*-kept"):
+        path.rmdir()
+    with workshop(databases):
+        pass
+    assert [path.name for path in home.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("enter", [workshop, undisturbed])
+def test_who_opened_a_lock_that_was_removed_takes_the_one_that_is_there(databases, monkeypatch, enter):
+    home = snapshots_home(databases)
+    home.mkdir()
+    (home / ".lock").touch()
+    lock = store._lock
+
+    def late(*arguments):
+        """Between the opening and the locking, the one who had made the home leaves, and another comes."""
+        monkeypatch.undo()
+        (home / ".lock").unlink()
+        (home / ".lock").touch()
+        lock(*arguments)
+
+    monkeypatch.setattr(store, "_lock", late)
+    with (
+        enter(databases),
+        pytest.raises(DatabaseError, match="another plexsuper is at work"),
+        workshop(databases),
+    ):
+        pass
+
+
+def test_a_home_that_is_removed_before_its_lock_is_opened_is_made_again(databases, monkeypatch):
+    home, locked = snapshots_home(databases), store._locked
+
+    def late(*arguments):
+        monkeypatch.undo()
+        home.rmdir()
+        return locked(*arguments)
+
+    monkeypatch.setattr(store, "_locked", late)
+    with workshop(databases):
+        assert (home / ".lock").exists()
+    assert not home.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_what_root_has_made_does_not_keep_the_owner_out(databases):
+    os.chown(databases, 997, 998)
+    with workshop(databases) as shop:
+        (shop.home / "notes").touch()
+    home = snapshots_home(databases)
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (home, home / ".lock")}
+    assert owners == {(997, 998)}
+
+
+def test_a_home_that_is_a_link_to_nothing_is_named(databases):
+    snapshots_home(databases).symlink_to(databases / "gone")
+    with pytest.raises(DatabaseError, match=r"cannot write beside .*No such file"), workshop(databases):
         pass
 
 

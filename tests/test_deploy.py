@@ -13,8 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from plexsuper.cli.database_output import outcome
+from plexsuper.clients.far_side.remote import FarSide
 from plexsuper.database.files import BLOBS, LIBRARY
-from plexsuper.deploy import Order, deploy, planned
+from plexsuper.deploy import Order, deploy, knowing, planned
 from plexsuper.errors import DatabaseError, PreflightError, ServerError
 from tests.database_library import library_content, library_with_files, tree
 from tests.elsewhere import DATED, beside, exported, plex_elsewhere, send, until
@@ -67,6 +69,40 @@ def test_a_dry_run_names_the_steps_and_changes_nothing(tmp_path, archived):
         "start Plex: systemctl start plexmediaserver",
     ]
     assert tree(tmp_path) == before
+
+
+def test_the_steps_of_a_dry_run_stand_on_a_line_each(tmp_path, archived):
+    library_with_files(tmp_path, "/Media/a.mkv")
+    order = Order(archive=archived[0], target=str(tmp_path))
+    done = subprocess.run(
+        [*words(order), "--no-check", "--dry-run"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["send", "stop", "keep", "start", "wait"]
+
+
+def test_a_container_that_is_not_there_is_told_before_anything_is_sent(elsewhere, archived, monkeypatch):
+    empty = elsewhere.home / "docker.sock"  # an engine that nobody runs knows no container
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{empty}")
+    order = elsewhere.order(archived[0], known=knowing("no-such-plex"))
+    said: list[str] = []
+    with pytest.raises(
+        PreflightError, match="nothing is sent before --container, or --stop and --start, name"
+    ):
+        deploy(order, say=said.append)
+    assert said == []
+    assert planned(order)[0].startswith("nothing is sent before --container")
+    command = [*CLI, archived[0], elsewhere.layout.support, "--no-check", "--dry-run"]
+    systemctl = elsewhere.home / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text("#!/bin/sh\necho No files found for plexmediaserver.service. >&2\nexit 1\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    for options in (["--container", "no-such-plex"], []):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        assert done.stdout.startswith("nothing is sent before --container"), done.stdout + done.stderr
+    assert elsewhere.await_answer().version
+    assert elsewhere.content() == elsewhere.old
 
 
 def test_a_damaged_archive_is_not_sent(archived, tmp_path):
@@ -128,6 +164,34 @@ def test_a_signal_while_plex_starts_puts_the_old_library_back(elsewhere, archive
     assert said[-1] == "The old databases are in place, and Plex was started again"
     assert elsewhere.await_answer().version
     assert elsewhere.content() == elsewhere.old
+
+
+@pytest.mark.parametrize("moment", ["exchanging the databases", "confirm"])
+def test_a_signal_is_told_how_it_stands_with_the_other_side(elsewhere, archived, monkeypatch, capsys, moment):
+    def send_at(found):
+        if found == moment:
+            signal.raise_signal(signal.SIGTERM)
+
+    call = FarSide.call
+
+    def with_signal(side, verb, *arguments, **options):
+        send_at(verb)
+        return call(side, verb, *arguments, **options)
+
+    def deed():
+        with outcome(as_json=True):
+            deploy(elsewhere.order(archived[0]), say=send_at)
+
+    monkeypatch.setattr(FarSide, "call", with_signal)
+    with pytest.raises(Exception, match="130"):
+        deed()
+    done = f"{elsewhere.layout.support}: the new library is in place, and Plex answers with it; the rest is as before"
+    as_before = "the databases are as before"
+    said = {"confirm": done, "exchanging the databases": as_before}[moment]
+    assert json.loads(capsys.readouterr().out)["error"] == f"interrupted; {said}"
+    assert elsewhere.await_answer().version
+    new = {"confirm": archived[1], "exchanging the databases": elsewhere.old}[moment]
+    assert elsewhere.content() == new
 
 
 def test_the_next_call_finishes_what_a_killed_one_left_and_then_deploys(elsewhere, archived):

@@ -1,5 +1,6 @@
 """Proves what the shell script on the other machine does: receive, exchange, undo, and finish after a crash."""
 
+import fcntl
 import subprocess
 from pathlib import Path
 
@@ -120,11 +121,37 @@ def test_a_swap_waits_for_the_end_of_what_a_lost_connection_left_running(tmp_pat
     assert library_content(databases) == archived[1]
 
 
-def waits(pid):
-    """Say whether a child of *pid* is blocked by a lock."""
+def test_a_swap_that_waited_for_a_lock_that_was_removed_takes_the_one_that_is_there(tmp_path, archived):
+    """A plexsuper removes the directory that it has made, and the lock in it, when there is nothing else in it."""
+    databases = library_with_files(tmp_path, "/Media/a.mkv")
+    side = beside(tmp_path)
+    send(side, archived[0])
+    lock = tmp_path / KEPT / ".lock"
+    with lock.open("r+b") as old:
+        fcntl.flock(old, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            ["sh", "-c", side._script, "plexsuper", "swap", str(tmp_path), "t", "then"]
+        ) as swap:
+            until(lambda: waits(swap.pid))
+            lock.unlink()
+            with lock.open("wb") as new:
+                fcntl.flock(new, fcntl.LOCK_EX)
+                fcntl.flock(old, fcntl.LOCK_UN)
+                until(lambda: swap.poll() is not None or waits(swap.pid, lock.stat().st_ino))
+                assert files_of(databases) == [b"/Media/a.mkv"]
+            assert swap.wait(20) == 0
+    assert library_content(databases) == archived[1]
+
+
+def waits(pid, inode=""):
+    """Say whether a child of *pid* is blocked by a lock, of the file *inode* if that is given."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     blocked = Path("/proc/locks").read_text()
-    return any(f"-> FLOCK  ADVISORY  WRITE {child} " in blocked for child in children)
+    return any(
+        f"-> FLOCK  ADVISORY  WRITE {child} " in line and (not inode or f":{inode} " in line)
+        for child in children
+        for line in blocked.splitlines()
+    )
 
 
 def test_a_full_disk_there_is_told_before_anything_is_sent(tmp_path, archived):
@@ -136,7 +163,7 @@ def test_a_full_disk_there_is_told_before_anything_is_sent(tmp_path, archived):
     try:
         (small / "Plug-in Support/Databases").mkdir(parents=True)
         with pytest.raises(
-            PreflightError, match=r"no space: \d+ KiB needed in .*\nPlex there was not touched"
+            PreflightError, match=r"no space: \d+ MiB needed in .*\nPlex there was not touched"
         ):
             deploy(Order(archive=archived[0], target=str(small)), say=print)
         side = beside(small)

@@ -11,18 +11,11 @@ from typing import Annotated
 import typer
 
 from plexsuper.cli.database_archives import export, inject, verify
-from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check, plex_command
-from plexsuper.cli.database_output import (
-    emit,
-    outcome,
-    print_text,
-    progress_line,
-    say,
-    told_also,
-    write_json,
-)
+from plexsuper.cli.database_health import check, repair
+from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, full_check
+from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, say, write_json
 from plexsuper.cli.database_revive import revive
-from plexsuper.cli.database_text import check_lines, diff_lines, remap_lines, repair_lines, statistics_lines
+from plexsuper.cli.database_text import diff_lines, remap_lines, statistics_lines
 from plexsuper.clients.processes.lifetime import DIE_WITH, die_with
 from plexsuper.database.connection import reading
 from plexsuper.database.copies.snapshot import (
@@ -37,7 +30,7 @@ from plexsuper.database.remap.deed import remap_databases
 from plexsuper.database.remap.mapping import make_mappings, parse_json, parse_pair
 from plexsuper.database.remap.proof import parse_media_root
 from plexsuper.database.statistics import read_statistics
-from plexsuper.errors import DatabaseError, ExitCode, SettingsError
+from plexsuper.errors import DatabaseError, SettingsError
 
 app = typer.Typer(
     name="db",
@@ -55,64 +48,8 @@ def _end_with_the_run() -> None:
         die_with(int(parent))
 
 
-@app.command()
-def check(
-    file: File,
-    *,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Seconds per gigabyte; sees most damage, not all.")
-    ] = False,
-    plex_sqlite: PlexSqlite = None,
-    as_json: Json = False,
-) -> None:
-    """Say whether the databases are sound. Exit code 0, or 5 when one is damaged."""
-    with outcome(as_json=as_json), progress_line() as progress:
-        # Here because the page readers cost start-up time that most commands need not pay
-        from plexsuper.database.check.examination import check_database  # noqa: PLC0415
-
-        command = plex_command(plex_sqlite)
-        reports = [
-            check_database(path, full=not quick, progress=progress, plex_sqlite=command)
-            for path in locate_pair(file).files
-        ]
-        emit(reports, lambda: check_lines(reports), as_json=as_json)
-        if not all(report.healthy for report in reports):
-            raise typer.Exit(ExitCode.DATABASE)
-
-
-@app.command()
-def repair(
-    file: File,
-    *,
-    workdir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where the copy is made; without it beside the database. It must be on the same file system."
-        ),
-    ] = None,
-    plex_sqlite: PlexSqlite = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Repair the databases on a copy. It takes their place when it is sound; the damaged ones are kept.
-
-    Exit code 0 when nothing is missing; 8 when they are sound now, but rows or values in them are lost; 5 when one could
-    not be repaired, and is as it was.
-    """
-    if dry_run:
-        check(file, plex_sqlite=plex_sqlite, as_json=as_json)
-        return
-    with outcome(as_json=as_json), progress_line() as progress:
-        from plexsuper.database.repair import RepairReport, repair_database  # noqa: PLC0415 - see check
-
-        command = plex_command(plex_sqlite)
-        reports: list[RepairReport] = []
-        for path in locate_pair(file).files:
-            with told_also(f"{report.path} is repaired" for report in reports if report.changed):
-                reports.append(repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command))
-        emit(reports, lambda: repair_lines(reports), as_json=as_json)
-        if any(report.losses for report in reports):
-            raise typer.Exit(ExitCode.LOSS)
+app.command()(check)
+app.command()(repair)
 
 
 @app.command()
@@ -235,7 +172,9 @@ def restore(
 def diff(
     old: Annotated[Path, typer.Argument(metavar="A", help="A library, or the directory of a snapshot.")],
     new: Annotated[Path, typer.Argument(metavar="B", help="What has become of it.")],
-    limit: Annotated[int, typer.Option(help="So many are listed of each section and kind of change.")] = 1000,
+    limit: Annotated[
+        int, typer.Option(min=0, help="So many are listed of each section and kind of change.")
+    ] = 1000,
     as_json: Json = False,
 ) -> None:
     """List what changed from A to B. That is: added, removed, trashed, restored, changed, path changed."""

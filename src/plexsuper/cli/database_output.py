@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -13,38 +13,54 @@ from typing import Any, TextIO
 
 import typer
 
-from plexsuper.clients.processes.interrupts import Interrupts
 from plexsuper.database.progress import Progress
 from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError, StateError
+from plexsuper.interrupts import Interrupts
 
 _REDRAW = 0.2
 _HEARTBEAT = 30.0
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
+class PartlyDone(DatabaseError):
+    """One of the databases could not be judged or repaired; *reports* are those of the others."""
+
+    def __init__(self, message: str, reports: Sequence[object]) -> None:
+        super().__init__(message)
+        self.reports = reports
+
+
 @contextmanager
 def outcome(*, as_json: bool) -> Iterator[None]:
     """Turn an expected error of the block, or a signal, into a message and its exit code."""
+    interrupts = Interrupts()
     try:
-        with Interrupts(), _written(sys.stdout):
+        with interrupts, _written(sys.stdout):
             yield
+    except PartlyDone as error:
+        also = {"reports": error.reports}
+        raise _leave(str(error), int(error.exit_code), as_json=as_json, also=also) from error
+    except StateError as error:
+        what = f"{error}; {interrupts.done}" if interrupts.done else str(error)
+        raise _leave(what, int(error.exit_code), as_json=as_json) from error
     except PlexsuperError as error:
         raise _leave(str(error), int(error.exit_code), as_json=as_json) from error
     except KeyboardInterrupt as error:
-        what = f"interrupted; {str(error) or 'the databases are as before'}"
-        raise _leave(what, int(ExitCode.INTERRUPTED), as_json=as_json) from error
+        done = (
+            f"{interrupts.done}; the rest is as before" if interrupts.done else "the databases are as before"
+        )
+        raise _leave(f"interrupted; {done}", int(ExitCode.INTERRUPTED), as_json=as_json) from error
 
 
 @contextmanager
-def told_also(done: Iterable[str]) -> Iterator[None]:
-    """Let a `DatabaseError` of the block, or a signal, say what was *done* before."""
-    said = "; ".join(done)
+def wrong_usage(arguments: Sequence[str]) -> Iterator[None]:
+    """Let what typer says of wrong *arguments* be written as JSON, too, when they ask for it."""
     try:
         yield
-    except DatabaseError as error:
-        raise DatabaseError(f"{error}; {said}" if said else str(error)) from error
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(*([f"{said}; the rest is as before"] if said else [])) from error
+    except Exception as error:
+        if "--json" in arguments and hasattr(error, "format_message"):  # typer hides the class of its errors
+            _write_error(error.format_message(), int(ExitCode.USAGE))
+        raise
 
 
 def emit(value: Any, lines: Callable[[], Iterator[str]], *, as_json: bool) -> None:
@@ -123,12 +139,16 @@ def progress_line() -> Iterator[ProgressLine]:
         line.close()
 
 
-def _leave(message: str, code: int, *, as_json: bool) -> typer.Exit:
+def _leave(message: str, code: int, *, as_json: bool, also: Mapping[str, object] | None = None) -> typer.Exit:
     if as_json:
-        with suppress(StateError), _written(sys.stdout):
-            write_json({"error": message, "exit_code": code})
+        _write_error(message, code, also)
     say(f"plexsuper: {message}")
     return typer.Exit(code)
+
+
+def _write_error(message: str, code: int, also: Mapping[str, object] | None = None) -> None:
+    with suppress(StateError), _written(sys.stdout):
+        write_json({"error": message, "exit_code": code} | dict(also or {}))
 
 
 def _put(stream: TextIO | None, line: str) -> None:

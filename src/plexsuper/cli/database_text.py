@@ -5,8 +5,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from plexsuper.cli.database_output import say
-from plexsuper.database.diff.changes import ChangeCounts, LibraryDiff
+from plexsuper.database.diff.changes import ChangeCounts, LibraryDiff, SectionDiff
 from plexsuper.database.remap.deed import RemapReport
+from plexsuper.database.remap.plan import SectionChange
 from plexsuper.database.statistics import Figures, LibraryStatistics
 
 if TYPE_CHECKING:  # these modules cost start-up time
@@ -36,12 +37,16 @@ def statistics_lines(statistics: LibraryStatistics) -> Iterator[str]:
         yield f"{section.id} {section.title} ({section.type}): {_figures(section.figures)}"
 
 
+def _section(section: SectionChange | SectionDiff) -> str:
+    return f"section {section.id} {section.title}".rstrip() if section.id else "in no section"
+
+
 def remap_lines(report: RemapReport, *, dry_run: bool) -> Iterator[str]:
     """Show what a remap did, or would do if it were no *dry_run*."""
     for place in report.places:
         yield f"{place.table}.{place.column}: {place.rows} rows"
     for section in report.sections:
-        yield f"section {section.id} {section.title}: {section.files} files"
+        yield f"{_section(section)}: {section.files} files"
         yield from (f"  {old!r} → {new!r}" for old, new in section.samples)
     for collision in report.collisions:
         yield f"COLLISION in {collision.place}: {collision.old[0]!r}, {collision.old[1]!r} → {collision.new!r}"
@@ -72,7 +77,7 @@ def _words(name: str) -> str:
 def diff_lines(result: LibraryDiff) -> Iterator[str]:
     """Show the differences of two libraries."""
     for section in result.sections:
-        yield f"section {section.id} {section.title}: items {_counts(section.items)}; files {_counts(section.files)}"
+        yield f"{_section(section)}: items {_counts(section.items)}; files {_counts(section.files)}"
     for entry in result.entries:
         before = f" {entry.was!r} →" if entry.was else ""
         path = f" {entry.path!r}" if entry.path else ""

@@ -8,7 +8,19 @@ import typer
 from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, say, write_json
 from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.deploy import START, STOP, URL, Deployment, Order, deploy, planned, starting, stopping
+from plexsuper.deploy import (
+    KNOWN,
+    START,
+    STOP,
+    URL,
+    Deployment,
+    Order,
+    deploy,
+    knowing,
+    planned,
+    starting,
+    stopping,
+)
 from plexsuper.errors import DatabaseError, SettingsError
 
 app = typer.Typer(name="deploy", add_completion=False, rich_markup_mode=None)
@@ -47,29 +59,37 @@ def carry_out(
     It is sent and compared while that Plex runs; then Plex is stopped, its databases are kept under a dated name, the
     new ones take their place, and it is started. If it does not come up with them, the old ones are put back.
     """
-    if container is not None and (stop is not None or start is not None):
-        raise SettingsError("--container brings its own --stop and --start: give it or them")
-    order = Order(
-        archive=archive,
-        target=target,
-        stop=stop or (STOP if container is None else stopping(container)),
-        start=start or (START if container is None else starting(container)),
-        url=url,
-        ssh=ssh,
-        bundles=bundles,
-        patience=patience,
-    )
     with outcome(as_json=as_json), progress_line() as progress:
+        if container is not None and (stop is not None or start is not None):
+            raise SettingsError("--container brings its own --stop and --start: give it or them")
+        order = Order(
+            archive=archive,
+            target=target,
+            stop=stop or (STOP if container is None else stopping(container)),
+            start=start or (START if container is None else starting(container)),
+            known=_knowing(container, own=stop is not None or start is not None),
+            url=url,
+            ssh=ssh,
+            bundles=bundles,
+            patience=patience,
+        )
         check = None if no_check else _full_check(progress)
         if dry_run:
             steps = planned(order, check=check, progress=progress)
             if as_json:
                 write_json({"steps": steps})
-            else:
-                print_text("\n".join(steps))
+                return
+            for step in steps:
+                print_text(step)
             return
         done = deploy(order, check=check, say=say, progress=progress)
         emit(done, lambda: iter([_summary(done)]), as_json=as_json)
+
+
+def _knowing(container: str | None, *, own: bool) -> str:
+    if container is not None:
+        return knowing(container)
+    return "true" if own else KNOWN  # commands of the user's own can only be tried
 
 
 def _summary(done: Deployment) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexsuper.database.btree.format import HEADER_SIZE, MAGIC, Malformed, parse_header
 from plexsuper.errors import DatabaseError
 from plexsuper.paths import PlexPaths
 
@@ -22,8 +23,6 @@ BUNDLES = ("Metadata", "Media")
 """Plex's directories of pictures and of what it made of media, beside `Plug-in Support`."""
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file
-_HEADER_BYTES = 100
-_MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = b"\x02"  # file format, section 1.3.3
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # section 3; zeroed when the transaction has ended
 
@@ -52,8 +51,39 @@ def locate_pair(path: Path) -> DatabasePair:
     Where they are symbolic links, the files themselves are returned: beside them is where SQLite keeps its logs.
 
     Raises:
-        DatabaseError: there is no library database there, or the links lead to different directories.
+        DatabaseError: there is no library database there, it is the blobs database, or the links lead to different
+            directories.
     """
+    with os_errors(f"cannot look for a library database at {path}"):
+        refuse_blobs(path)
+        return _locate_pair(path)
+
+
+def locate_files(path: Path) -> tuple[Path, ...]:
+    """Return what `locate_pair` finds, the library first; the blobs database alone when *path* names it."""
+    with os_errors(f"cannot look for a database at {path}"):
+        if _library_of(path) is not None and path.is_file():
+            return (path,)
+    return locate_pair(path).files
+
+
+def refuse_blobs(path: Path) -> None:
+    """Raise `DatabaseError` when *path* names the blobs database of a library: it would be taken for a library."""
+    if (library := _library_of(path)) is not None:
+        raise DatabaseError(
+            f"{path} is the blobs database: name the library ({library}) or the directory of both"
+        )
+
+
+def _library_of(path: Path) -> Path | None:
+    """Return the library database to which *path* belongs by its name, if it is the name of a blobs database."""
+    if not path.name.endswith(".blobs.db") or path.is_dir():
+        return None
+    library = path.with_name(f"{path.name.removesuffix('.blobs.db')}.db")
+    return library if path.name == BLOBS or library.is_file() else None
+
+
+def _locate_pair(path: Path) -> DatabasePair:
     library = path
     if path.is_dir():
         places = (PlexPaths(path), *PlexPaths.candidates(path))
@@ -90,25 +120,24 @@ def check_header(path: Path) -> int:
         DatabaseError: it is missing, empty, not SQLite (or encrypted), or shorter than it says.
     """
     with os_errors(f"cannot read {path}"), path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
+        raw = file.read(HEADER_SIZE)
         size = os.fstat(file.fileno()).st_size
     if not size:
         raise DatabaseError(f"{path} is empty: restore it from a snapshot or a backup")
-    if not header.startswith(_MAGIC):
+    if not raw.startswith(MAGIC):
         raise DatabaseError(
             f"{path} is not an SQLite database, or it is encrypted: nothing can be read from it"
         )
-    page_size = int.from_bytes(header[16:18], "big") if len(header) == _HEADER_BYTES else 0
-    page_size = 65536 if page_size == 1 else page_size
-    if page_size < 512 or page_size & (page_size - 1):
-        raise DatabaseError(f"{path} is damaged: its header gives no valid page size; run the repair")
-    pages = int.from_bytes(header[28:32], "big")
-    counted = header[24:28] == header[92:96]  # else the page count is stale (file format, section 1.3.8)
-    if counted and size < pages * page_size and not has_log(path):
+    try:
+        header = parse_header(raw)
+    except Malformed as error:
+        raise DatabaseError(f"{path} is damaged: {error}; run the repair") from error
+    whole = header.page_count * header.page_size
+    if header.counts_pages and size < whole and not has_log(path):
         raise DatabaseError(
-            f"{path} is truncated: {size} bytes instead of {pages * page_size}; run the repair or take a backup"
+            f"{path} is truncated: {size} bytes instead of {whole}; run the repair or take a backup"
         )
-    return page_size
+    return header.page_size
 
 
 def has_log(path: Path) -> bool:
@@ -142,10 +171,15 @@ def require_space(directory: Path, needed: int, purpose: str, *, remedy: str = "
     with os_errors(f"cannot read the free space of {directory}"):
         free = shutil.disk_usage(directory).free
     if free < needed:
-        raise DatabaseError(
-            f"no space for {purpose}: {-(-needed >> 20)} MiB needed in {directory}, {free >> 20} MiB free; nothing was"
-            f" changed, {remedy}"
-        )
+        raise no_space(directory, needed, free, purpose, remedy=remedy)
+
+
+def no_space(directory: Path, needed: int, free: int, purpose: str, *, remedy: str) -> DatabaseError:
+    """Say that *directory* has only *free* bytes for *purpose*, which needs *needed*."""
+    return DatabaseError(
+        f"no space for {purpose}: {-(-needed >> 20)} MiB needed in {directory}, {free >> 20} MiB free; nothing was"
+        f" changed, {remedy}"
+    )
 
 
 @contextmanager
@@ -157,7 +191,7 @@ def os_errors(what: str) -> Iterator[None]:
         remedy = {
             errno.ENOSPC: "free some space",
             errno.EDQUOT: "free some space",
-            errno.EROFS: "the filesystem is read-only; remount it or work on a copy",
+            errno.EROFS: "the filesystem is read-only; remount it, or work on a copy (`plexsuper db snapshot --into DIR`)",
             errno.EACCES: "run as the owner of the files",
             errno.EPERM: "run as the owner of the files",
             errno.ENOENT: "give a path that exists",

@@ -45,11 +45,11 @@ def _one_at_a_time(home: Path) -> Iterator[None]:
 
 
 def _sweep(directory: Path) -> bool:
-    """Remove *directory* unless its owner lives; say whether it is gone."""
-    with contextlib.suppress(FileNotFoundError), (directory / _LOCK).open("rb") as lock:
-        try:
+    """Remove *directory* unless its owner lives, or is another user; say whether it is gone."""
+    try:
+        with contextlib.suppress(FileNotFoundError), (directory / _LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+    except (BlockingIOError, PermissionError):
+        return False
     shutil.rmtree(directory, ignore_errors=True)
     return True

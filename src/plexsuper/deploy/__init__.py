@@ -3,9 +3,21 @@
 from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.deploy.deed import Deed, Say
-from plexsuper.deploy.order import START, STOP, URL, Deployment, Order, starting, stopping
+from plexsuper.deploy.order import KNOWN, START, STOP, URL, Deployment, Order, knowing, starting, stopping
 
-__all__ = ["START", "STOP", "URL", "Deployment", "Order", "deploy", "planned", "starting", "stopping"]
+__all__ = [
+    "KNOWN",
+    "START",
+    "STOP",
+    "URL",
+    "Deployment",
+    "Order",
+    "deploy",
+    "knowing",
+    "planned",
+    "starting",
+    "stopping",
+]
 
 
 def deploy(

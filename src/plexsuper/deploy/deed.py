@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from plexsuper.clients.far_side.inventory import ask_identity, count_items, difference, token_in
 from plexsuper.clients.far_side.remote import FarSide, parse_target
 from plexsuper.clients.plex.values import ServerNotUp
-from plexsuper.clients.processes.interrupts import Interrupts
 from plexsuper.database.archive.inject import verify_archive
 from plexsuper.database.archive.shipping import choose_codec, needed_bytes, shipped, stream_archive
 from plexsuper.database.copies.manifest import Manifest
@@ -19,9 +18,11 @@ from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics
 from plexsuper.deploy.order import Deployment, Order
 from plexsuper.errors import DatabaseError, PlexsuperError, PreflightError, ServerAway, ServerRefused
+from plexsuper.interrupts import Interrupts, held, now_done
 
 _POLL = 0.25
 _RESERVE_KB = 64 << 10
+_UNKNOWN = "nothing is sent before --container, or --stop and --start, name that Plex: {}"
 Say = Callable[[str], None]
 
 
@@ -45,6 +46,8 @@ class Deed:
         first = (
             [f"finish what an interrupted deployment left on {order.target}"] if "unfinished" in seen else []
         )
+        if "unknown" in seen:
+            first.append(_UNKNOWN.format(seen["unknown"]))
         return [
             *first,
             f"send {order.archive} ({needed_bytes(manifest, bundles=order.bundles)} bytes unpacked, {seen['free']} KiB free there) as {codec.value}",
@@ -58,23 +61,15 @@ class Deed:
         """Do it, or leave the other side as it was; errors as of `deploy`."""
         order = self._order
         manifest = self._verified(check)
-        with Interrupts() as interrupts, ExitStack() as stack:
+        with Interrupts(), ExitStack() as stack:
             seen = self._look()
+            if "unknown" in seen:
+                raise PreflightError(_UNKNOWN.format(seen["unknown"]))
             url = stack.enter_context(self._side.reaching(order.url))
             if "unfinished" in seen:
                 seen = self._finish_old(url)
             self._send(manifest, seen)
-            log_kept = self._exchange(url, interrupts)
-            try:
-                self._say("starting Plex")
-                self._side.run(order.start, order.patience)
-                counted = self._await_library(url, manifest)
-            except BaseException as error:
-                with interrupts.held():
-                    self._put_back(url, error)
-                raise
-            with interrupts.held():
-                self._confirm()
+            log_kept, counted = self._take_over(url, manifest)
         return Deployment(
             target=order.target,
             kept=f"Plug-in Support/Databases.snapshots/{self._name}",
@@ -93,9 +88,14 @@ class Deed:
         return manifest
 
     def _look(self) -> dict[str, str]:
-        """Return what the other side said: `zstd` and `unfinished` where it is so, and `free` in KiB."""
+        """Return what the other side said: `zstd`, `unfinished` and `unknown` where it is so, and `free` in KiB."""
         lines = [line.partition(" ") for line in self._side.call("look").splitlines()]
-        return {key: value for key, _, value in lines}
+        seen = {key: value for key, _, value in lines}
+        try:
+            self._side.run(self._order.known)
+        except PreflightError as error:
+            seen["unknown"] = " ".join(str(error).split())
+        return seen
 
     def _finish_old(self, url: str) -> dict[str, str]:
         self._say("finishing what an interrupted deployment left")
@@ -125,23 +125,33 @@ class Deed:
                 f"{error}\nPlex there was not touched and runs on with its old databases"
             ) from error
 
-    def _exchange(self, url: str, interrupts: Interrupts) -> bool:
-        """Stop Plex and swap; return whether it left a log. If it fails, the old databases are in place, Plex started."""
-        self._say("stopping Plex")
-        try:
-            self._stop(url)
-        except BaseException as error:
-            with interrupts.held():
-                self._start_again(error, "Nothing was changed there")
-            raise
-        self._say("exchanging the databases")
-        try:
-            with interrupts.held():
-                return "log" in self._side.call("swap", self._name, ticket=self._ticket).split()
-        except BaseException as error:
-            with interrupts.held():
-                self._put_back(url, error)
-            raise
+    def _take_over(self, url: str, manifest: Manifest) -> tuple[bool, dict[int, int | None] | None]:
+        """Stop Plex, swap, start it with the new library; return whether the old one left a log, and the counts.
+
+        If it fails, or a signal comes, the old databases are in place, and Plex is started.
+        """
+        order, exchanged = self._order, False
+        with ExitStack() as safe:
+            try:
+                self._say("stopping Plex")
+                self._stop(url)
+                self._say("exchanging the databases")
+                exchanged = True  # perhaps: `undo` knows
+                with held():
+                    log_kept = "log" in self._side.call("swap", self._name, ticket=self._ticket).split()
+                self._say("starting Plex")
+                self._side.run(order.start, order.patience)
+                counted = self._await_library(url, manifest)
+                safe.enter_context(held())
+            except BaseException as error:
+                with held():
+                    if exchanged:
+                        self._put_back(url, error)
+                    else:
+                        self._start_again(error, "Nothing was changed there")
+                raise
+            self._confirm()
+        return log_kept, counted
 
     def _stop(self, url: str) -> None:
         """Stop Plex, and return when nobody answers and nobody has the databases open.
@@ -207,6 +217,7 @@ class Deed:
 
     def _confirm(self) -> None:
         """Tell the other side that its journal may go; the new library stays, whatever becomes of this."""
+        now_done(f"{self._order.target}: the new library is in place, and Plex answers with it")
         try:
             self._side.call("confirm", ticket=self._ticket)
         except PlexsuperError as error:

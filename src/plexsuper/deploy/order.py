@@ -6,6 +6,7 @@ from pathlib import Path
 
 STOP = "systemctl stop plexmediaserver"
 START = "systemctl start plexmediaserver"
+KNOWN = "systemctl cat plexmediaserver"
 URL = "http://127.0.0.1:32400"
 
 
@@ -13,6 +14,7 @@ URL = "http://127.0.0.1:32400"
 class Order:
     """What to deploy, where to, and how that Plex is stopped and started.
 
+    *known* is a command that fails there where *stop* and *start* mean nothing; it is run before anything is sent.
     *url* is the server's address as its own machine knows it. *patience* is how many seconds it may take to stop, and
     to come up again (a newer Plex migrates the databases first).
     """
@@ -21,6 +23,7 @@ class Order:
     target: str
     stop: str = STOP
     start: str = START
+    known: str = "true"
     url: str = URL
     ssh: str = "ssh"
     bundles: bool = True
@@ -45,6 +48,11 @@ class Deployment:
 def stopping(container: str) -> str:
     """Return the command that stops a Docker container as Plex needs it: with time to fold its log in."""
     return f"docker stop --time 120 {shlex.quote(container)}"
+
+
+def knowing(container: str) -> str:
+    """Return the command that fails where there is no such Docker container."""
+    return f"docker container inspect --format known {shlex.quote(container)}"
 
 
 def starting(container: str) -> str:

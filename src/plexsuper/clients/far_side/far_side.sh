@@ -32,9 +32,13 @@ marker=.plexsuper-deployed # in the directory that takes the other's place, unti
 
 # A connection may die while its deed goes on: the next one waits for its end. plexsuper itself takes the same lock.
 alone() {
-  mkdir -p "$home" 2>/dev/null || die "nothing can be written in $PWD: log in as the user Plex runs as, or as root"
-  exec 9>>"$home/.lock"
-  flock -w 120 9 || die "a plexsuper is at work on these databases for more than 120 s: wait for its end"
+  while :; do
+    mkdir -p "$home" 2>/dev/null || die "nothing can be written in $PWD: log in as the user Plex runs as, or as root"
+    exec 9>>"$home/.lock"
+    flock -w 120 9 || die "a plexsuper is at work on these databases for more than 120 s: wait for its end"
+    # It removes the directory that it has made if nothing is in it: the lock of a file without a name keeps nobody out.
+    if [ "$home/.lock" -ef /proc/self/fd/9 ]; then return; fi
+  done
 }
 read_journal() {
   deed=none owner='' name=''
@@ -102,7 +106,7 @@ receive() {
   [ "$deed" = none ] || die "a deployment is under way, or was interrupted: the same command again takes over"
   rm -rf "$home"/.deploy-*
   free=$(free)
-  [ "$free" -ge "$needed" ] || die "no space: $needed KiB needed in $PWD, $free free"
+  [ "$free" -ge "$needed" ] || die "no space: $(((needed + 1023) / 1024)) MiB needed in $PWD, $((free / 1024)) MiB free: free some space"
   mkdir -p "$work/in"
   flock -u 9
   for tree in Metadata Media; do

@@ -62,6 +62,10 @@ def decompressing(archive: Path) -> Iterator[BinaryIO]:
     Raises:
         DatabaseError: it is missing, of another format, cut off, or its content does not match its checksum.
     """
+    if archive.exists() and not (archive.is_file() or archive.is_dir()):
+        raise DatabaseError(
+            f"{archive} is not a file: it is read more than once, so save what comes out of a pipe first"
+        )
     with os_errors(f"cannot read {archive}"), archive.open("rb") as raw:
         magic = raw.read(4)
         raw.seek(0)

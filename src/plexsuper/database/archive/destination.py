@@ -6,8 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsuper.database.copies.store import discard_home
-from plexsuper.database.files import BLOBS, DATABASES, LIBRARY, locate_pair, os_errors
+from plexsuper.database.files import BLOBS, DATABASES, LIBRARY, locate_pair, os_errors, refuse_blobs
 from plexsuper.errors import DatabaseError
 from plexsuper.paths import APPLICATION_SUPPORT, SERVER, PlexPaths
 
@@ -33,6 +32,8 @@ def find_destination(given: Path) -> Destination:
     Raises:
         DatabaseError: it is none of these, or does not exist.
     """
+    with os_errors(f"cannot read {given}"):
+        refuse_blobs(given)
     with suppress(DatabaseError):
         pair = locate_pair(given)
         return Destination(pair.directory, pair.library.name, f"{pair.library.stem}.blobs.db")
@@ -63,8 +64,6 @@ def destination(given: Path) -> Iterator[Destination]:
                 os.chown(path, owner.st_uid, owner.st_gid)
         yield found
     except BaseException:
-        if made:
-            discard_home(found.directory)
         with suppress(OSError):  # not empty: Plex or another process has begun to use it
             for path in reversed(made):
                 path.rmdir()

@@ -25,9 +25,11 @@ from plexsuper.database.files import (
     sync_file,
 )
 from plexsuper.database.holders import require_closed
+from plexsuper.database.private import private_directory
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.statistics import read_statistics
 from plexsuper.errors import DatabaseError
+from plexsuper.interrupts import held, now_done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,9 @@ def verify_archive(
         return ArchiveReader(None, bundles=False, progress=progress).read(archive)
     with (
         os_errors("cannot unpack for the check"),
-        tempfile.TemporaryDirectory(prefix="plexsuper-verify-") as stage,
+        private_directory(Path(tempfile.gettempdir()), "verify", alone=False) as stage,
     ):
-        return _unpack(archive, Path(stage), check, bundles=False, progress=progress)
+        return _unpack(archive, stage, check, bundles=False, progress=progress)
 
 
 def inject_archive(
@@ -90,11 +92,14 @@ def inject_archive(
             if old in content.databases
         }
         trees = _staged_trees(stage, directory, content.trees)
-        swap_in(directory, staged, keep)
-        for path in trees:
-            _swap_tree(path, directory.parent.parent / path.name, keep / path.name)
-        if not any(keep.iterdir()):
-            keep.rmdir()
+        with held():
+            swap_in(directory, staged, keep)
+            for path in trees:
+                _swap_tree(path, directory.parent.parent / path.name, keep / path.name)
+            if not any(keep.iterdir()):
+                keep.rmdir()
+            what = f", and what it replaced is in {keep}" if keep.exists() else ""
+            now_done(f"the library of {archive} is in {directory}{what}")
     return Injection(content=content, kept=keep if keep.exists() else None)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +22,7 @@ from plexsuper.database.copies.manifest import (
     manifest_from_json,
 )
 from plexsuper.database.copies.store import MANIFEST
-from plexsuper.database.files import BLOBS, BUNDLES, DATABASES, LIBRARY, os_errors
+from plexsuper.database.files import BLOBS, BUNDLES, DATABASES, LIBRARY, no_space, os_errors
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics
 from plexsuper.errors import DatabaseError
@@ -113,10 +114,10 @@ class ArchiveReader:
             size, files = int(raw["bytes"]), int(raw["files"])
         except NOT_SENSIBLE as error:
             raise DatabaseError(f"{archive} declares nothing sensible: do not trust it") from error
-        if size > self._free - min(_RESERVE, size // 10):
-            raise DatabaseError(
-                f"no space to unpack {archive}: {size} bytes needed, {self._free} free; free some space"
-            )
+        needed = size + min(_RESERVE, size // 10)
+        if self._stage and needed > self._free:
+            purpose = f"what is in {archive}"
+            raise no_space(self._stage.parent, needed, self._free, purpose, remedy="free some space")
         self._ours, self._total = True, size
         self._budget.size, self._budget.files = size + _MOST_TEXT, files + 1
 
@@ -172,6 +173,28 @@ class ArchiveReader:
         wanted_trees = {tree.name: tree for tree in self._manifest.trees if tree.files}
         if found != {record.name: record for record in self._manifest.files} or trees != wanted_trees:
             raise DatabaseError(f"{archive}: the content differs from its manifest: take another copy of it")
+
+
+def declared_bytes(archive: Path) -> int | None:
+    """Return to how many bytes *archive* unpacks by its own word, None when plexsuper did not make it.
+
+    Only its beginning is read. Raise `DatabaseError` when that is not the beginning of an archive.
+    """
+    members = read_members(archive, Budget(size=1 << 62, files=_MOST_FILES))
+    with os_errors(f"cannot read {archive}"), closing(members), damage_errors(archive):
+        first = next(members, None)
+        if first is None or str(first.path) != DECLARATION or first.content is None:
+            return None
+        return _declared(first.content.read(_MOST_TEXT), archive)[0]
+
+
+def _declared(text: bytes, archive: Path) -> tuple[int, int]:
+    """Return the bytes and the files that *archive* says it holds."""
+    try:
+        raw = json.loads(text)
+        return int(raw["bytes"]), int(raw["files"])
+    except NOT_SENSIBLE as error:
+        raise DatabaseError(f"{archive} declares nothing sensible: do not trust it") from error
 
 
 def _database(member: Member) -> str | None:

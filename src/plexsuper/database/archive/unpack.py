@@ -2,7 +2,7 @@
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
@@ -49,7 +49,7 @@ class Member:
     content: IO[bytes] | None
 
 
-def read_members(archive: Path, budget: Budget) -> Iterator[Member]:
+def read_members(archive: Path, budget: Budget) -> Generator[Member]:
     """Yield every member of *archive* in order, each to be used before the next; read to the last byte.
 
     Use the members within `damage_errors`: a content that is damaged is found where it is read.

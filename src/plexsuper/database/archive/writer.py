@@ -40,7 +40,7 @@ from plexsuper.database.files import (
 from plexsuper.database.holders import at_work
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics, read_statistics
-from plexsuper.errors import DatabaseError
+from plexsuper.errors import DatabaseError, SettingsError
 
 DECLARATION = "plexsuper-archive.json"
 """The first member: how many files and bytes follow, so that a reader can refuse before it fills its disk."""
@@ -75,14 +75,19 @@ def export_archive(
 
     Raises:
         DatabaseError: not a database, no space, not writable, changed meanwhile, or refused by *verify*.
-        SettingsError: *archive* has another suffix.
+        SettingsError: *archive* has another suffix, is a directory, or lies in none.
     """
     zstd = is_zstd(archive)
+    if archive.is_dir() or not archive.parent.is_dir():
+        raise SettingsError(
+            f"{archive} cannot be written: it is a directory, or is to be in one that is not there"
+        )
     pair = locate_pair(databases)
     trees = [path for path in _bundle_directories(pair, wanted=bundles) if path.is_dir()]
     draft = archive.with_name(f".{archive.name}.partial")
     try:
         with (
+            renamed(draft, archive),
             _consistent(pair, frozen=frozen, progress=progress) as (source, method),
             # Opened before the file is read here, or it would look like one in use
             reading(source.library) as conn,

@@ -106,6 +106,11 @@ def manifest_from_json(text: bytes, source: object) -> Manifest:
 def read_manifest(path: Path) -> Manifest:
     """Read the manifest at *path*; raise `DatabaseError` when it is missing or not one."""
     with os_errors(f"cannot read {path}"):
+        if not path.exists():
+            raise DatabaseError(
+                f"{path.parent} is no finished snapshot, it has no {path.name}; databases that were only kept have none:"
+                " `plexsuper db check` judges them"
+            )
         return manifest_from_json(path.read_bytes(), path)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from plexsuper.database.copies.swap import finish_swap, is_unfinished
 from plexsuper.database.files import LIBRARY, os_errors, renamed
 from plexsuper.errors import DatabaseError
+from plexsuper.interrupts import held, now_done
 
 MANIFEST = "manifest.json"
 """In every finished snapshot and archive; what has none was not finished or not made by us."""
@@ -32,17 +33,22 @@ def workshop(databases_dir: Path) -> Iterator["Workshop"]:
     """
     home = snapshots_home(databases_dir)
     with os_errors(f"cannot write beside {databases_dir}"):
-        home.mkdir(exist_ok=True)
-        descriptor = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor, made = _enter(home, databases_dir)
     try:
         with os_errors(f"cannot lock {home}"):
-            _lock(descriptor, databases_dir)
             for stale in home.glob(f"{_STAGE}*"):  # ours is the lock, so nobody works in them
                 shutil.rmtree(stale)
-            finish_swap(databases_dir, home)
+            with held():
+                if finish_swap(databases_dir, home):
+                    now_done(f"an exchange that was interrupted in {databases_dir} is completed")
             _drop_shared(databases_dir, home)
         yield Workshop(databases_dir, home)
     finally:
+        with suppress(OSError):
+            if not is_unfinished(databases_dir):
+                _drop_shared(databases_dir, home)
+            if made:
+                _discard(home)
         os.close(descriptor)
 
 
@@ -62,9 +68,7 @@ def undisturbed(databases_dir: Path) -> Iterator[None]:
     with ExitStack() as stack:
         with suppress(FileNotFoundError, PermissionError):
             lock = snapshots_home(databases_dir) / _LOCK
-            descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, descriptor)
-            _lock(descriptor, databases_dir, fcntl.LOCK_SH)
+            stack.callback(os.close, _locked(lock, os.O_RDONLY, databases_dir, fcntl.LOCK_SH))
         yield
 
 
@@ -138,13 +142,6 @@ def sweep(databases_dir: Path) -> None:
             pass  # whoever enters clears up
 
 
-def discard_home(databases_dir: Path) -> None:
-    """Remove the home of the snapshots of *databases_dir* if there is nothing in it."""
-    home = snapshots_home(databases_dir)
-    if home.is_dir() and {path.name for path in home.iterdir()} <= {_LOCK}:
-        shutil.rmtree(home)
-
-
 def list_snapshots(databases_dir: Path, library: str = LIBRARY) -> list[Path]:
     """Return what a deed on *library* in *databases_dir* can be undone with, the newest first.
 
@@ -154,6 +151,55 @@ def list_snapshots(databases_dir: Path, library: str = LIBRARY) -> list[Path]:
     home = snapshots_home(databases_dir)
     found = [path.parent for path in home.glob(f"*/{library}") if _restorable(path.parent)]
     return sorted(found, key=lambda p: p.name, reverse=True)
+
+
+def _enter(home: Path, databases_dir: Path) -> tuple[int, bool]:
+    """Lock *home* and return the descriptor that holds the lock, and whether *home* had to be made."""
+    made = False
+    while True:
+        with suppress(FileExistsError):
+            home.mkdir()
+            made = True
+        try:
+            descriptor = _locked(home / _LOCK, os.O_RDWR | os.O_CREAT, databases_dir, fcntl.LOCK_EX)
+        except FileNotFoundError:
+            if os.path.lexists(home):
+                raise
+            made = False  # whoever had made it before us has just removed it
+        else:
+            if made:
+                _give(databases_dir, home, home / _LOCK)
+            return descriptor, made
+
+
+def _give(databases_dir: Path, *made: Path) -> None:
+    """Give what was *made* to the owner of *databases_dir*, or what root has made would keep him out of it."""
+    owner = databases_dir.stat()
+    with suppress(PermissionError):  # who is not root has made it as himself
+        for path in made:
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _locked(lock: Path, flags: int, databases_dir: Path, kind: int) -> int:
+    """Open and lock the file *lock*; anew when it was removed meanwhile: one without a name keeps nobody out."""
+    while True:
+        descriptor = os.open(lock, flags | os.O_CLOEXEC, 0o644)
+        try:
+            _lock(descriptor, databases_dir, kind)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _discard(home: Path) -> None:
+    """Remove *home*, which is locked, if there is nothing in it."""
+    if {path.name for path in home.iterdir()} == {_LOCK}:
+        (home / _LOCK).unlink()
+        home.rmdir()
 
 
 def _restorable(directory: Path) -> bool:

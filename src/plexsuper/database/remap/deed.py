@@ -33,6 +33,7 @@ from plexsuper.database.remap.proof import LookUp, MediaRoot, SectionProof, coun
 from plexsuper.database.remap.record import ran_already, write_record
 from plexsuper.database.remap.write import apply_remap
 from plexsuper.errors import DatabaseError, StorageError
+from plexsuper.interrupts import held, now_done
 
 _PROOF_SAMPLE = 20
 
@@ -160,7 +161,11 @@ def _carry_out(
             with reading(pair.library) as conn:
                 write_record(conn, pair.library, plan.mappings)
         require_closed(pair)
-        swap_in(pair.directory, {pair.library.name: draft}, stage / "replaced")
+        with held():
+            swap_in(pair.directory, {pair.library.name: draft}, stage / "replaced")
+            now_done(
+                f"the paths in {pair.library} are changed; `plexsuper db restore` undoes it with {snapshot}"
+            )
     return snapshot
 
 

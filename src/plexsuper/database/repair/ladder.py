@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plexsuper.database.access import refuse_if_open
 from plexsuper.database.check.examination import check_database
 from plexsuper.database.check.report import CheckReport
 from plexsuper.database.check.unchanged import file_state
@@ -16,7 +15,7 @@ from plexsuper.database.repair.exchanged import put_in_place
 from plexsuper.database.repair.objects import keep_sequences, missing_objects, renew_own_tables
 from plexsuper.database.repair.pagefile import PageFile
 from plexsuper.database.repair.plexonly import restore_custom_index
-from plexsuper.database.repair.replace import adopt_looks, replace_database, sync_path
+from plexsuper.database.repair.replace import take_place
 from plexsuper.database.repair.report import RepairReport
 from plexsuper.database.repair.rootless import give_roots
 from plexsuper.database.repair.schema_tree import (
@@ -251,9 +250,5 @@ class _Repair:
 
     def _swap(self, applied: Path | None) -> None:
         self._say("swap")
-        for file in filter(None, (self.copy, applied)):
-            adopt_looks(self.path, file)
-            sync_path(file)
-        refuse_if_open(self.path)
-        self.report.kept = replace_database(self.path.absolute(), self.copy, applied)
+        self.report.kept = take_place(self.path, self.copy, applied)
         self.report.changed = True

@@ -11,8 +11,10 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from plexsuper.database.access import refuse_if_open
 from plexsuper.database.btree.wal import shm_path, wal_path
 from plexsuper.errors import DatabaseError
+from plexsuper.interrupts import held, now_done
 
 
 def sync_path(path: Path) -> None:
@@ -40,6 +42,22 @@ def adopt_looks(model: Path, path: Path) -> None:
             f"cannot give the repaired {model.name} to user {status.st_uid}, who owns the damaged one: {error.strerror};"
             " run as root or as that user, else Plex could not open it"
         ) from error
+
+
+def take_place(path: Path, repaired: Path, applied: Path | None) -> Path:
+    """Do what `replace_database` does with files that are only complete, of a database that nobody may have open.
+
+    Raises:
+        DatabaseError: somebody has, or this user may not give the files to the owner of *path*.
+    """
+    for file in filter(None, (repaired, applied)):
+        adopt_looks(path, file)
+        sync_path(file)
+    refuse_if_open(path)
+    with held():
+        kept = replace_database(path.absolute(), repaired, applied)
+        now_done(f"{path} is repaired, and the damaged one is kept as {kept}")
+    return kept
 
 
 def replace_database(path: Path, repaired: Path, applied: Path | None) -> Path:

@@ -11,7 +11,7 @@ from plexsuper.database.access import refuse_if_open
 from plexsuper.database.btree.format import HEADER_SIZE, Malformed, parse_header
 from plexsuper.database.btree.wal import Wal, read_wal, wal_path
 from plexsuper.database.connection import SQLITE_ERRORS, explain
-from plexsuper.database.files import clone_file, require_space
+from plexsuper.database.files import clone_file, renamed, require_space
 from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
 from plexsuper.errors import DatabaseError
@@ -43,6 +43,8 @@ def as_database_errors(path: Path) -> Iterator[None]:
 def workshop(path: Path, workdir: Path | None, copies: int) -> Iterator[Path]:
     """Make a private directory with room for *copies* of the database at *path*; remove it afterwards.
 
+    A `DatabaseError` about a copy in it names the original instead.
+
     What killed repairs of the same database left behind is removed first.
 
     Raises:
@@ -52,7 +54,10 @@ def workshop(path: Path, workdir: Path | None, copies: int) -> Iterator[Path]:
     home = (workdir or path.parent).absolute()
     _require_place(path, home)
     _require_space(path, home, copies)
-    with private_directory(home, f"repair-{path.name}", alone=True) as directory:
+    with (
+        private_directory(home, f"repair-{path.name}", alone=True) as directory,
+        renamed(directory, path.parent),
+    ):
         yield directory
 
 
@@ -146,21 +151,21 @@ def make_whole(copy: Path, *, distrust: bool) -> bool:
                 shape = guess_shape(raw, size, lambda at, length: os.pread(fd, length, at))
             except Malformed as error:
                 raise DatabaseError(
-                    f"{copy.name}: {error}; restore a snapshot or one of Plex's dated copies"
+                    f"{copy}: {error}; restore a snapshot or one of Plex's dated copies"
                 ) from error
             page_size, reserved = shape.page_size, shape.reserved
         else:
             page_size, reserved = header.page_size, header.reserved
         count = -(-size // page_size)
         file.truncate(count * page_size)
-        _require_utf8(copy.name, file.fileno(), page_size)
+        _require_utf8(copy, file.fileno(), page_size)
         mended = revive_header(raw, page_size, reserved, count)
         file.seek(0)
         file.write(mended)
     return mended != raw
 
 
-def _require_utf8(name: str, descriptor: int, page_size: int) -> None:
+def _require_utf8(copy: Path, descriptor: int, page_size: int) -> None:
     """Refuse a database whose declarations are not UTF-8: Plex has none, and its rows could not be told apart.
 
     Where they do not begin on the first page, the header is believed unless a declaration contradicts it.
@@ -170,6 +175,6 @@ def _require_utf8(name: str, descriptor: int, page_size: int) -> None:
         said = data[56:60] in _UTF_16 and data.find(_CREATE.encode()) < 0
     if here or said:
         raise DatabaseError(
-            f"{name} is stored as UTF-16, and only databases as Plex makes them (UTF-8) can be repaired; restore a copy that"
+            f"{copy} is stored as UTF-16, and only databases as Plex makes them (UTF-8) can be repaired; restore a copy that"
             " Plex made"
         )

@@ -30,6 +30,7 @@ from plexsuper.database.revive.report import Revived
 from plexsuper.database.revive.rows import Inserted, insert_blobs, insert_purged
 from plexsuper.database.revive.wanted import count_fates, judge_wanted, list_lost
 from plexsuper.errors import DatabaseError
+from plexsuper.interrupts import held, now_done
 
 _NEEDED = {
     "library_sections": ("id", "uuid"),
@@ -227,5 +228,7 @@ def _take_place(
             sync_file(snapshot.parent)
     require_closed(pair)
     replaced = pair.files[: 1 + blobs]
-    swap_in(pair.directory, {path.name: stage / path.name for path in replaced}, stage / "replaced")
+    with held():
+        swap_in(pair.directory, {path.name: stage / path.name for path in replaced}, stage / "replaced")
+        now_done(f"the parts are back in {pair.library}; `plexsuper db restore` undoes it with {snapshot}")
     return snapshot

@@ -6,10 +6,24 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class _Moment:
+    """How it stands with the deed of this process: it is one for all modules, because signals come to the process."""
+
+    blocks: int = 0
+    held: int = 0
+    came: bool = False
+    done: list[str] = field(default_factory=list)
+
+
+_now = _Moment()
 
 
 class Interrupts:
@@ -21,36 +35,54 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
-        self._depth = 0
-        self._came = False
 
     def __enter__(self) -> Self:
+        if not _now.blocks:
+            _now.came = False
+            _now.done.clear()
+        _now.blocks += 1
         if threading.current_thread() is threading.main_thread():
             heard = (number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
-            self._before = {number: signal.signal(number, self._take) for number in heard}
+            self._before = {number: signal.signal(number, _take) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        _now.blocks -= 1
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let the block come to its end; then raise what came meanwhile, unless the block itself raised."""
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-        if self._came:
-            self._came = False
-            raise KeyboardInterrupt
+    @property
+    def done(self) -> str:
+        """What `now_done` was told since the outermost block began, in words; nothing if it was told nothing."""
+        return "; ".join(_now.done)
 
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
-        if self._depth:
-            self._came = True
-            return
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let the block come to its end; then raise what came meanwhile, unless the block itself raised."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _now.held += 1
+    try:
+        yield
+    finally:
+        _now.held -= 1
+    if _now.came and not _now.held:
+        _now.came = False
         raise KeyboardInterrupt
+
+
+def now_done(what: str) -> None:
+    """From now on, whoever is interrupted is told *what* was done. Call it in the `held()` block that does it."""
+    _now.done.append(what)
+
+
+def _take(_number: int, _frame: FrameType | None) -> None:
+    if _now.held:
+        _now.came = True
+        return
+    raise KeyboardInterrupt
 
 
 def leave_with(code: int) -> None:
