@@ -7,7 +7,7 @@ import pytest
 from plexsuper import events as e
 from plexsuper.examples import MISHAPS, MOVIES, MUSIC, RUN, envelopes
 from plexsuper.faces.attention import Attention, Message
-from plexsuper.terms import Matter, Outcome, RemovalCounts, SectionReport, Stage
+from plexsuper.terms import Matter, Outcome, RemovalCounts, SectionReport, Stage, Verdict
 
 EVERYTHING = get_args(Matter)
 HOUR, DAY = 3600.0, 86400.0
@@ -128,3 +128,45 @@ def test_no_more_than_ten_messages_an_hour_and_the_next_one_counts_those_held_ba
 def test_the_end_is_told_even_in_a_storm():
     everything = tuple(sorted((*RUN, *MISHAPS), key=lambda one: one[0]))
     assert told(*everything)[-1].matter == "finished"
+
+
+COPIED = e.SnapshotTaken(path="/copy", size=1, seconds=0.5)
+MISSING = e.LibraryVerified(section=MOVIES, counts=RemovalCounts(lost=22))
+THE_RUN = e.LibraryVerified(section=None, counts=RemovalCounts(lost=22))
+
+
+def test_entries_that_a_copy_may_bring_back_are_missing_and_not_yet_lost():
+    revived = e.LibraryRevived(wanted=22, untrashed=22, reinserted=0, already=0, lost=0)
+    restored = e.LibraryVerified(section=MOVIES, counts=RemovalCounts(restored=22))
+    ended = e.RunFinished(verdict=Verdict.DONE, exit_code=0, duration=34.0, sections=())
+    missing, finished = told(
+        START, (1, COPIED), (5, MISSING), (6, THE_RUN), (8, revived), (8.1, restored), (9, ended)
+    )
+    assert missing.title == "plexsuper: 22 entries of the library missing"
+    assert "The copy from before the run may bring them back: the end of the run tells" in missing.body
+    assert "Of the library: 22 restored from the snapshot.\n" in finished.body
+
+
+def test_what_the_copy_could_not_bring_back_is_lost_and_told_within_the_same_hour():
+    revived = e.LibraryRevived(wanted=22, untrashed=20, reinserted=0, already=0, lost=2)
+    lost = e.LibraryVerified(section=MOVIES, counts=RemovalCounts(restored=20, lost=2))
+    assert titles(told(START, (1, COPIED), (5, MISSING), (8, revived), (8.1, lost))) == [
+        "22 entries of the library missing",
+        "2 entries of the library lost",
+    ]
+
+
+def test_without_a_copy_they_are_lost_at_once_and_the_run_repeats_no_section():
+    assert titles(told(START, (5, MISSING), (6, THE_RUN))) == ["22 entries of the library lost"]
+    assert titles(told(START, (6, THE_RUN))) == ["22 entries of the library lost"]
+
+
+def test_who_wants_to_be_told_of_losses_only_hears_of_them_at_the_end():
+    ended = e.RunFinished(
+        verdict=Verdict.LOSS, exit_code=8, duration=34.0, sections=(), detail="2 entries are lost"
+    )
+    assert titles(told(START, (1, COPIED), (5, MISSING), (9, ended), when=("loss",))) == [
+        "22 entries of the library missing",
+        "library entries were lost",
+    ]
+    assert len(told(START, (9, ended))) == 1

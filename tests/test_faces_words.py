@@ -121,6 +121,9 @@ somebody is watching: anna: Alien; waiting until nobody does
 an unfinished run goes on after 1 min 35 s (it was killed); 1 section done before
 journal /state/runs/20261122T180601Z-7f3a/journal.db cannot be written: no space left on device; the run goes on
 left out: Books (type book); plexsuper does not know this kind of section, and nothing in it is indexed
+Music was deleted in Plex by somebody: nothing more is done with it, and nothing of it is lost
+the clock of this machine went forward by 1 h: it was set, or the machine slept
+the clock of this machine went back by 1 h: it was set, or the machine slept
 analysis of Music: nothing seen for 30 s, waiting once more
 Music: 683 files left by the analysis, asked for once more
 Music: 2 of 1,305 files not analysed (Plex failed on it: 1; not in storage: 1); first /media/Music/Artist/Album/01.flac; the second try got 682 of 683
@@ -155,6 +158,7 @@ def test_an_event_says(event, said):
         (e.TokenFound(source="PLEX_TOKEN", plex_pass=False), "token found in PLEX_TOKEN (no Plex Pass)"),
         (e.LibraryVerified(section=None, counts=RemovalCounts(), unaccounted=(MOVIES,)), "removals of the run: none; not known: Movies"),
         (e.PrefsRestored(restored=(PrefChange(id="a", before="1", after="0"),) * 2, kept=(), failed=("b",)), "2 preferences of Plex set back; NOT restored: b"),
+        (e.PrefsRestored(restored=(), kept=(), withheld=("autoEmptyTrash",)), "0 preferences of Plex set back; stays off until a later run has nothing in doubt: autoEmptyTrash"),
         (e.SectionPhaseProgressed(section=MOVIES, phase=Phase.REFRESH, done=7, total=None, percent=None, rate=None, eta=None), "metadata refresh of Movies: 7 so far"),
         (e.SectionPhaseStalled(section=MOVIES, phase=Phase.SCAN, idle=150, open=()), "scan of Movies stalled: no sign of progress for 2 min 30 s; open in Plex: nothing"),
         (e.StatsCollected(when="before", reliable=True, statistics=Statistics(live=Counts(movies=1, photo_albums=1, sonic=1), trashed=Counts(), sections=())), "library before the run: 1 sonic, 1 movie, 1 photo album"),

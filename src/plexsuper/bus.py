@@ -43,6 +43,11 @@ class Subscription(Generic[T]):
         if self._enough is None or self._enough(self._facts):
             self._news.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many facts lie here that nobody has taken."""
+        return len(self._facts)
+
     def close(self) -> None:
         """End the iteration after the facts that are already here."""
         self._closed = True

@@ -16,6 +16,10 @@ def said(findings) -> dict[str, str]:
 async def test_a_remote_that_is_there_is_told_with_the_options_of_its_mount(each_rclone) -> None:
     async with stack() as built:
         found = said(await check_mounting(built.storage().wish, named=each_rclone))
+        for entry in sorted(built.bucket.iterdir())[1:]:
+            entry.rename(built.root / entry.name)
+        fewer = said(await check_mounting(built.storage().wish, named=each_rclone))
+    assert fewer["ok media.remote"] == "s3:media answers, 1 entry at its root"
     assert found["ok media.remote"] == "s3:media answers, 4 entries at its root"
     assert "--read-only=true" in found["ok media.flags"]
     assert "--vfs-read-chunk-size=96k" in found["ok media.flags"]

@@ -7,17 +7,23 @@ from typing import Final, Protocol
 import anyio
 from anyio import to_thread
 
-from plexsuper.bus import Bus
+from plexsuper.bus import Bus, Subscription
+from plexsuper.cli.recordings import event_in, why_none
 from plexsuper.cli.runs import find_run
 from plexsuper.errors import ExitCode, SettingsError
 from plexsuper.events import RunFinished
-from plexsuper.faces.face import Face
+from plexsuper.faces.face import Outlet
 from plexsuper.journal import read_on, runs
-from plexsuper.replay import Replay, last_run
+from plexsuper.replay import Replay, in_order, last_run
 from plexsuper.stream import Envelope
 
 EVERY: Final = 0.5
 """Seconds between two looks at the record."""
+
+_AT_ONCE: Final = 500
+"""Envelopes that are shown before it is asked whether the reader has taken them."""
+
+_LOOK: Final = 0.01
 
 _LOOKS: Final = 10
 """After so many looks without news it is asked whether the run still goes on."""
@@ -97,13 +103,17 @@ class FileRecord:
     @property
     def nothing(self) -> str:
         """What to say when there is no run to follow."""
+        if not self._path.exists():
+            return f"there is no file {self._path}; `plexsuper watch --wait` waits for it"
+        if self._first:
+            return f"{self._path}: {why_none(self._first)}"
         return (
             f"{self._path} holds no event of plexsuper yet; `plexsuper watch --wait` waits for the first one"
         )
 
     def find(self) -> str | None:
         """Return the id of the run that began last."""
-        self._first += self._new()
+        self._first = in_order(self._first + self._new())
         return last_run(self._first)
 
     def more(self) -> list[bytes]:
@@ -128,10 +138,10 @@ class FileRecord:
         except OSError as error:
             raise SettingsError(f"{self._path} cannot be read: {error.strerror}") from error
         *lines, self._torn = text.split(b"\n")
-        return [line for line in lines if line]
+        return [event_in(line) for line in lines if line]
 
 
-async def follow(record: Record, face: Face, *, wait: bool, say: Callable[[str], None]) -> int:
+async def follow(record: Record, face: Outlet, *, wait: bool, say: Callable[[str], None]) -> int:
     """Show the run of *record* until it ends and return its exit code, 1 for one that was killed.
 
     When there is none, *wait* for it, which is told to *say*; else raise `SettingsError`.
@@ -148,34 +158,52 @@ async def follow(record: Record, face: Face, *, wait: bool, say: Callable[[str],
     with bus.subscribe(Envelope) as envelopes:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(face.show, envelopes)
-            code = await _pass_on(record, Replay(run), bus)
+            code = await _pass_on(record, Replay(run), _Slowly(bus, envelopes, face))
             envelopes.close()
     return code
 
 
-async def _pass_on(record: Record, replay: Replay, bus: Bus[Envelope]) -> int:
-    """Give what *record* tells to *bus* until the run has ended."""
+class _Slowly:
+    """Gives envelopes to *face* no faster than its reader takes them."""
+
+    def __init__(self, bus: Bus[Envelope], envelopes: Subscription[Envelope], face: Outlet) -> None:
+        self._bus = bus
+        self._envelopes = envelopes
+        self._face = face
+        self._given = 0
+
+    async def give(self, envelope: Envelope) -> None:
+        """Show *envelope*, after those before it were taken."""
+        self._bus.publish(envelope)
+        self._given += 1
+        if self._given % _AT_ONCE == 0:
+            while self._envelopes.waiting or not self._face.idle():  # noqa: ASYNC110 - the reader sets no event
+                await anyio.sleep(_LOOK)
+
+
+async def _pass_on(record: Record, replay: Replay, outlet: _Slowly) -> int:
+    """Give what *record* tells to *outlet* until the run has ended."""
     looks = 0
     while True:
         lines = await to_thread.run_sync(record.more)
         for envelope in replay.envelopes(lines):
-            bus.publish(envelope)
+            await outlet.give(envelope)
             if isinstance(envelope.event, RunFinished):
                 return envelope.event.exit_code
         looks = 0 if lines else looks + 1
         if looks >= _LOOKS:
             looks = 0
             if not await to_thread.run_sync(record.goes_on):
-                return await _last_words(record, replay, bus)
+                return await _last_words(record, replay, outlet)
         if not lines:
             await anyio.sleep(EVERY)
 
 
-async def _last_words(record: Record, replay: Replay, bus: Bus[Envelope]) -> int:
+async def _last_words(record: Record, replay: Replay, outlet: _Slowly) -> int:
     """Give what was written between the last two looks."""
     code = int(ExitCode.INTERNAL)
     for envelope in replay.envelopes(await to_thread.run_sync(record.more)):
-        bus.publish(envelope)
+        await outlet.give(envelope)
         if isinstance(envelope.event, RunFinished):
             code = envelope.event.exit_code
     return code

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plexsuper.audience.files import replace_file
+from plexsuper.audience.files import is_no_file, replace_file
 from plexsuper.audience.removed import with_all_removals
 from plexsuper.cli.options import ConfigFile
 from plexsuper.cli.recordings import recorded
@@ -71,7 +71,16 @@ def _write(content: bytes, out: Path | None) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return
-    fault = replace_file(out, content, mode=0o600)  # names of files are nobody else's business
+    fault = _pour(out, content) if is_no_file(out) else replace_file(out, content, mode=0o600)
     if fault:
         raise SettingsError(fault)
     typer.echo(f"{out} is written.", err=True)
+
+
+def _pour(out: Path, content: bytes) -> str:
+    """Write *content* into a device or a pipe, as with `-o /dev/stdout`; return what is wrong, or nothing."""
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        return f"{out} cannot be written: {error.strerror}"
+    return ""

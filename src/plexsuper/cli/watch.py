@@ -15,8 +15,9 @@ from plexsuper.cli.following import FileRecord, JournalRecord, Record, follow
 from plexsuper.cli.options import ConfigFile, Events
 from plexsuper.cli.recordings import is_file
 from plexsuper.config.place import find_state_dir
-from plexsuper.errors import ExitCode, SettingsError
+from plexsuper.errors import ExitCode, SettingsError, StateError
 from plexsuper.faces.face import Format, open_face
+from plexsuper.faces.numbers import number
 
 app = typer.Typer(name="watch", add_completion=False, rich_markup_mode=None)
 
@@ -50,7 +51,7 @@ def watch(
 
 async def _watch(record: Record, events: Format, wait: bool) -> int:
     """Show *record* until the run ends, and return its exit code; 0 for one that was left."""
-    face = open_face(events)
+    face = open_face(events, patient=True)
     left, code = False, int(ExitCode.DONE)
     async with anyio.create_task_group() as tasks:
 
@@ -64,6 +65,10 @@ async def _watch(record: Record, events: Format, wait: bool) -> int:
         tasks.start_soon(listen)
         code = await follow(record, face, wait=wait, say=partial(typer.echo, err=True))
         tasks.cancel_scope.cancel()
+    if missing := face.without_room():
+        raise StateError(
+            f"{number(missing, 'line')} cannot be written to standard output: no space left on it"
+        )
     if left:
         typer.echo("The run goes on without you; `plexsuper watch` shows it again.", err=True)
     return code

@@ -94,7 +94,7 @@ class Marks:
             case s.CanaryFound(latency=latency):
                 return self._found(latency, now)
             case s.CanaryGone(name=name):
-                return self._backend("gone", now, f"{name} is not in the remote any more")
+                return self._backend("gone", now, f"not in the remote any more: {name}")
             case s.BackendRefusal(message=message, trouble=trouble):
                 return self._backend(_says(trouble), now, message)
             case s.BackendSilence(waited=waited):

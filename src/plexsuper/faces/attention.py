@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from plexsuper import events as e
-from plexsuper.faces.numbers import count, duration, number
+from plexsuper.faces.numbers import count, duration, number, warned
 from plexsuper.faces.status import status
 from plexsuper.faces.vocabulary import FAULTS, OUTCOMES, VERDICTS
 from plexsuper.faces.words import plain, sentence
+from plexsuper.faces.words.guard import fates
 from plexsuper.state import Now
 from plexsuper.stream import Envelope
 from plexsuper.terms import Matter, Outcome, Stage, Verdict
@@ -30,6 +31,8 @@ ASKED: Final = timedelta(minutes=1)
 """So long a question may be open before somebody who is not there is told."""
 
 DAY: Final = timedelta(days=1)
+
+_HOPE: Final = ". The copy from before the run may bring them back: the end of the run tells"
 
 _GOOD: Final = frozenset({Verdict.DONE, Verdict.PLANNED})
 
@@ -57,33 +60,41 @@ class Attention:
         self._told: dict[tuple[Matter, str], datetime] = {}
         self._sent: deque[datetime] = deque()
         self._held = 0
+        self._copied = False
+        self._losses: set[str] = set()
 
     def see(self, envelope: Envelope) -> list[Message]:
         """Take *envelope* and return what is to be sent now."""
-        self._started = self._started or envelope.ts
+        self._started = self._started or envelope.steady
         self._follow(envelope)
         wanted = ((about, m) for about, m in self._noticed(envelope) if m.matter in self._when)
         return [
             self._with_held(message)
             for about, message in wanted
-            if self._may(message.matter, about, envelope.ts)
+            if self._may(message.matter, about, envelope.steady)
         ]
 
     def _follow(self, envelope: Envelope) -> None:
         match envelope.event:
             case e.MountLost():
-                self._lost = self._lost or (envelope.ts, envelope.event)
+                self._lost = self._lost or (envelope.steady, envelope.event)
             case e.MountRestored() | e.MountReady():
                 self._lost = None
+            case e.SnapshotTaken():
+                self._copied = True
+            case e.LibraryRevived():
+                self._copied = False  # it has given what it could
             case _:
                 pass
-        self._inputs = (self._inputs or envelope.ts) if envelope.now.stage is Stage.INPUTS else None
+        self._inputs = (self._inputs or envelope.steady) if envelope.now.stage is Stage.INPUTS else None
 
     def _noticed(self, envelope: Envelope) -> Iterator[tuple[str, Message]]:  # noqa: C901 - one flat table of facts
         """Yield what could be told, each with what it is about, so that it is not told twice."""
         event, now = envelope.event, envelope.now
         match event:
             case e.RunFinished():
+                if event.verdict is Verdict.LOSS and "finished" not in self._when:
+                    yield "end", _message("loss", VERDICTS[event.verdict], event.detail, now)
                 yield "", _finished(event, now)
                 return
             case e.MountLost(reason="auth") | e.MountRecovering(reason="auth"):
@@ -103,16 +114,26 @@ class Attention:
                 yield event.fault, _message("plex", "Plex has a fault", sentence(event), now)
             case e.GuardConfirmed() | e.FreezeSpent():
                 yield type(event).__name__, _message("loss", "the library is in danger", sentence(event), now)
-            case e.LibraryVerified(counts=counts) if counts.lost:
-                title = f"{number(counts.lost, 'entry', 'entries')} of the library lost"
-                yield str(event.section), _message("loss", title, sentence(event), now)
+            case e.LibraryVerified() if event.counts.lost:
+                yield from self._loss(event, now)
             case _:
                 pass
         yield from self._lasting(envelope)
 
+    def _loss(self, event: e.LibraryVerified, now: Now) -> Iterator[tuple[str, Message]]:
+        """Yield what is missing, or lost if no copy can bring it back any more; of the run only if of no section."""
+        word = "missing" if self._copied else "lost"
+        if event.section is not None:
+            self._losses.add(word)
+        elif word in self._losses:
+            return
+        title = f"{number(event.counts.lost, 'entry', 'entries')} of the library {word}"
+        body = f"{sentence(event)}{_HOPE if self._copied else ''}"
+        yield f"{word} {event.section}", _message("loss", title, body, now)
+
     def _lasting(self, envelope: Envelope) -> Iterator[tuple[str, Message]]:
         """What is told because time goes by."""
-        ts, now = envelope.ts, envelope.now
+        ts, now = envelope.steady, envelope.now
         if self._lost is not None and ts - self._lost[0] >= self._storage_after:
             since, lost = self._lost
             lasts = duration((ts - since).total_seconds())
@@ -155,7 +176,7 @@ def _message(matter: Matter, title: str, body: str, now: Now) -> Message:
 def _daily(days: int, now: Now) -> Message:
     done = sum(report.outcome is Outcome.DONE for report in now.reports)
     lines = [_where(now), f"{count(done)} of {number(len(now.sections), 'section')} done."]
-    lines += [f"{number(now.warnings, 'warning')} and errors so far."] if now.warnings else []
+    lines += [f"{warned(now.warnings)} so far."] if now.warnings else []
     title = f"plexsuper: running for {number(days, 'day')}"
     return Message(matter="daily", title=title, body="\n".join(lines), good=True)
 
@@ -167,7 +188,8 @@ def _finished(event: e.RunFinished, now: Now) -> Message:
         + (f"; {plain(report.reason)}" if report.reason else "")
         for report in event.sections
     ]
-    lines.append(f"{count(now.warnings)} warnings and errors, exit code {event.exit_code}.")
+    lines += [f"Of the library: {told}."] if (told := now.removed and fates(now.removed)) else []
+    lines.append(f"{warned(now.warnings)}, exit code {event.exit_code}.")
     title = f"plexsuper: {VERDICTS[event.verdict]} after {duration(event.duration)}"
     return Message(matter="finished", title=title, body="\n".join(lines), good=event.verdict in _GOOD)
 

@@ -149,7 +149,7 @@ class _Run:
         """Return the seconds from the first envelope to this one; a clock that was set back stands still."""
         if self._started is None:
             self._started, self.id = envelope.ts, envelope.run
-        self.at = max(self.at, (envelope.ts - self._started).total_seconds())
+        self.at = max(self.at, (envelope.steady - self._started).total_seconds())
         return self.at
 
     def see(self, envelope: Envelope) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 from plexsuper import events as e
 from plexsuper.faces.series import short
 from plexsuper.faces.words import sentence
+from plexsuper.terms import RemovalCounts
 
 Thing: TypeAlias = Literal["storage", "plex", "engine", "library", "phase", "plexsuper"]
 """What had the fault."""
@@ -60,7 +61,7 @@ class Incidents:
             incident.end = t
             incident.deeds.append((t, sentence(event)))
             return True
-        if self._open and isinstance(event, _DEED):
+        if self._open and _tells_of_a_deed(event):
             for incident in self._open.values():
                 incident.deeds.append((t, sentence(event)))
             return True
@@ -98,12 +99,14 @@ _MOMENTS = (
     e.LibraryRepaired,
     e.GuardConfirmed,
     e.SectionsUnknown,
+    e.SectionDeleted,
 )
 """Faults of which no event says that they are over."""
 
 _DEED = (
     e.MountRecovering,
     e.MountReady,
+    e.MountAbandoned,
     e.ConnectionsLimited,
     e.PlexFrozen,
     e.PlexThawed,
@@ -118,6 +121,10 @@ _DEED = (
 """What tells how an incident that is open was dealt with."""
 
 
+def _tells_of_a_deed(event: e.Event) -> bool:
+    return isinstance(event, _DEED) or (isinstance(event, e.LibraryVerified) and event.section is None)
+
+
 def _begins(event: e.Event) -> Thing | None:
     match event:
         case e.MountLost():
@@ -126,7 +133,9 @@ def _begins(event: e.Event) -> Thing | None:
             return "plex"
         case e.EngineLost():
             return "engine"
-        case e.GuardTripped() | e.GuardConfirmed() | e.LibraryRepaired() | e.SectionsUnknown():
+        case e.GuardTripped() | e.GuardConfirmed() | e.LibraryRepaired():
+            return "library"
+        case e.SectionsUnknown() | e.SectionDeleted():
             return "library"
         case e.SectionPhaseStalled():
             return "phase"
@@ -138,13 +147,13 @@ def _begins(event: e.Event) -> Thing | None:
 
 def _ends(event: e.Event) -> Thing | None:
     match event:
-        case e.MountRestored() | e.MountAbandoned():
+        case e.MountRestored():
             return "storage"
         case e.PlexReady() | e.PlexStopped():
             return "plex"
         case e.EngineRestored():
             return "engine"
-        case e.GuardCleared() | e.LibraryVerified(section=None):
+        case e.GuardCleared() | e.LibraryVerified(section=None, counts=RemovalCounts(unknown=0, lost=0)):
             return "library"
         case _:
             return None

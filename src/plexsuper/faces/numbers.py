@@ -13,6 +13,11 @@ def number(amount: int, noun: str, many: str = "") -> str:
     return f"{count(amount)} {noun if amount == 1 else many or f'{noun}s'}"
 
 
+def warned(amount: int) -> str:
+    """Return how many events were warnings or errors: `1 warning or error`, `3 warnings and errors`."""
+    return number(amount, "warning or error", "warnings and errors")
+
+
 def change(number: int) -> str:
     """Return a difference with its sign: `+6`, `-3`; `·` for none."""
     if number == 0:

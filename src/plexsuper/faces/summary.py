@@ -11,7 +11,7 @@ from rich.text import Text
 from plexsuper import events as e
 from plexsuper.faces import marks
 from plexsuper.faces.blocks import ended, paragraph
-from plexsuper.faces.numbers import change, count, duration
+from plexsuper.faces.numbers import change, count, duration, warned
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.vocabulary import RUN, SHORT, VERDICTS
 from plexsuper.faces.words import plain
@@ -73,7 +73,7 @@ def _verdict(picture: Picture) -> Text:
     text.append(f" after {duration(end.duration)}", "bold")
     text.append(f" · exit code {end.exit_code}", "dim")
     if picture.now.warnings and not picture.findings:
-        text.append(f" · {count(picture.now.warnings)} warnings and errors", "yellow")
+        text.append(f" · {warned(picture.now.warnings)}", "yellow")
     if (
         end.detail and not picture.findings
     ):  # else each thing that is in the way is named on a line of its own

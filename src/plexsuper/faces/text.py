@@ -36,7 +36,7 @@ class Log:
         said = self._said(envelope)
         if said is None:
             return None
-        self._last = envelope.ts
+        self._last = envelope.steady
         stamp = envelope.ts.astimezone(self._zone)
         return f"[{stamp:%H:%M:%S}] {marks.LEVELS[envelope.level].symbol} {said}"
 
@@ -61,15 +61,15 @@ class Log:
                 return None if envelope.level == "debug" else sentence(event)
 
     def _silent(self, envelope: Envelope) -> bool:
-        return self._last is not None and (envelope.ts - self._last).total_seconds() >= EVERY
+        return self._last is not None and (envelope.steady - self._last).total_seconds() >= EVERY
 
     def _due(self, event: _Progress, envelope: Envelope) -> bool:
         which = (type(event), getattr(event, "section", None), getattr(event, "phase", None))
         if self._progress is not None:
             last, at = self._progress
-            if last == which and (envelope.ts - at).total_seconds() < EVERY:
+            if last == which and (envelope.steady - at).total_seconds() < EVERY:
                 return False
-        self._progress = (which, envelope.ts)
+        self._progress = (which, envelope.steady)
         return True
 
 

@@ -141,7 +141,7 @@ class Timeline:
                 row = self._row(event.section)
                 row.end, row.outcome, row.reason = t, event.report.outcome, event.report.reason
             case e.SectionPhaseStarted():
-                self._row(event.section).phases.append(_Phase(event.phase, event.attempt, t))
+                self._start_phase(event, t)
             case e.SectionPhaseStalled():
                 self._current(event.section, event.phase, t - event.idle).stalled += event.idle
             case e.SectionPhaseFinished():
@@ -168,6 +168,15 @@ class Timeline:
         if not row.phases or row.phases[-1].phase is not phase or row.phases[-1].end is not None:
             row.phases.append(_Phase(phase, 1, max(0.0, start)))
         return row.phases[-1]
+
+    def _start_phase(self, event: e.SectionPhaseStarted, t: float) -> None:
+        phases = self._row(event.section).phases
+        open_ = phases[-1] if phases and phases[-1].end is None else None
+        if open_ is not None and (open_.phase, open_.attempt) == (event.phase, event.attempt):
+            return  # it goes on, as when a healing scan follows: the end tells the time of all of it
+        if open_ is not None:
+            open_.end = t
+        phases.append(_Phase(event.phase, event.attempt, t))
 
     def _finish_phase(self, event: e.SectionPhaseFinished, t: float) -> None:
         phase = self._current(event.section, event.report.phase, t - event.report.seconds)

@@ -45,7 +45,8 @@ def draw(picture: Picture, at: datetime, *, width: int, height: int) -> list[Tex
 def _header(picture: Picture, at: datetime, width: int) -> Iterator[Text]:
     now = picture.now
     left = Text.assemble((" plexsuper ", "bold reverse"), " ", (plain(now.profile), "bold"))
-    elapsed = clock((at - picture.started).total_seconds()) if picture.started else clock(0)
+    passed = (at - picture.started).total_seconds() - now.jumped if picture.started else 0.0
+    elapsed = clock(max(0.0, passed))
     right = Text()
     if now.warnings:
         word = "!" if width < NARROW else "warning" if now.warnings == 1 else "warnings"

@@ -16,14 +16,19 @@ from threading import Event, Thread
 import anyio
 from anyio import to_thread
 
+_LOOK = 0.02
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LineWriter:
-    """Hands whole lines to a thread that writes them to *fd*; holds *limit* lines at most."""
+    """Hands whole lines to a thread that writes them to *fd*; holds *limit* lines at most.
 
-    def __init__(self, fd: int, *, limit: int = 10_000) -> None:
+    A *patient* one lets a reader take as long as it likes over the last lines, as long as nobody cancels that.
+    """
+
+    def __init__(self, fd: int, *, limit: int = 10_000, patient: bool = False) -> None:
         self._fd = fd
+        self._patient = patient
         self._limit = limit
         self._lines: SimpleQueue[bytes | Event] = SimpleQueue()
         self._offered = 0  # counted by the loop
@@ -46,6 +51,11 @@ class LineWriter:
     def idle(self) -> bool:
         """Whether everything offered so far has been written or dropped."""
         return self._offered - self._refused == self._written + self._failed
+
+    @property
+    def without_room(self) -> int:
+        """The lines for which there was no room, as on a full disk; a reader that has gone wants none."""
+        return 0 if self._gone else self._failed
 
     def write(self, line: bytes) -> None:
         """Offer *line*; never waits. A line with its line feed is written whole or not at all.
@@ -79,9 +89,13 @@ class LineWriter:
 
     async def finish(self, patience: float = 1.0) -> None:
         """Flush, and write nothing more."""
-        await self.flush(patience)
-        self._closed = True
-        self._lines.put(Event())  # wakes the thread, which then sees that it is over
+        try:
+            while self._patient and not self.idle:  # noqa: ASYNC110 - a thread moves on, and sets no event of the loop
+                await anyio.sleep(_LOOK)
+        finally:
+            await self.flush(patience)
+            self._closed = True
+            self._lines.put(Event())  # wakes the thread, which then sees that it is over
 
     def _run(self) -> None:
         while not self._closed:

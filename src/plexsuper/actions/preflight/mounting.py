@@ -40,7 +40,12 @@ async def check_mounting(
     except PlexsuperError as refused:
         findings.append(error("media.remote", str(refused), "correct media.remote or media.rclone_config"))
     else:
-        findings.append(ok("media.remote", f"{wish.remote} answers, {entries} entries at its root"))
+        findings.append(
+            ok(
+                "media.remote",
+                f"{wish.remote} answers, {entries} {'entry' if entries == 1 else 'entries'} at its root",
+            )
+        )
     return tuple(findings)
 
 

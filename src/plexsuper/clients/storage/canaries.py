@@ -24,6 +24,12 @@ _BLOCK = 65536
 """A connection that breaks in the middle of a body breaks within so many bytes, or seldom."""
 
 
+def first_of(names: tuple[str, ...]) -> str:
+    """Name the first of *names*, and say how many more there are: a message is read at night."""
+    first, *others = names or ("everything",)
+    return f"{first} and {len(others)} more" if others else first
+
+
 class Canaries:
     """A few files of the remote behind a mount, asked for in turn; names are relative to the remote's root."""
 
@@ -101,7 +107,7 @@ class Canaries:
             for missing in gone:
                 self._entries.remove(missing)
             return CanaryFound(anyio.current_time() - asked)
-        return CanaryGone(", ".join(self.names))
+        return CanaryGone(first_of(self.names))
 
     async def _ask_root(self, control: Control, deadline: float) -> CanaryFound | CanaryGone:
         asked = anyio.current_time()

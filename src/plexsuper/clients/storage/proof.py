@@ -129,7 +129,7 @@ def _fault_of(
         case CanaryFound():
             return None
         case CanaryGone(name=name):
-            return StorageFault("data_suspect", f"{name} must be in the remote and is not")
+            return StorageFault("data_suspect", f"not in the remote, where it must be: {name}")
         case BackendRefusal(message=message):
             return as_fault(BackendRefused(message))
         case BackendSilence(waited=waited):

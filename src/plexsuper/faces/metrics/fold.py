@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from plexsuper import events as e
 from plexsuper.faces.measures import StorageHealth
+from plexsuper.faces.series import short
 from plexsuper.faces.timeline import Timeline
 from plexsuper.faces.words import plain
 from plexsuper.state import Now
@@ -52,15 +53,10 @@ class Metrics:
         self.latency: float | None = None
         self.connections: int | None = None
         self.dropped = 0
+        self.seconds = 0.0
+        """From the first envelope to the last one; a clock that was set back a little stands still."""
         self._storage = StorageHealth()
         self._timeline = Timeline(self._storage.frozen)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds from the first envelope to the last one."""
-        if self.started is None or self.at is None:
-            return 0.0
-        return max(0.0, (self.at - self.started).total_seconds())
 
     @property
     def frozen(self) -> bool:
@@ -70,7 +66,8 @@ class Metrics:
     def see(self, envelope: Envelope) -> None:
         """Take *envelope* into the numbers."""
         self.now, self.run, self.at = envelope.now, envelope.run, envelope.ts
-        self.started = self.started or envelope.ts
+        self.started = self.started or envelope.steady
+        self.seconds = max(self.seconds, (envelope.steady - self.started).total_seconds())
         self.levels[envelope.level] += 1
         event = envelope.event
         if type(event) in _COUNTED:
@@ -94,6 +91,8 @@ class Metrics:
                 self.outcomes[event.section.id, event.report.phase, event.report.outcome] += 1
             case e.LibraryCounted():
                 self.counts[event.section] = event
+            case e.LibraryRevived():
+                self.counts.clear()  # Plex has stopped, and what was counted before is true no more
             case e.WarmProgressed():
                 self.warm[event.section.id] = (event.done, event.failed, event.bytes_read)
             case e.WarmFinished():
@@ -115,12 +114,15 @@ class Metrics:
                 pass
 
     def stages(self) -> dict[str, float]:
-        """Return the seconds spent in each stage until now."""
+        """Return the seconds spent in each stage until now.
+
+        Not more exactly than they are told: a sum that is less by a billionth looks as if everything began anew.
+        """
         spent: dict[str, float] = {}
         for stage in self._timeline.stages():
             end = self.seconds if stage["end"] is None else stage["end"]
             spent[stage["stage"]] = spent.get(stage["stage"], 0.0) + end - stage["start"]
-        return spent
+        return {stage: short(seconds) for stage, seconds in spent.items()}
 
     def phases(self) -> dict[tuple[int, str, str], float]:
         """Return the seconds of `(section, phase, part)` of the phases that have ended.
@@ -132,7 +134,7 @@ class Metrics:
             if phase["busy"] is not None:
                 for part in PARTS:
                     key = (section, phase["phase"], part)
-                    spent[key] = spent.get(key, 0.0) + phase[part]
+                    spent[key] = short(spent.get(key, 0.0) + phase[part])
         return spent
 
     def under_way(self) -> dict[tuple[int, str], float]:

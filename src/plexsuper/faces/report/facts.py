@@ -141,6 +141,17 @@ def totals(rows: Iterable[Row], duration: float) -> dict[str, float]:
     return {**sums, "other": max(0.0, duration - sum(sums.values()))}
 
 
+def frozen(story: Story) -> float:
+    """Return how long Plex stood still in all, in phases and between them; seconds."""
+    return float(story["mount"]["totals"].get("frozen", 0.0))
+
+
+def frozen_between(story: Story, in_phases: dict[str, float]) -> str:
+    """Return how long Plex stood still between phases, of which *in_phases* has the totals; nothing if it did not."""
+    seconds = frozen(story) - in_phases["frozen"]
+    return duration(seconds) if seconds >= 0.05 else ""
+
+
 def lasted(incident: dict[str, Any]) -> str:
     """Return how long an incident lasted, in brackets; empty for one of a moment."""
     end = incident["end"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from plexsuper.faces.numbers import change, clock, count, duration
+from plexsuper.faces.numbers import change, clock, count, duration, warned
 from plexsuper.faces.report import facts
 from plexsuper.faces.report.facts import PARTS, Price, Story
 from plexsuper.faces.vocabulary import OUTCOMES
@@ -27,7 +27,7 @@ def _head(story: Story, price: Price | None) -> Iterator[str]:
         f"Run `{run['id']}`, profile {_text(run['profile'] or 'unknown')}",
         f"took {duration(seconds)}",
         *([f"interrupted {gaps}"] if (gaps := facts.interruptions(story)) else []),
-        f"{count(run['warnings'])} warnings and errors",
+        warned(run["warnings"]),
         *([f"exit code {run['exit_code']}"] if run["exit_code"] is not None else []),
         *(
             [f"cost {_text(price.of(facts.driven(story)))} at {_text(price.amount(price.hourly))} an hour"]
@@ -39,6 +39,8 @@ def _head(story: Story, price: Price | None) -> Iterator[str]:
     lost = story["mount"]["totals"].get("lost", 0)
     if lost:
         yield f"Storage was lost for {duration(lost)}."
+    if still := facts.frozen(story):
+        yield f"Plex was frozen for {duration(still)}."
 
 
 def _sections(story: Story, _: Price | None) -> Iterator[str]:

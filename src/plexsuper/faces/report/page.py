@@ -68,7 +68,8 @@ def _facts(story: Story, price: Price | None) -> Child:
         ("took", duration(seconds)),
         *([("interrupted", told)] if (told := facts.interruptions(story)) else []),
         ("Plex was busy for", duration(totals["busy"])),
-        ("stalled or frozen for", duration(totals["stalled"] + totals["frozen"])),
+        ("stalled for", duration(totals["stalled"])),
+        ("Plex frozen for", duration(facts.frozen(story))),
         ("storage lost for", duration(lost)),
         ("warnings and errors", count(run["warnings"])),
     ]
@@ -137,7 +138,7 @@ def _times(story: Story, price: Price | None) -> Child:
     ]
     foot = [
         ["all phases", "", *(duration(totals[part]) for part in PARTS), duration(seconds - totals["other"])],
-        ["outside of phases", "", "", "", "", "", duration(totals["other"])],
+        ["outside of phases", "", "", "", "", facts.frozen_between(story, totals), duration(totals["other"])],
     ]
     if price:
         foot = [[*foot[0], price.of(seconds - totals["other"])], [*foot[1], price.of(totals["other"])]]

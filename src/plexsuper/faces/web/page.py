@@ -211,7 +211,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
             return f"{what}: another program uses that port. Set web.port to a free one, or to 0 for any."
         case errno.EACCES:
             return f"{what}: ports below 1024 are for root. Set web.port to a higher one."
-        case errno.EADDRNOTAVAIL:
+        case errno.EADDRNOTAVAIL | None:  # none: asyncio's own loop has tried all that the name stands for
             return (
                 f"{what}: this machine has no such address. Set web.host to one of its own, or to 127.0.0.1."
             )

@@ -31,6 +31,9 @@ def said_of_run(event: RunEvent) -> str:  # noqa: C901 - one flat table of facts
         case e.RunFinished():
             detail = f": {event.detail}" if event.detail else ""
             return f"run ended after {duration(event.duration)}: {VERDICTS[event.verdict]}{detail}"
+        case e.ClockJumped():
+            way = "forward" if event.seconds > 0 else "back"
+            return f"the clock of this machine went {way} by {duration(abs(event.seconds))}: it was set, or the machine slept"
         case e.StageStarted():
             return f"{STAGES[event.stage]}: {DOES[event.stage]}"
         case e.StageFinished():

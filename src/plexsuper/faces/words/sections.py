@@ -19,6 +19,8 @@ def said_of_sections(event: SectionEvent) -> str:  # noqa: C901, PLR0912 - one f
         case e.SectionsUnknown():
             left_out = f"left out: {listed(event.sections, 'none')}"
             return f"{left_out}; plexsuper does not know this kind of section, and nothing in it is indexed"
+        case e.SectionDeleted():
+            return f"{event.section.title} was deleted in Plex by somebody: nothing more is done with it, and nothing of it is lost"
         case e.SectionStarted():
             return f"{event.section.title}: {listed((PHASES[p] for p in event.phases), 'nothing to do')}"
         case e.SectionFinished():

@@ -70,6 +70,10 @@ def _stopped(event: e.PlexStopped) -> str:
 def _restored(event: e.PrefsRestored) -> str:
     kept = f"; left alone, changed by somebody else: {', '.join(event.kept)}" if event.kept else ""
     failed = f"; NOT restored: {', '.join(event.failed)}" if event.failed else ""
-    doubt = f"; stay off, removals are in doubt: {', '.join(event.withheld)}" if event.withheld else ""
+    doubt = (
+        f"; stays off until a later run has nothing in doubt: {', '.join(event.withheld)}"
+        if event.withheld
+        else ""
+    )
     back = f"{number(len(event.restored), 'preference')} of Plex set back"
     return f"{back}{kept}{doubt}{failed}"

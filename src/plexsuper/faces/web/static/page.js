@@ -15,7 +15,7 @@ const PARTS = {
   storage: ["run", "now", "mount"],
   incidents: ["incidents"],
   container: ["container"],
-  library: ["statistics"],
+  library: ["run", "statistics"],
   removals: ["removals"],
   failures: ["failures"],
   events: ["events"],

@@ -146,7 +146,9 @@ export function library(story) {
   $("library-words").hidden = after !== null && !doubt.length;
   $("library-words").textContent = doubt.length
     ? `The numbers ${doubt.join(" and ")} the run are not reliable: storage was unstable.`
-    : "It is counted again at the end of the run.";
+    : story.run.verdict === null
+      ? "It is counted again at the end of the run."
+      : "It was not counted again: the run ended before that.";
 }
 
 export function removals(story) {
