@@ -412,6 +412,8 @@ step_places() {
 step_settings() {
   if [ -e $settings_file ]; then
     kept "$settings_file"
+    [ -z "$settings" ] || cmp --silent "$settings" $settings_file ||
+      warn "it differs from $settings, which is not taken over: move the old one away for that"
   elif [ -n "$settings" ]; then
     change "take $settings over as $settings_file" install -D -m 600 "$settings" $settings_file
   else
@@ -456,7 +458,6 @@ check() {
     set -a
     # shellcheck source=/dev/null
     . /etc/plexsuper/environment
-    export PLEXSUPER_STATE_DIR=/var/lib/plexsuper
     exec $prefix/bin/plexsuper check --config $settings_file
   ) || code=$?
   if [ $code != 0 ]; then

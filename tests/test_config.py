@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from plexsuper.config import PlexSettings, Settings, Timing, load_settings
+from plexsuper.config.place import find_state_dir
 from plexsuper.kinds import SectionType
 from plexsuper.profiles import PROFILES
 from tests.written_settings import ENOUGH, TOKEN, alone, load, write, wrong
@@ -42,6 +43,21 @@ def test_the_file_here_is_taken_before_the_one_in_the_xdg_directory_and_config_b
     other = write(ENOUGH + "[run]\nretries = 9\n", "other.toml")
     settings = load_settings(file=other)
     assert (settings.run.retries, settings.file) == (9, other)
+
+
+def test_without_another_the_settings_of_the_machine_count_and_everybody_finds_the_state_of_the_service(
+    tmp_path,
+):
+    file = write(ENOUGH, "machine/plexsuper.toml")
+    for settings in (load_settings(), load_settings(file=file)):
+        assert settings.file is not None
+        assert settings.file.absolute() == file.absolute()
+        assert settings.state_dir == tmp_path / "machine/state"
+    assert find_state_dir() == find_state_dir(file) == tmp_path / "machine/state"
+    write(f'state_dir = "/fast/state"\n{ENOUGH}', "machine/plexsuper.toml")
+    assert load_settings().state_dir == find_state_dir() == Path("/fast/state")
+    write(ENOUGH, "xdg/plexsuper/plexsuper.toml")
+    assert find_state_dir() == tmp_path / "state/plexsuper"
 
 
 def test_a_run_without_any_file_works_from_the_environment_alone(monkeypatch):

@@ -220,6 +220,27 @@ def test_a_wrong_value_is_charged_to_the_source_that_counts(monkeypatch):
             ),
         ),
         (
+            f'{ENOUGH}[library]\nexport = "/var/backups/library.zip"\n',
+            {},
+            "plexsuper.toml:6: library.export: ends with .zip: an archive is written as .tar.zst or .tar.gz",
+        ),
+        (
+            f'{ENOUGH}[library]\nexport = "/media/library.tar.zst"\n',
+            {},
+            (
+                "plexsuper.toml:6: library.export: lies inside media.path (/media): the library of the whole run would be on "
+                "the storage that can fail; choose a directory on a local disk"
+            ),
+        ),
+        (
+            '[plex]\ntoken = "t"\n[media]\npath = "/media"\n[library]\nexport = "/var/backups/library.tar.zst"\n',
+            {},
+            (
+                "plexsuper.toml:6: plex.config_dir: is not set, and library.archive and library.export are about the databases "
+                "in it; set plex.config_dir to Plex's directory, or leave them out"
+            ),
+        ),
+        (
             ENOUGH,
             {"run__quick": True, "run__deep": True},
             (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.paths import PlexPaths, settings_files, state_dir
+from plexsuper.paths import PlexPaths, settings_files, state_dir, state_of
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,20 @@ def test_before_the_first_start_the_likeliest_directory_is_found(tmp_path):
     assert PlexPaths.found(tmp_path) == PlexPaths.below(tmp_path)
 
 
-def test_settings_are_looked_for_here_and_then_in_the_xdg_directory():
+def test_settings_are_looked_for_here_then_in_the_xdg_directory_then_in_that_of_the_machine():
     assert settings_files({"XDG_CONFIG_HOME": "/x"}) == (
         Path("plexsuper.toml"),
         Path("/x/plexsuper/plexsuper.toml"),
+        Path("/etc/plexsuper/plexsuper.toml"),
     )
+
+
+def test_the_settings_of_the_machine_have_their_state_where_the_service_has_it(monkeypatch, tmp_path):
+    assert state_of(Path("/etc/plexsuper/plexsuper.toml")) == Path("/var/lib/plexsuper")
+    assert state_of(Path("/etc/plexsuper/other.toml")) is None
+    monkeypatch.setattr("plexsuper.paths.MACHINE_SETTINGS", tmp_path / "plexsuper.toml")
+    monkeypatch.chdir(tmp_path)
+    assert state_of(Path("plexsuper.toml")) == Path("/var/lib/plexsuper")
 
 
 def test_state_lies_in_the_xdg_directory():

@@ -34,7 +34,9 @@ GOOD = DockerSeen(
     port_taken=False,
     limits=Limits(memory=6 * 1024**3, swap=1536 * 1024**2, cpus=3.5),
 )
-SETTINGS = Settings.model_validate({"plex": {"runtime": "docker"}})
+SETTINGS = Settings.model_validate(
+    {"plex": {"runtime": "docker"}, "media": {"path": "/srv/my mounts/media", "kind": "mount"}}
+)
 
 
 def seen(docker: DockerSeen | None, **changes: bool) -> Seen:
@@ -123,6 +125,17 @@ def test_an_engine_that_does_not_answer_is_the_only_finding():
 def test_a_problem_is_told(changes, words):
     (message,) = worst(replace(GOOD, **changes))
     assert message.startswith(words)
+
+
+def test_only_who_mounts_by_other_means_is_told_how_a_directory_is_shared():
+    private = seen(replace(GOOD, propagates=False), terminal=True)
+    (told,) = [found for found in check_docker(SETTINGS, private) if found.severity != "ok"]
+    assert told.remedy == (
+        "mount --bind '/srv/my mounts' '/srv/my mounts' && mount --make-shared '/srv/my mounts'"
+    )
+    media = {"path": "/srv/mounts/media", "kind": "rclone", "remote": "s3:media"}
+    ours = Settings.model_validate({"plex": {"runtime": "docker"}, "media": media})
+    assert [found for found in check_docker(ours, private) if found.severity != "ok"] == []
 
 
 def test_every_problem_has_a_remedy():

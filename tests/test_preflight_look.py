@@ -15,7 +15,11 @@ import pytest
 from aiohttp import web
 
 from plexsuper.actions.preflight import examine, preflight
+from plexsuper.actions.preflight.checks import judge
+from plexsuper.actions.preflight.seen import Seen
 from plexsuper.clients.host import look_at_host
+from plexsuper.clients.plex.values import ServerNotUp
+from plexsuper.clients.server.ledger import Ledger
 from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.config import Settings
 from plexsuper.errors import PreflightError
@@ -38,6 +42,25 @@ def test_the_host_is_looked_at_as_it_is(tmp_path):
     assert (host.config.exists, host.config.readable) == (True, True)
     assert host.command is not None
     assert host.command.endswith("/sh")
+
+
+def test_what_a_run_has_not_given_back_to_plex_is_told_until_one_has(tmp_path):
+    def found() -> list[PreflightFinding]:
+        host = look_at_host(state_dir=tmp_path, config_dir=None, command=(), url="http://127.0.0.1:1")
+        seen = Seen(host=host, server=ServerNotUp("down", state="refused"), media=None)
+        return [f for f in judge(real_settings(tmp_path, 1), seen) if f.subject == "plex.settings"]
+
+    ledger = Ledger(tmp_path, "m1")
+    assert found() == []
+    ledger.save({"autoEmptyTrash": "1"})
+    (finding,) = found()
+    assert finding.severity == "warning"
+    assert (
+        finding.remedy
+        == f"start a run: at its end it gives back what {tmp_path}/preferences-m1.json remembers"
+    )
+    ledger.clear()
+    assert found() == []
 
 
 def test_a_state_directory_below_a_file_cannot_be_made(tmp_path):

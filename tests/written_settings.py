@@ -41,3 +41,5 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("plexsuper.paths.MACHINE_SETTINGS", tmp_path / "machine/plexsuper.toml")
+    monkeypatch.setattr("plexsuper.paths.MACHINE_STATE", tmp_path / "machine/state")

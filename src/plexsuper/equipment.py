@@ -84,7 +84,13 @@ async def equip(
             library=library,
             redactor=redactor,
             definitions=() if definitions is None else load_definitions(definitions),
-            preflight=lambda: preflight(settings, probe=probe, publish=bus.publish, held=freezer.frozen),
+            preflight=lambda: preflight(
+                settings,
+                probe=probe,
+                publish=bus.publish,
+                held=freezer.frozen,
+                injected=past is not None and past.injected,
+            ),
         )
         yield kit
 

@@ -9,6 +9,8 @@ from typing import Final
 APPLICATION_SUPPORT: Final = Path("Library/Application Support")
 SERVER: Final = "Plex Media Server"
 SETTINGS_FILE: Final = "plexsuper.toml"
+MACHINE_SETTINGS: Final = Path("/etc/plexsuper") / SETTINGS_FILE
+MACHINE_STATE: Final = Path("/var/lib/plexsuper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,17 @@ def settings_file() -> Path | None:
 
 
 def settings_files(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """Return where a settings file is looked for, the first that exists wins: here, then the XDG directory."""
-    config_home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return (Path(SETTINGS_FILE), Path(config_home).expanduser() / "plexsuper" / SETTINGS_FILE)
+    """Return where a settings file is looked for, the first that exists wins: here, the XDG directory, the machine's."""
+    config_home = Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    return Path(SETTINGS_FILE), config_home / "plexsuper" / SETTINGS_FILE, MACHINE_SETTINGS
+
+
+def state_of(file: Path) -> Path | None:
+    """Return where the state is that belongs to the settings *file*: the machine's has the machine's, no other has its own.
+
+    So the service and who looks in on it from a shell, with or without `--config`, mean the same.
+    """
+    return MACHINE_STATE if file.absolute() == MACHINE_SETTINGS else None
 
 
 def state_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -228,6 +228,7 @@ def test_the_machine_is_prepared_and_a_second_time_nothing_is_changed(machine):
     assert kept[1:] == [f"PLEX_CLAIM={SECRET}", "AWS_PROFILE=media"]
     assert changed(again) == []
     assert "Nothing had to be changed.\n" in again.stdout
+    assert "it differs from" not in again.stdout
 
 
 def test_a_check_that_is_not_content_is_shown_with_its_exit_code(machine):
@@ -239,6 +240,7 @@ def test_a_check_that_is_not_content_is_shown_with_its_exit_code(machine):
         machine.says("sed", "-i", "s#/given/nowhere#/given/media#", "/etc/plexsuper/plexsuper.toml")
     assert done.returncode == 3
     assert "`plexsuper check` is not content (exit code 3)" in done.stdout
+    assert "it differs from /given/plexsuper.toml, which is not taken over" in done.stdout
 
 
 @pytest.mark.lesson("F06")
@@ -270,5 +272,7 @@ def test_the_service_goes_on_when_it_was_stuck_or_killed_and_is_not_begun_again(
     events = machine.events()
     assert (events[-1]["type"], events[-1]["data"]["verdict"]) == ("run.finished", "done")
     assert len([event for event in events if event["type"] == "run.resumed"]) >= 2
+    found = machine.says("plexsuper", "runs")  # from any shell, and without a word about where
+    assert events[-1]["run"] in found
     assert "Watchdog timeout" in machine.says("journalctl", "--no-pager", "--unit=plexsuper")
     assert machine.run("systemctl", "is-enabled", "plexsuper").stdout == "disabled\n"

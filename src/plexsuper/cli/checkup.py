@@ -13,9 +13,10 @@ import typer
 
 from plexsuper.actions.preflight import examine, failure
 from plexsuper.config import Settings
-from plexsuper.errors import ExitCode
+from plexsuper.errors import ExitCode, StateError
 from plexsuper.events import PreflightFinding
 from plexsuper.faces.checklist import checklist
+from plexsuper.record import look_back
 from plexsuper.redact import Redactor
 from plexsuper.storage_settings import probe_of
 
@@ -24,7 +25,7 @@ _NEXT: Final = "Next: `plexsuper run --dry-run`, with the same options, shows wh
 
 def check_up(settings: Settings, *, as_json: bool) -> int:
     """Look at everything that a run needs, print what was found, and return the exit code."""
-    findings = anyio.run(_examine, settings, backend_options={"use_uvloop": True})
+    findings = anyio.run(_examine, settings, _injected(settings), backend_options={"use_uvloop": True})
     error = failure(findings)
     code = ExitCode.DONE if error is None else error.exit_code
     text = _as_json(settings, findings, code) if as_json else _as_table(findings)
@@ -34,9 +35,18 @@ def check_up(settings: Settings, *, as_json: bool) -> int:
     return int(code)
 
 
-async def _examine(settings: Settings) -> tuple[PreflightFinding, ...]:
+def _injected(settings: Settings) -> bool:
+    """Whether the run that would go on has put the archive in place."""
+    try:
+        past, _ = look_back(settings)
+    except StateError:  # the finding about state_dir tells
+        return False
+    return past is not None and past.injected
+
+
+async def _examine(settings: Settings, injected: bool) -> tuple[PreflightFinding, ...]:
     async with aclosing(probe_of(settings)) as probe:
-        return await examine(settings, probe=probe)
+        return await examine(settings, probe=probe, injected=injected)
 
 
 def _as_json(settings: Settings, findings: Sequence[PreflightFinding], code: ExitCode) -> str:

@@ -13,7 +13,7 @@ ConfigFile: TypeAlias = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="The settings file; else ./plexsuper.toml, else the one in ~/.config/plexsuper.",
+        help="The settings file; else ./plexsuper.toml, else that in ~/.config/plexsuper, else in /etc/plexsuper.",
     ),
 ]
 ProfileName: TypeAlias = Annotated[

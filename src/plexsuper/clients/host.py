@@ -4,10 +4,14 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from urllib.parse import urlsplit
+
+from plexsuper.clients.server.ledger import left_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,8 @@ class Host:
     """This machine, as far as a run depends on it.
 
     `command` is the program that the server's command runs, None when there is no such program;
-    `url_is_here` is None when the address of the server cannot be resolved.
+    `url_is_here` is None when the address of the server cannot be resolved. `ledgers`: what runs that ended have not given
+    back to Plex (see `clients.server.ledger`).
     """
 
     python: str
@@ -37,6 +42,7 @@ class Host:
     config: Place | None
     command: str | None
     url_is_here: bool | None
+    ledgers: tuple[Path, ...] = ()
 
 
 def look_at_host(*, state_dir: Path, config_dir: Path | None, command: Sequence[str], url: str) -> Host:
@@ -46,10 +52,11 @@ def look_at_host(*, state_dir: Path, config_dir: Path | None, command: Sequence[
         system=platform.system(),
         pidfd=_has_pidfd(),
         proc=os.access("/proc/self/stat", os.R_OK),
-        state=_place(state_dir),
-        config=None if config_dir is None else _place(config_dir),
+        state=look_at_place(state_dir),
+        config=None if config_dir is None else look_at_place(config_dir),
         command=shutil.which(command[0]) if command else None,
         url_is_here=_is_here(urlsplit(url).hostname or ""),
+        ledgers=left_in(state_dir),
     )
 
 
@@ -61,11 +68,14 @@ def _has_pidfd() -> bool:
     return True
 
 
-def _place(path: Path) -> Place:
+def look_at_place(path: Path) -> Place:
+    """Return the directory *path* as it is. It blocks: for local disks only."""
     try:
-        exists = path.is_dir()
+        exists = S_ISDIR(path.stat().st_mode)
     except PermissionError:  # it may be there, in a directory of somebody else
         exists = True
+    except OSError:
+        exists = False
     there = next((place for place in (path, *path.parents) if os.path.exists(place)), Path("/"))  # noqa: PTH110 - that of a Path raises where it may not look
     return Place(
         path=path,
@@ -74,6 +84,15 @@ def _place(path: Path) -> Place:
         writable=not (exists and there != path) and there.is_dir() and os.access(there, os.W_OK | os.X_OK),
         free=shutil.disk_usage(there).free,
     )
+
+
+def bytes_of(files: Iterable[Path]) -> int:
+    """Return how big those of *files* are together that are there and may be looked at. It blocks: for local disks only."""
+    size = 0
+    for file in files:
+        with suppress(OSError):
+            size += file.stat().st_size
+    return size
 
 
 def _is_here(host: str) -> bool | None:

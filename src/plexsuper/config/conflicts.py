@@ -7,6 +7,7 @@ from pathlib import Path
 from plexsuper.config.file import Key
 from plexsuper.config.model import Settings
 from plexsuper.config.tables import Timing
+from plexsuper.config.tables.library import ARCHIVES
 from plexsuper.durations import spell_duration
 
 
@@ -23,6 +24,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     """Yield every impossible combination in *settings*."""
     yield from _server(settings)
     yield from _storage(settings)
+    yield from _library(settings)
     yield from _wishes(settings)
     yield from _patience(settings.timing)
     if settings.media.deadline > settings.media.patience:
@@ -47,6 +49,12 @@ def _server(settings: Settings) -> Iterator[Conflict]:
             (("plex", "config_dir"), ("plex", "command")),
             "is not set, but plex.command is to start the server",
             "set plex.config_dir to the directory of the server that the command starts",
+        )
+    elif plex.config_dir is None and (settings.library.archive or settings.library.export):
+        yield Conflict(
+            (("plex", "config_dir"), ("library", "archive"), ("library", "export")),
+            "is not set, and library.archive and library.export are about the databases in it",
+            "set plex.config_dir to Plex's directory, or leave them out",
         )
 
 
@@ -99,6 +107,7 @@ def _storage(settings: Settings) -> Iterator[Conflict]:
         (("plex", "config_dir"), settings.plex.config_dir, "Plex's database"),
         (("state_dir",), settings.state_dir, "plexsuper's record of the run"),
         (("metrics", "textfile"), settings.metrics.textfile, "the file of the metrics"),
+        (("library", "export"), settings.library.export, "the library of the whole run"),
     ):
         if path is not None and _is_below(path, media):
             yield Conflict(
@@ -106,6 +115,15 @@ def _storage(settings: Settings) -> Iterator[Conflict]:
                 f"lies inside media.path ({media}): {thing} would be on the storage that can fail",
                 "choose a directory on a local disk",
             )
+
+
+def _library(settings: Settings) -> Iterator[Conflict]:
+    export = settings.library.export
+    if export is not None and not export.name.endswith(ARCHIVES):
+        yield Conflict(
+            (("library", "export"),),
+            f"ends with {export.suffix or 'nothing'}: an archive is written as .tar.zst or .tar.gz",
+        )
 
 
 def _wishes(settings: Settings) -> Iterator[Conflict]:

@@ -96,7 +96,8 @@ This page is made from the settings model; `python -m plexsuper.config.describe 
 
 A value comes from the first of these that has one: flags, the environment, the settings file, the profile, the
 defaults below. The settings file is `--config FILE`, else `plexsuper.toml` here, else
-`$XDG_CONFIG_HOME/plexsuper/plexsuper.toml`; `plexsuper init` writes a commented one. A duration is a number of seconds or
+`$XDG_CONFIG_HOME/plexsuper/plexsuper.toml`, else `/etc/plexsuper/plexsuper.toml`, that of the service, with which `state_dir` is
+`/var/lib/plexsuper` unless it says otherwise; `plexsuper init` writes a commented one. A duration is a number of seconds or
 a text such as `90s`, `15m`, `4h`. In the environment, lists are written with commas (`Movies, Music`) or as JSON, and
 empty variables count as not set. Everything that is wrong is reported at once, with file and line, and ends with exit
 code 2 before anything is started.

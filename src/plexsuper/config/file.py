@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from plexsuper.paths import state_of
+
 Key = tuple[str, ...]
 
 _HEADER: Final = re.compile(r"^\s*\[\s*(?P<name>[^\[\]]+?)\s*\]\s*(?:#.*)?$")
@@ -51,9 +53,12 @@ def read_settings_file(path: Path) -> SettingsFile:
     except UnicodeDecodeError:
         return SettingsFile(path=path, problem="cannot be read: it is not UTF-8 text")
     try:
-        return SettingsFile(path=path, values=tomllib.loads(text), lines=key_lines(text), mode=mode)
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return SettingsFile(path=path, problem=f"is not TOML: {_in_words(error)}", mode=mode)
+    if (state := state_of(path)) is not None:
+        values.setdefault("state_dir", str(state))
+    return SettingsFile(path=path, values=values, lines=key_lines(text), mode=mode)
 
 
 def _in_words(error: tomllib.TOMLDecodeError) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from plexsuper.actions.preflight.access import check_token
+from plexsuper.actions.preflight.archives import check_archive, check_export, check_room
 from plexsuper.actions.preflight.container import check_docker
 from plexsuper.actions.preflight.machine import (
     check_config_dir,
@@ -23,6 +24,9 @@ CHECKS: Final[tuple[Callable[[Settings, Seen], Iterator[PreflightFinding]], ...]
     check_state_dir,
     check_config_dir,
     check_library,
+    check_archive,
+    check_export,
+    check_room,
     check_docker,
     check_server,
     check_token,

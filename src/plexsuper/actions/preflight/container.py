@@ -1,5 +1,6 @@
 """Judge what a run through a container depends on, each problem with its remedy."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,7 +26,7 @@ def check_docker(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
         return
     engine = docker.engine
     yield ok("docker", f"engine {engine.version}, API {engine.api[0]}.{engine.api[1]}, {engine.architecture}")
-    yield from _check_engine(docker)
+    yield from _check_engine(settings, docker)
     yield from _check_image(settings, docker)
     if docker.refused:
         yield error("container", docker.refused, "see above")
@@ -71,7 +72,7 @@ def _check_limits(docker: DockerSeen) -> Iterator[PreflightFinding]:
         )
 
 
-def _check_engine(docker: DockerSeen) -> Iterator[PreflightFinding]:
+def _check_engine(settings: Settings, docker: DockerSeen) -> Iterator[PreflightFinding]:
     engine = docker.engine
     assert engine is not None
     if engine.api < OLDEST_API:
@@ -91,11 +92,14 @@ def _check_engine(docker: DockerSeen) -> Iterator[PreflightFinding]:
             "the engine is rootless: mounts that are made later may not be seen in the container",
             "use an engine that runs as root if the media is a mount",
         )
-    if docker.propagates is False:
+    media = settings.media
+    # What plexsuper mounts itself it also shares.
+    if docker.propagates is False and media.kind != "rclone" and media.path is not None:
+        above = shlex.quote(str(media.path.parent))
         yield warning(
             "docker",
             "the directory above media.path is not on a shared mount: a later mount would not be seen in the container",
-            "plexsuper shares it when it makes the mount itself; else mount --bind D D && mount --make-shared D",
+            f"mount --bind {above} {above} && mount --make-shared {above}",
         )
 
 

@@ -14,8 +14,9 @@ from plexsuper.actions.token import ATTRIBUTE
 from plexsuper.bus import Publish
 from plexsuper.clients.docker.survey import DockerSeen, look_at_docker
 from plexsuper.clients.docker.wish import container_spec, on_host
-from plexsuper.clients.host import Host, look_at_host
+from plexsuper.clients.host import Host, Place, bytes_of, look_at_host, look_at_place
 from plexsuper.clients.left_frozen import LeftFrozen, look_at_frozen
+from plexsuper.clients.library.archive import ArchiveSeen, look_at_archive
 from plexsuper.clients.library.file import LibraryFile, LibrarySource
 from plexsuper.clients.plex.config_dir import read_preferences
 from plexsuper.clients.plex.http import open_http
@@ -43,6 +44,7 @@ class _Look:
         library: LibrarySource | None,
         definitions: Sequence[SectionDefinition],
         held: bool,
+        injected: bool,
     ) -> None:
         self._settings = settings
         self._plex = plex
@@ -50,6 +52,7 @@ class _Look:
         self._library = library
         self._definitions = tuple(definitions)
         self._held = held
+        self._injected = injected
         self._frozen: LeftFrozen | None = None
         self._host: Host | None = None
         self._server: Identity | ServerNotUp | None = None
@@ -60,6 +63,9 @@ class _Look:
         self._docker: DockerSeen | None = None
         self._tried = False
         self._access: ServerError | None = None
+        self._archive: ArchiveSeen | None = None
+        self._export: Place | None = None
+        self._databases = 0
 
     async def look(self) -> Seen:
         await self._look_at_frozen()
@@ -70,6 +76,7 @@ class _Look:
                 self._ask_media,
                 self._ask_library,
                 self._ask_docker,
+                self._ask_archives,
             ):
                 tasks.start_soon(question)
         assert self._host is not None
@@ -92,6 +99,10 @@ class _Look:
             unknown=tuple(map(str, self._plex.skipped)),
             frozen=self._frozen,
             held=self._held,
+            archive=self._archive,
+            injected=self._injected,
+            export=self._export,
+            databases=self._databases,
         )
 
     async def _enter(self, server: Identity | ServerNotUp) -> tuple[str, ...]:
@@ -129,6 +140,15 @@ class _Look:
         plex = self._settings.plex
         if plex.runtime == "docker":
             self._docker = await look_at_docker(container_spec(self._settings), plex.docker.engine)
+
+    async def _ask_archives(self) -> None:
+        wanted, paths = self._settings.library, self._settings.plex.paths
+        if wanted.archive is not None:
+            self._archive = await anyio.to_thread.run_sync(look_at_archive, wanted.archive, wanted.export)
+        if wanted.export is not None:
+            self._export = await anyio.to_thread.run_sync(look_at_place, wanted.export.parent)
+        if paths is not None:
+            self._databases = await anyio.to_thread.run_sync(bytes_of, (paths.library_db, paths.blobs_db))
 
     async def _ask_server(self) -> None:
         if self._held or self._frozen is not None:
@@ -178,18 +198,27 @@ async def find(
     library: LibrarySource | None,
     definitions: Sequence[SectionDefinition] = (),
     held: bool = False,
+    injected: bool = False,
 ) -> tuple[PreflightFinding, ...]:
     """Return what was found about every subject, good or bad, with a remedy where one is needed.
 
     Nothing is changed or started. *library* is None when Plex's directory is not known. A server that stands still is not
-    asked: it cannot answer. *held*: this run has taken over one that was left so.
+    asked: it cannot answer. *held*: this run has taken over one that was left so. *injected*: it goes on, and `library.archive` is in place already.
     """
-    look = _Look(settings, plex=plex, probe=probe, library=library, definitions=definitions, held=held)
+    look = _Look(
+        settings,
+        plex=plex,
+        probe=probe,
+        library=library,
+        definitions=definitions,
+        held=held,
+        injected=injected,
+    )
     return judge(settings, await look.look())
 
 
 async def examine(
-    settings: Settings, *, probe: ContentProbe, held: bool = False
+    settings: Settings, *, probe: ContentProbe, held: bool = False, injected: bool = False
 ) -> tuple[PreflightFinding, ...]:
     """Return what `find` finds on the server and in the library that *settings* name."""
     definitions, paths = settings.run.definitions, settings.plex.paths
@@ -202,6 +231,7 @@ async def examine(
             library=None if paths is None else LibraryFile(paths.library_db),
             definitions=wanted,
             held=held,
+            injected=injected,
         )
     wish = wish_of(settings)
     if wish is None:
@@ -209,9 +239,11 @@ async def examine(
     return (*found, *await check_mounting(wish, named=settings.media.rclone))
 
 
-async def preflight(settings: Settings, *, probe: ContentProbe, publish: Publish, held: bool = False) -> None:
+async def preflight(
+    settings: Settings, *, probe: ContentProbe, publish: Publish, held: bool = False, injected: bool = False
+) -> None:
     """Publish everything that is found (see `find`); raise what `require_no_error` raises."""
-    findings = await examine(settings, probe=probe, held=held)
+    findings = await examine(settings, probe=probe, held=held, injected=injected)
     for finding in findings:
         publish(finding)
     require_no_error(findings)

@@ -62,6 +62,13 @@ def check_state_dir(_settings: Settings, seen: Seen) -> Iterator[PreflightFindin
         yield error("state_dir", f"{place.path} cannot be written", "set state_dir to a directory of yours")
         return
     yield from _free("state_dir", place)
+    for ledger in seen.host.ledgers:
+        yield warning(
+            "plex.settings",
+            "a run that was cut off, or ended in doubt, has left settings of Plex off: its trash is not emptied "
+            "automatically, and background work may be off",
+            f"start a run: at its end it gives back what {ledger} remembers",
+        )
 
 
 def check_config_dir(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:

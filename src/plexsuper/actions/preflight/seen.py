@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from plexsuper.clients.docker.survey import DockerSeen
-from plexsuper.clients.host import Host
+from plexsuper.clients.host import Host, Place
 from plexsuper.clients.left_frozen import LeftFrozen
+from plexsuper.clients.library.archive import ArchiveSeen
 from plexsuper.clients.plex.values import Identity, ServerNotUp
 from plexsuper.clients.storage.probe import Failure, Proof
 from plexsuper.errors import DatabaseError, ServerError
@@ -30,6 +31,8 @@ class Seen:
     definitions' paths that are not in the media storage; `machine` and `token` are what Preferences.xml holds; `terminal`: somebody can be
     asked; `viewers`: who watches what on a server that runs already. `tried`: the token was tried on a server that runs, and
     `access` is why it did not answer, None if it did; `unknown` are its sections of a type that we do not know. `frozen`: it stands still; `held`: and this run has it in hand.
+    `archive` is that of `library.archive`, and `injected` says that the run which goes on has put it in place; `export` is where
+    the library will be written to; `databases`: the bytes of those that are there.
     """
 
     host: Host
@@ -48,6 +51,10 @@ class Seen:
     unknown: tuple[str, ...] = ()
     frozen: LeftFrozen | None = None
     held: bool = False
+    archive: ArchiveSeen | None = None
+    injected: bool = False
+    export: Place | None = None
+    databases: int = 0
 
 
 def ok(subject: str, message: str) -> PreflightFinding:

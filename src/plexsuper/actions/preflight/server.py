@@ -29,7 +29,8 @@ def check_library(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
         )
     elif seen.library is None:
         if settings.plex.can_start or isinstance(seen.server, ServerNotUp):
-            yield ok("library", f"no database yet at {paths.library_db}: a run from scratch")
+            coming = "a run from scratch" if seen.archive is None else "that of library.archive is put there"
+            yield ok("library", f"no database yet at {paths.library_db}: {coming}")
         else:
             yield error(
                 "library",

@@ -1,7 +1,7 @@
 """The tables of the library: its database, and what keeps its entries from being lost."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from plexsuper.config.types import (
     Duration,
     LocalPath,
 )
+
+ARCHIVES: Final = (".tar.zst", ".tzst", ".tar.gz", ".tgz")
+"""How the names of archives end that can be written."""
 
 
 class LibrarySettings(Table):
