@@ -56,7 +56,8 @@ def names_in(here: Place) -> set[str]:
     }
     own = {f"root/{e.name}" for e in here.root.iterdir() if not e.name.startswith("out-")}
     own -= {"root/home.checkpoint.tar.zst"}  # not written again for what a killed process had done
-    return state | beside | inside | snapshots | own
+    scratch = {f"tmp/{e.name}" for e in (here.root / "tmp").iterdir()}
+    return state | beside | inside | snapshots | own | scratch
 
 
 def outcome(here: Place) -> dict[str, Any]:

@@ -81,14 +81,14 @@ class Place:
         return self.root / "home.tar.zst"
 
     @contextmanager
-    def run(self) -> Iterator[RealRun]:
-        """Start the same run once more; its output goes to a directory of its own."""
+    def run(self, *flags: str) -> Iterator[RealRun]:
+        """Start the same run once more, with *flags*; its output goes to a directory of its own."""
         self.started += 1
         out = self.root / f"out-{self.started}"
         out.mkdir()
         with (out / "stdout").open("wb") as stdout, (out / "stderr").open("wb") as stderr:
             process = subprocess.Popen(
-                self.argv, cwd=self.root, env=self.environment, stdout=stdout, stderr=stderr
+                [*self.argv, *flags], cwd=self.root, env=self.environment, stdout=stdout, stderr=stderr
             )
         try:
             yield RealRun(process, out)
@@ -164,13 +164,20 @@ def place(
     tables = {table: {**tables.get(table, {}), **more.get(table, {})} for table in {**tables, **more}}
     with ExitStack() as stack:
         argv, environment = stack.enter_context(command(root, tables))
-        here = Place(root, tables, argv, environment)
+        here = Place(root, tables, argv, environment | _own_scratch(root))
         if not owned:
             stack.callback(_end, here)
             with (root / "server.log").open("wb") as out:
                 here.server = subprocess.Popen(server, stdout=out, stderr=subprocess.STDOUT)
             _wait(lambda: bool(here.truth("server.ready")), "the server is not ready")
         yield here
+
+
+def _own_scratch(root: Path) -> dict[str, str]:
+    """Return the environment by which temporary files lie where nobody else has any."""
+    scratch = root / "tmp"
+    scratch.mkdir(exist_ok=True)
+    return {"TMPDIR": str(scratch)}
 
 
 def _end(here: Place) -> None:
@@ -193,4 +200,4 @@ def reconfigured(here: Place, **more: Mapping[str, Any]) -> Iterator[Place]:
     merged = {t: {**here.tables.get(t, {}), **more.get(t, {})} for t in {**here.tables, **more}}
     tables = {t: {key: value for key, value in values.items() if value != ""} for t, values in merged.items()}
     with command(here.root, tables) as (argv, environment):
-        yield Place(here.root, tables, argv, environment, here.server, here.started)
+        yield Place(here.root, tables, argv, environment | _own_scratch(here.root), here.server, here.started)

@@ -1,6 +1,7 @@
 """Silencing Plex and putting everything back, against the embedded Plex in virtual time."""
 
 import stat
+import time
 from collections.abc import Iterable
 
 import anyio
@@ -300,6 +301,37 @@ def test_a_ledger_keeps_values_by_server_for_its_owner_only(tmp_path):
     one.clear()
     one.clear()
     assert one.load() is None
+
+
+def test_a_ledger_remembers_since_when_plex_is_silent_until_everything_is_undone(tmp_path):
+    ledger = Ledger(tmp_path, "m")
+    assert ledger.since is None
+    began = int(time.time())
+    ledger.save({"autoEmptyTrash": "1"})
+    since = ledger.since
+    assert since is not None
+    assert since >= began
+    (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text().replace(str(since), "1700000000"))
+    Ledger(tmp_path, "m").save({"autoEmptyTrash": "0"})
+    assert (ledger.since, ledger.load()) == (1700000000, {"autoEmptyTrash": "0"})
+    ledger.clear()
+    assert ledger.since is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param("", id="of an older version"),
+        pytest.param(', "plexsuper.since": "99999999999"', id="of a clock that was wrong"),
+    ],
+)
+def test_of_such_a_ledger_nobody_knows_since_when(tmp_path, more):
+    ledger = Ledger(tmp_path, "m")
+    ledger.save({})
+    (file,) = tmp_path.iterdir()
+    file.write_text('{"autoEmptyTrash": "1"' + more + "}")
+    assert (ledger.since, ledger.load()) == (0, {"autoEmptyTrash": "1"})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"x"'])

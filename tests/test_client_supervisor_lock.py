@@ -122,6 +122,19 @@ def test_children_that_outlive_the_supervisor_do_not_hold_its_claims(tmp_path, p
         subprocess.run(["kill", "-9", str(child)], check=True)
 
 
+def test_two_servers_cannot_have_their_storage_mounted_at_the_same_place(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    one = subjects(url="http://one:32400", config_dir=None, mount=tmp_path / "media")
+    other = subjects(url="http://other:32400", config_dir=None, mount=tmp_path / "link" / "media")
+    assert set(one) & set(other) == {f"the mount point {tmp_path}/media"}
+    with (
+        held(tmp_path / "state one", *one),
+        pytest.raises(AlreadySupervised, match=f"^the mount point {tmp_path}/media is supervised already"),
+        only_supervisor(tmp_path / "state two", "second-run", other),
+    ):
+        pass
+
+
 def test_spellings_of_the_same_plex_are_the_same_plex(tmp_path):
     (tmp_path / "plex").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "plex")

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import anyio
 import pytest
 
 from plexsuper import events as e
+from plexsuper.decisions.resume import fold
 from plexsuper.errors import StateError
+from plexsuper.examples import MISHAPS, RUN
 from plexsuper.examples import envelopes as told
 from plexsuper.journal import RunRecord, Weight, find_unfinished, last_run, read, runs
 from plexsuper.journal.file import NAME, Connection, JournalFile
@@ -21,7 +24,7 @@ from plexsuper.journal.pruning import superfluous
 from plexsuper.journal.weights import Line, Scale
 from plexsuper.stream import Envelope, encode, parse
 from plexsuper.terms import Activity, Outcome, Phase, SectionRef, SectionReport, Stage, Verdict
-from tests.journal import Clock, Writing, inline, keeping, virtual_journal, write, write_now
+from tests.journal import START, Clock, Writing, inline, keeping, virtual_journal, write, write_now
 from tests.virtual_time import run_virtual
 
 FILMS = SectionRef(id=1, title="Films")
@@ -471,6 +474,20 @@ def test_the_last_run_with_the_same_settings_is_the_one_that_may_go_on(tmp_path)
     assert past is not None
     assert past.run == "3"
     assert find_unfinished(tmp_path, "nowhere") is None
+
+
+def test_every_fact_that_counts_for_going_on_is_taken_from_the_journal(tmp_path):
+    begun = fold("r", [(START, STARTED)])
+    facts = [fact for _, fact in (*RUN, *MISHAPS)]
+    counting = {type(fact): fact for fact in facts if fold("r", [(START, STARTED), (START, fact)]) != begun}
+    assert counting.keys() > {e.SectionFinished, e.SectionFilesRetried}
+    for number, fact in enumerate(counting.values()):
+        killed(tmp_path, str(number), STARTED, fact, fingerprint=str(number))
+        past = last_run(tmp_path, str(number))
+        assert past is not None
+        assert replace(past, run="r", started=START, last_ts=START) == fold(
+            "r", [(START, STARTED), (START, fact)]
+        ), fact
 
 
 def test_a_run_that_is_still_written_cannot_be_taken_over(tmp_path):

@@ -15,8 +15,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from plexsuper.clients.library import manifest_watch
+from plexsuper.clients.library.beside import open_beside
 from plexsuper.clients.library.live import Rows
-from plexsuper.clients.library.manifest import Manifest, Recorded
+from plexsuper.clients.library.manifest import Manifest, Recorded, marked_since
 from plexsuper.database.files import LIBRARY
 from plexsuper.decisions.verification import GONE, PRESENT, Presence, check, conclude, unknown
 from plexsuper.errors import DatabaseError, StateError
@@ -92,6 +93,31 @@ async def test_a_section_is_written_down_once_with_its_live_files(
     assert await manifest.record(1, library, again=True) == Recorded(parts=2, size=2003, already=False)
     assert await manifest.vanished(1, library) == ()
     assert manifest.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "table", [pytest.param(name, id=name) for name in ("media_parts", "media_items", "metadata_items")]
+)
+async def test_what_came_into_the_trash_since_a_time_counts_as_lost_and_what_was_in_it_before_does_not(
+    library: Path, plex: sqlite3.Connection, manifest: Manifest, table: str
+) -> None:
+    plex.execute(f"UPDATE {table} SET deleted_at = 1795000000 WHERE id = 2")
+    plex.execute(f"UPDATE {table} SET deleted_at = 1794990000 WHERE id = 3")
+    async with open_beside(library, None) as rows:
+        assert await marked_since(rows, 1795000100) == {1}
+        assert await marked_since(rows, 1795000301) == frozenset()
+    await manifest.record(1, library, as_of=1795000100)
+    assert [row.part for row in await manifest.vanished(1, library)] == [2]
+
+
+async def test_what_has_a_live_entry_again_is_not_lost_although_its_old_one_is_in_the_trash(
+    library: Path, plex: sqlite3.Connection, manifest: Manifest
+) -> None:
+    plex.execute("UPDATE media_parts SET deleted_at = 1795000000 WHERE id = 2")
+    add_film(plex, 50, "/m/Two/Two.mkv")
+    plex.commit()
+    await manifest.record(1, library, as_of=1794999999)
+    assert await manifest.vanished(1, library) == ()
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_something_else_in_place_of_a_section_that_is_all_in_the_trash_confirms_
 
 
 def test_whoever_takes_up_nothing_is_caught(tmp_path, monkeypatch):
-    async def nothing(*_: object) -> None:
+    async def nothing(*_: object, **__: object) -> None:
         return
 
     monkeypatch.setattr(Guard, "take_up", nothing)

@@ -208,6 +208,53 @@ def test_what_a_killed_run_has_lost_in_a_section_it_was_through_with_is_still_ac
         assert "autoEmptyTrash" not in preferences(here)
 
 
+@pytest.mark.lesson("L40")
+@pytest.mark.parametrize(
+    ("flags", "fate"),
+    [
+        pytest.param(("--fresh",), "healed", id="a new run"),
+        pytest.param(("--section", "Music"), "restored", id="the same run, and only another section"),
+    ],
+)
+def test_whoever_comes_after_a_killed_run_brings_back_what_its_scan_has_put_into_the_trash(
+    tmp_path: Path, flags: tuple[str, ...], fate: str
+) -> None:
+    """The folders come back as they were before, so that an ordinary scan passes over them."""
+    knobs = (*WAITS, "folder_missing=remove")
+    with place(tmp_path / "trash-", owned=True, films=6, knobs=knobs) as here:
+        here.completed()
+        before = library(here)
+        films = sorted((here.media / "Movies").iterdir())[:3]
+        away = here.root / "away"
+        away.mkdir()
+        with here.run("--deep") as run:
+            run.wait_until("guard.recorded")
+            for film in films:
+                film.rename(away / film.name)
+            wait(lambda: len(here.truth("item.trashed")) >= 3)
+            for film in films:
+                (away / film.name).rename(film)
+            run.send(signal.SIGKILL)
+            run.end()
+        assert library(here) != before
+        away.rmdir()
+        with here.run(*flags) as again:
+            assert again.end() == 0, again.stdout.decode()[-3000:] + again.stderr
+        assert [line["data"]["counts"][fate] for line in again.of("library.verified")][-1] == 3
+        assert library(here) == before
+        if (
+            fate == "restored"
+        ):  # what the copy gave back is proved by the next run: until then nothing is emptied
+            assert (preferences(here)["autoEmptyTrash"], len(copies_in(here))) == ("0", 1)
+            here.completed()
+        assert preferences(here).get("autoEmptyTrash", "1") == "1"
+        assert copies_in(here) == []
+
+
+def copies_in(here: Place) -> list[str]:
+    return [name for name in names_in(here) if "Databases.plexsuper-" in name]
+
+
 @pytest.mark.lesson("F07", "L48")
 def test_killed_while_a_library_is_put_in_place_and_while_it_is_repaired(tmp_path: Path) -> None:
     with place(tmp_path / "library-", owned=True) as here:
@@ -220,6 +267,9 @@ def test_killed_while_a_library_is_put_in_place_and_while_it_is_repaired(tmp_pat
         with reconfigured(here, library={"archive": str(old)}) as injecting:
             killed_while_a_tool_runs(injecting, "inject")
             injecting.killed(at("library.injected"))
+            injecting.killed(at("sections.chosen"))
+            old.unlink()  # the journal has it by now: it is not needed any more
+            assert "library.archive  is in place already" in checked(injecting)
             injecting.completed()
             assert library(here) == before
         damage(here.paths.library_db)
@@ -234,6 +284,14 @@ def test_killed_while_a_library_is_put_in_place_and_while_it_is_repaired(tmp_pat
         half = (".stage-", ".partial", "Databases.plexsuper-")
         assert [name for name in names_in(here) if any(mark in name for mark in half)] == []
         assert settled(here)["processes"] == {}
+
+
+def checked(here: Place) -> str:
+    """Return what `plexsuper check` says about the run that would go on; it must be content."""
+    argv = ["check" if word == "run" else word for word in here.argv]
+    done = subprocess.run(argv, env=here.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def killed_while_a_tool_runs(here: Place, verb: str) -> None:

@@ -23,6 +23,7 @@ from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.clients.docker.runtime import DockerRuntime
+from plexsuper.clients.library.owners import Owners
 from plexsuper.clients.server.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.selection import choose
@@ -41,7 +42,8 @@ class RunDeeds:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._freezer = kit.freezer
-        self._phases = Phases(kit, self._ledger)
+        self._owners = Owners(kit.library)
+        self._phases = Phases(kit, self._ledger, self._owners)
         self._librarian = Librarian(kit)
         self._machine = ""
         self._attached = False
@@ -129,7 +131,9 @@ class RunDeeds:
     async def _silence(self) -> Outcome:
         wait = self._kit.settings.guard.when_idle
         await mind_viewers(self._kit.plex, self._kit.bus.publish, wait=wait)
-        self._machine = (await persist(self._kit.plex.identity)).machine
+        first, self._machine = not self._machine, (await persist(self._kit.plex.identity)).machine
+        if first and self._kit.guard is not None:
+            self._kit.guard.silent_since = self._ledger().since
         self._kit.bus.publish(await silence(self._kit.plex, self._ledger()))
         return Outcome.DONE
 
@@ -145,9 +149,9 @@ class RunDeeds:
         chosen = choose(listed, settings.run.sections, strange=[section.title for section in strange])
         if strange and not settings.run.sections:
             self._kit.bus.publish(e.SectionsUnknown(sections=tuple(map(str, strange))))
-        self._phases.choose(chosen)
-        if self._kit.past is not None and self._kit.guard is not None:
-            await self._kit.guard.take_up(chosen)
+        self._phases.roster.choose(chosen)
+        if self._kit.guard is not None:
+            await self._kit.guard.take_up(listed, resumed=self._kit.past is not None)
         self._kit.bus.publish(e.SectionsChosen(sections=chosen))
         return Outcome.DONE
 
@@ -245,10 +249,10 @@ class RunDeeds:
     @property
     def monitors(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
         """How each monitor is run."""
-        return Watches(self._kit).all
+        return Watches(self._kit, self._owners).all
 
 
-_LEISURE: Final = 60.0
+_LEISURE: Final = 120.0
 """Seconds that a busy server may take to take its settings back when nobody waits for the end of the run."""
 
 _BY_HAND: Final = (

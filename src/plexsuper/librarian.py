@@ -15,9 +15,10 @@ from plexsuper.actions.library import export, inject, judge, repair
 from plexsuper.actions.undo import revive, snapshot
 from plexsuper.database.revive.report import LostPart
 from plexsuper.decisions.planned import planned_steps
-from plexsuper.errors import DatabaseError
+from plexsuper.errors import DatabaseError, StateError
+from plexsuper.journal import runs
 from plexsuper.kit import Kit, outset
-from plexsuper.terms import Outcome, Removal
+from plexsuper.terms import Outcome, Removal, Verdict
 
 _RUNS: Final = (
     "library.archive {} can be put in place only while Plex does not run, and only where plex.config_dir is known; "
@@ -32,6 +33,9 @@ _NOT_OURS: Final = (
     "{} entries of the library are in doubt and could be taken from {}, but Plex still runs and was not started by "
     "plexsuper: stop it, then run `plexsuper db revive` with the list {}"
 )
+
+_STILL_NEEDED: Final = (Verdict.LOSS, Verdict.DATABASE)
+"""Whoever ended so may need his copy: what is lost may be nowhere else."""
 
 
 class Librarian:
@@ -81,9 +85,21 @@ class Librarian:
             return
         if self._kit.runtime.pid is None:
             await guard.account_again(patience=self._kit.settings.timing.goodbye)
-        if guard.trusted and self._snapshot is not None:
-            await anyio.to_thread.run_sync(_let_go, self._snapshot)
+        if guard.trusted and self._kit.run_dir is not None:
+            await anyio.to_thread.run_sync(self._let_go_all)
             self._snapshot = None
+
+    def _let_go_all(self) -> None:
+        """Remove the copy, and those of earlier runs: what they have done is proved by this one, unless it was a loss."""
+        if self._snapshot is not None:
+            _let_go(self._snapshot)
+        paths = self._kit.settings.plex.paths
+        if paths is None:
+            return
+        with suppress(StateError):  # of whom nobody knows anything, the copy stays
+            for record in runs(self._kit.settings.state_dir):
+                if record.state in ("unfinished", "ended") and record.verdict not in _STILL_NEEDED:
+                    _let_go(_copy_of(record.id, paths.databases))
 
     async def revive(self) -> Outcome:
         """Put back what is in doubt, as it was before the first scan; a later scan on healthy storage decides.
@@ -154,7 +170,7 @@ class Librarian:
             return
         if kit.past is not None and kit.past.database_done and not let_go:
             return  # scans have been at it since: a copy of now would not be what was there before
-        into = paths.databases.with_name(f"{paths.databases.name}.plexsuper-{place.name}")
+        into = _copy_of(place.name, paths.databases)
         if await anyio.Path(into).exists():
             self._snapshot = into  # whole, and from before the first scan: a killed process took it
             return
@@ -172,6 +188,10 @@ class Librarian:
 
     def _complain(self, error: str) -> None:
         self._kit.bus.publish(e.MonitorCrashed(monitor="guard", error=error, retry_in=0.0))
+
+
+def _copy_of(run: str, databases: Path) -> Path:
+    return databases.with_name(f"{databases.name}.plexsuper-{run}")
 
 
 def _let_go(snapshot: Path) -> None:

@@ -83,6 +83,10 @@ def _be_alone(stack: AsyncExitStack, settings: Settings, run_id: str) -> None:
     plex = settings.plex
     container = plex.docker.container if plex.runtime == "docker" else None
     supervised = subjects(
-        url=plex.url, config_dir=plex.config_dir, container=container, engine=plex.docker.engine
+        url=plex.url,
+        config_dir=plex.config_dir,
+        container=container,
+        engine=plex.docker.engine,
+        mount=settings.media.path if settings.media.kind == "rclone" else None,
     )
     stack.enter_context(only_supervisor(settings.state_dir, run_id, supervised))

@@ -11,6 +11,7 @@ import pytest
 from plexsuper.clients.mounts.generations import Generations
 from plexsuper.clients.mounts.guard import guard, relax
 from plexsuper.clients.mounts.syscalls import detach
+from plexsuper.clients.mounts.table import read_mounts
 from plexsuper.clients.rclone.binary import find_rclone
 from plexsuper.clients.rclone.fault import StorageFault
 from plexsuper.clients.rclone.flags import MountWish
@@ -206,6 +207,23 @@ async def test_two_supervisors_cannot_have_one_mount_point() -> None:
         with pytest.raises(StorageError, match=r"another plexsuper has .*run"):
             async with built.storage():
                 pass
+
+
+async def test_what_somebody_else_has_mounted_is_left_alone() -> None:
+    async with stack() as built:
+        await anyio.to_thread.run_sync(lambda: built.point.mkdir(parents=True, exist_ok=True))
+        theirs = ["mount", "-t", "tmpfs", "theirs", str(built.point)]
+        await anyio.run_process(theirs)
+        try:
+            with pytest.raises(StorageError, match=r"has a mount of somebody else \(tmpfs, theirs\)"):
+                async with built.storage():
+                    pass
+            assert [m.kind for m in read_mounts() if m.point == str(built.point)] == ["tmpfs"]
+        finally:
+            await anyio.run_process(["umount", str(built.point)])
+        async with built.storage() as storage:
+            assert not (await storage.mount()).adopted
+        assert left_mounts(built.root) == []
 
 
 @pytest.mark.parametrize(

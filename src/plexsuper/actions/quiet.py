@@ -15,7 +15,7 @@ from plexsuper.actions import sonic
 from plexsuper.actions.persist import persist
 from plexsuper.bus import Bus
 from plexsuper.clients.plex.server import Plex
-from plexsuper.clients.plex.values import Preference
+from plexsuper.clients.plex.values import NotAccepted, Preference
 from plexsuper.clients.server.ledger import Ledger
 from plexsuper.errors import ServerAway, ServerError, ServerRefused
 from plexsuper.events import (
@@ -167,7 +167,8 @@ async def keep_quiet(plex: Plex, ledger: Ledger, bus: Bus[Event]) -> Never:
     """
     with bus.subscribe(PrefsChanged, NotificationsConnected) as facts:
         while True:
-            with suppress(ServerAway):  # one that stands still or is away changes nothing and empties nothing
+            # One that stands still or is away changes nothing and empties nothing; one that accepts us no more is lost.
+            with suppress(ServerAway, NotAccepted):
                 if again := await silence_again(plex, ledger):
                     bus.publish(again)
             with anyio.move_on_after(_LOOK_AGAIN):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from plexsuper import events as e
+from plexsuper.clients.host import bytes_of
 from plexsuper.clients.processes.lifetime import Lifetime
 from plexsuper.decisions.resume import PastRun, fold, why_not
 from plexsuper.errors import StateError
@@ -31,7 +32,7 @@ _BACKWARD: Final = "SELECT line FROM lines WHERE id > ? AND +weight <= ? ORDER B
 _TURNING_POINTS: Final = (
     "SELECT ts, line FROM lines WHERE weight = 0 AND type IN ('run.started', 'run.resumed', 'run.finished', "
     "'stage.finished', 'library.injected', 'snapshot.taken', 'sections.chosen', 'section.started', "
-    "'section.finished') ORDER BY id"
+    "'section.finished', 'section.files.retried') ORDER BY id"
 )
 
 
@@ -125,8 +126,12 @@ def find_unfinished(state_dir: Path, fingerprint: str) -> PastRun | None:
 
 
 def _journals(state_dir: Path) -> list[Path]:
+    runs = state_dir / "runs"
     try:
-        return sorted((state_dir / "runs").glob(f"*/{NAME}"))
+        # Path.glob passes over what it may not read from Python 3.13 on
+        return sorted(path for name in os.listdir(runs) if os.path.exists(path := runs / name / NAME))  # noqa: PTH110, PTH208 - as above
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except PermissionError as error:
         raise StateError(
             f"{state_dir} cannot be read (permission denied): run plexsuper as its owner, or as root"
@@ -141,8 +146,9 @@ def _path(state_dir: Path, run_id: str) -> Path:
 
 
 def _record(path: Path) -> RunRecord:
-    size = sum(file.stat().st_size for file in path.parent.rglob("*") if file.is_file())
-    record = RunRecord(id=path.parent.name, state="unreadable", size=size)
+    # What goes while we look, such as the draft of a report, is not counted.
+    files = (Path(parent, name) for parent, _, names in os.walk(path.parent) for name in names)
+    record = RunRecord(id=path.parent.name, state="unreadable", size=bytes_of(files))
     try:
         with _opened(path) as connection:
             return _filled(record, connection)

@@ -48,6 +48,7 @@ _ALSO_DECISIVE: Final = (
     e.ContainerStarted,
     e.ContainerAdopted,
     e.ContainerExited,
+    e.ClockJumped,  # what is left of the others would else last too long
 )
 
 
@@ -115,7 +116,7 @@ class Scale:
         section = envelope.section
         about = (envelope.type, None if section is None else section.id, envelope.phase)
         last = self._progress.get(about)
-        if last is not None and 0 <= (envelope.ts - last).total_seconds() < PROGRESS_EVERY:
+        if last is not None and 0 <= (envelope.steady - last).total_seconds() < PROGRESS_EVERY:
             return False
-        self._progress[about] = envelope.ts
+        self._progress[about] = envelope.steady
         return True

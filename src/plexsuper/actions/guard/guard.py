@@ -8,9 +8,10 @@ import anyio
 
 from plexsuper.actions.guard.means import Means
 from plexsuper.actions.guard.ward import Heal, Ward
+from plexsuper.clients.library.manifest import marked_since
 from plexsuper.decisions.verification import count
 from plexsuper.errors import StateError
-from plexsuper.events import LibraryVerified, MonitorCrashed
+from plexsuper.events import LibraryVerified, MonitorCrashed, SectionDeleted
 from plexsuper.terms import Removal, RemovalCounts, Section, SectionRef
 
 _NAMED: Final = 100
@@ -25,13 +26,16 @@ class Guard:
         self._means = means
         self._wards: dict[int, Ward] = {}
         self._restored: set[int] = set()
+        self._released: set[int] = set()
+        self.silent_since: int | None = None
+        """Since when a run before this one has kept Plex silent, as long as what it may have done is not taken up."""
         self.unaccounted: tuple[SectionRef, ...] = ()
         """Of these sections nobody could tell what they have lost when the run was accounted for."""
 
     @property
     def trusted(self) -> bool:
-        """Whether every section that was scanned is proved since, with nothing in doubt."""
-        return not any(ward.doubtful for ward in self._wards.values())
+        """Whether every section that was scanned, by us or before us, is proved since, with nothing in doubt."""
+        return self.silent_since is None and not any(ward.doubtful for ward in self._wards.values())
 
     @property
     def report(self) -> Path:
@@ -47,10 +51,22 @@ class Guard:
         """Return what is known of *section*."""
         return self._wards.setdefault(section.id, Ward(self._means, section))
 
-    async def take_up(self, sections: Iterable[Section]) -> None:
-        """Vouch also for those *sections* that this run had scanned before it was interrupted."""
+    async def take_up(self, sections: Iterable[Section], *, resumed: bool) -> None:
+        """Vouch also for those of all *sections* that somebody before us may have hurt, whichever are to be scanned now.
+
+        These are what this run, if it is *resumed*, had written down before; and what a run that was killed, or ended in
+        doubt, has put into the trash since it silenced Plex.
+        """
+        marked: frozenset[int] = frozenset()
+        if self.silent_since is not None:
+            async with self._means.library.open() as library:
+                marked = await marked_since(library.rows, self.silent_since)
         for section in sections:
-            await self.ward(section).take_up()
+            if section.id in marked:
+                await self.ward(section).take_up(self.silent_since)
+            elif resumed and await self._means.manifest.recorded(section.id) is not None:
+                await self.ward(section).take_up()
+        self.silent_since = None
 
     async def verify(self, section: Section, heal: Heal) -> RemovalCounts:
         """Account for every entry that *section* has lost (see `Ward.verify`), list it by name, and tell."""
@@ -59,6 +75,19 @@ class Guard:
         await self._means.write(tuple(self._removals()))
         self._tell(ward.section, ward.removals.values(), counts)
         return counts
+
+    async def released(self, section: SectionRef) -> bool:
+        """Say whether somebody has deleted *section* in Plex, by the word of its library; tell so once: what it had is not lost.
+
+        Raises:
+            DatabaseError: the library cannot be asked.
+        """
+        if section.id not in self._released and await self._means.is_deleted(section.id):
+            self._released.add(section.id)
+            if section.id in self._wards:
+                self._wards[section.id].release()
+            self._means.publish(SectionDeleted(section=section))
+        return section.id in self._released
 
     async def account(self, *, patience: float) -> None:
         """Tell what became of all removals of the run; never raises.
@@ -91,7 +120,7 @@ class Guard:
     async def _accounted(self, ward: Ward, until: float) -> bool:
         """Account for a section once more, if need be; say whether it is known what it has lost."""
         try:
-            if ward.doubtful or await ward.has_lost_more():
+            if not await self.released(ward.section) and (ward.doubtful or await ward.has_lost_more()):
                 counts = await ward.account(self._restored, until=until)
                 self._tell(ward.section, ward.removals.values(), counts)
         except Exception as error:  # noqa: BLE001 - a bug here must neither leave Plex silenced nor a loss untold

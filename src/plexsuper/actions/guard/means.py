@@ -39,3 +39,8 @@ class Means:
     write: Writer
     read: Read | None = None
     """None: nobody can read what the server sees."""
+
+    async def is_deleted(self, section: int) -> bool:
+        """Say whether somebody has deleted the whole section in Plex: no failure of storage does that."""
+        async with self.library.open() as library:
+            return await library.has_deleted(section)

@@ -103,11 +103,21 @@ class Ward:
         await self._write_down()
         return ""
 
-    async def take_up(self) -> None:
-        """Be in doubt if an earlier process of this run has written it down: nobody knows what it has proved."""
-        if await self._means.manifest.recorded(self.section.id) is not None:
-            await self._sample()
-            self.doubtful = True
+    def release(self) -> None:
+        """Vouch for it no more: it was deleted in Plex. What was found out before stays true."""
+        self.doubtful = self._admitted = False
+        self._pending.clear()
+        self.removals = {p: r for p, r in self.removals.items() if r.fate not in ("lost", "unknown")}
+
+    async def take_up(self, as_of: int | None = None) -> None:
+        """Be in doubt about what an earlier process has done to it: nobody knows what that has proved.
+
+        What came into its trash since *as_of* (seconds) counts as lost by this run, unless the section is written down.
+        """
+        if as_of is not None:
+            await self._means.manifest.record(self.section.id, self._means.database, as_of=as_of)
+        await self._sample()
+        self.doubtful = True
 
     def watch(self) -> SectionWatch:
         """Return what watches it while Plex works on it; it must have been admitted."""

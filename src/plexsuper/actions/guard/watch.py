@@ -75,6 +75,9 @@ class SectionWatch:
         with Frozen(
             self._means.freezer, "removals", f"{gone} entries of {self._section.title} vanished"
         ) as frozen:
+            if await self._means.is_deleted(self._section.id):
+                self._forgiven, frozen.needless = gone, True
+                return
             self._trip("removals", gone - self._forgiven, names)
             rows = await self._means.manifest.vanished(self._section.id, self._means.database, sample=_SAMPLE)
             answers = await self._presences(rows)

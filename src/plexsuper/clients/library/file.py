@@ -1,5 +1,6 @@
 """The place of the library database: whether it is there, what it holds at rest, how to watch it live."""
 
+import errno
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,8 @@ from plexsuper.database.connection import reading, sqlite_errors
 from plexsuper.database.statistics import read_statistics
 from plexsuper.errors import DatabaseError
 from plexsuper.terms import Section, Statistics
+
+_ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 
 
 class LibraryHidden(DatabaseError):
@@ -64,11 +67,16 @@ class LibraryFile:
     async def exists(self) -> bool:
         """See `LibrarySource.exists`."""
         try:
-            return await anyio.Path(self._path).exists()
+            await anyio.Path(self._path).stat()  # Path.exists hides from Python 3.14 on why not
         except PermissionError as error:
             raise LibraryHidden(
                 f"{self._path} cannot be seen (permission denied): run plexsuper as Plex's user, or as root"
             ) from error
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+            return False
+        return True
 
     async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
         """See `LibrarySource.survey`."""

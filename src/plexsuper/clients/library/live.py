@@ -145,6 +145,18 @@ class Library:
         """Return the sections of a known type, as the server's list gives them (but `refreshing`)."""
         return sections_from_rows(await self._ask(SECTIONS_SQL), await self._ask(LOCATIONS_SQL))
 
+    async def has_deleted(self, section: int) -> bool:
+        """Say whether there is no section of that id any more although there was one: ids are never given again.
+
+        A library that never had it is another one, as one that was made anew; nothing was deleted from that.
+        """
+        if await self._ask("SELECT 1 FROM library_sections WHERE id = ?", (section,)):
+            return False
+        if not await self._ask("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):
+            return False
+        last = await self._ask("SELECT max(seq) FROM sqlite_sequence WHERE name = 'library_sections'")
+        return bool(last and last[0][0] and last[0][0] >= section)
+
     async def unanalyzed_files(self, section: int) -> tuple[str, ...]:
         """Return the paths of the section's live files that its analysis will open, as Plex sees them."""
         return tuple(file for (file,) in await self._ask(_UNANALYZED_SQL, {"section": section}) if file)

@@ -10,7 +10,7 @@ from typing import Any
 
 from plexsuper.clients.library.beside import Beside, open_beside
 from plexsuper.clients.library.live import Rows
-from plexsuper.clients.library.manifest_lost import IS_GONE, PAGE, Lost
+from plexsuper.clients.library.manifest_lost import IS_GONE, LIVES_ANEW, MARKED_SINCE, PAGE, Lost
 from plexsuper.clients.library.manifest_watch import ENOUGH, Watch
 from plexsuper.database.connection import sqlite_errors
 from plexsuper.decisions.sampling import places
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS part (section INTEGER, id INTEGER, media INTEGER, ite
 """,
 )
 _COPY = f"""
-INSERT INTO part SELECT :section, p.id, m.id, m.metadata_item_id, p.file, p.size, {IS_GONE}
+INSERT INTO part SELECT :section, p.id, m.id, m.metadata_item_id, p.file, p.size,
+  CASE WHEN {MARKED_SINCE} AND NOT {LIVES_ANEW} THEN 0 ELSE {IS_GONE} END
 FROM library.media_items AS m CROSS JOIN library.media_parts AS p ON p.media_item_id = m.id
 WHERE m.library_section_id = :section
 """  # noqa: S608 - constants of ours
@@ -45,6 +46,11 @@ _LATEST = """
 SELECT max((SELECT coalesce(max(deleted_at), 0) FROM library.media_parts),
            (SELECT coalesce(max(deleted_at), 0) FROM library.media_items),
            (SELECT coalesce(max(deleted_at), 0) FROM library.metadata_items))
+"""
+_TRASHED = """
+SELECT m.library_section_id FROM media_parts AS p JOIN media_items AS m ON m.id = p.media_item_id WHERE p.deleted_at >= :as_of
+UNION SELECT library_section_id FROM media_items WHERE deleted_at >= :as_of
+UNION SELECT library_section_id FROM metadata_items WHERE deleted_at >= :as_of
 """
 _ENDS = "SELECT min(id), max(id) FROM part WHERE section = ?"
 _AT = """
@@ -77,12 +83,17 @@ class Manifest:
         self.path = path
         self._beside = beside
 
-    async def record(self, section: int, library: Path, *, again: bool = False) -> Recorded:
-        """Write *section* of *library* down, unless that was done before; with *again* what was written is forgotten."""
+    async def record(
+        self, section: int, library: Path, *, again: bool = False, as_of: int | None = None
+    ) -> Recorded:
+        """Write *section* of *library* down, unless that was done before; with *again* what was written is forgotten.
+
+        What is in the trash is no entry of it, unless it was put there since *as_of* (see `marked_since`).
+        """
         async with self._open(library) as rows:
             known = None if again else await _known(rows, section)
             if known is None:
-                known = await _record(rows, section)
+                known = await _record(rows, section, as_of)
                 return Recorded(known["parts"], known["size"], already=False)
             return Recorded(known["parts"], known["size"], already=True)
 
@@ -174,16 +185,27 @@ async def _require(rows: Rows, section: int) -> dict[str, Any]:
     return known
 
 
-async def _record(rows: Rows, section: int) -> dict[str, Any]:
+async def _record(rows: Rows, section: int, as_of: int | None) -> dict[str, Any]:
     """Copy the section in one transaction: it is written down whole, or not at all."""
     with sqlite_errors(f"section {section} cannot be written down"):
         await rows.execute_fetchall("BEGIN IMMEDIATE")
         await _delete(rows, section)
         ((latest,),) = await rows.execute_fetchall(_LATEST)
-        await rows.execute_fetchall(_COPY, {"section": section})
+        await rows.execute_fetchall(_COPY, {"section": section, "as_of": _slackened(as_of)})
         await rows.execute_fetchall(_NOTE, {"section": section, "since": _since(latest)})
         await rows.execute_fetchall("COMMIT")
     return await _require(rows, section)
+
+
+async def marked_since(rows: Rows, as_of: int) -> frozenset[int]:
+    """Return the sections of which something was put into the trash since *as_of* (seconds) and is still there."""
+    with sqlite_errors("the trash cannot be looked at"):
+        found = await rows.execute_fetchall(_TRASHED, {"as_of": _slackened(as_of)})
+    return frozenset(section for (section,) in found if section is not None)
+
+
+def _slackened(as_of: int | None) -> int | None:
+    return None if as_of is None else max(1, as_of - _SLACK)
 
 
 def _since(latest: Any) -> int:

@@ -25,6 +25,18 @@ OR coalesce(m.metadata_item_id IN ({MARKED_ITEMS}), 0) OR coalesce({ITEM_IS_GONE
 """
 """Whether part *p* of media item *m* is no live entry of the library."""
 
+MARKED_SINCE: Final = """
+coalesce(max(coalesce(p.deleted_at, 0), coalesce(m.deleted_at, 0), coalesce(
+  (SELECT deleted_at FROM library.metadata_items WHERE id = m.metadata_item_id), 0)) >= :as_of, 0)
+"""
+"""Whether part *p* of media item *m* is in the trash since `:as_of`; of nothing, if that is no time."""
+LIVES_ANEW: Final = """
+EXISTS (SELECT 1 FROM library.media_parts AS q JOIN library.media_items AS n ON n.id = q.media_item_id
+  WHERE q.file = p.file AND q.id <> p.id AND q.deleted_at IS NULL AND n.deleted_at IS NULL
+  AND n.library_section_id = m.library_section_id)
+"""
+"""Whether the section has another, live entry for the file of part *p*."""
+
 _DASH: Final = "\N{EN DASH}"
 _NAME: Final = "substr({0}, length(rtrim({0}, replace({0}, '/', ''))) + 1)"
 

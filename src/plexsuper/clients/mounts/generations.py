@@ -69,10 +69,24 @@ class Generations:
         show_connections()
         self.point = real_point(self.point)
         self._staging.open()
-        if not self.attached():
-            guard(self.point)
+        try:
+            self._require_no_stranger()
+            if not self.attached():
+                guard(self.point)
+        except StorageError:
+            self._staging.close()
+            raise
         if self._share and share(self.point.parent):
             self._staging.remember_share()
+
+    def _require_no_stranger(self) -> None:
+        """Leave alone what somebody else has mounted here: it may serve others, and at our end it would be gone."""
+        for mount in self.attached():
+            if not self._staging.made(mount):
+                raise StorageError(
+                    f"{self.point} has a mount of somebody else ({mount.kind}, {mount.source}), which plexsuper does not take "
+                    f"away: end it (umount {self.point}), choose another media.path, or use it as it is, without media.remote"
+                )
 
     async def stage(self, beginning: Callable[[Path], None] = lambda _: None) -> Generation:
         """Start an rclone whose mount nobody sees yet. If cancelled, nothing of it is left.
@@ -89,6 +103,7 @@ class Generations:
         try:
             beginning(directory / "mnt")
             generation = await start_generation(self._recipe, number, directory, self._free_cache_dir())
+            await anyio.to_thread.run_sync(self._staging.remember, generation.device)
             staged = True
         finally:
             if not staged:

@@ -11,12 +11,16 @@ from plexsuper.clients.mounts.fusectl import connection_of
 from plexsuper.clients.mounts.generation_record import GenerationRecord
 from plexsuper.clients.mounts.syscalls import bind, detach, make_private
 from plexsuper.clients.mounts.table import Mount, read_mounts
+from plexsuper.clients.processes.lifetime import boot_id
 from plexsuper.clients.processes.table import ProcessTable
 from plexsuper.clients.rclone.process import LeftProcess, birth_of
 from plexsuper.errors import StorageError
 
 _OURS = ("rc", "log", "generation.json", "generation.json.new")
 """All files that a generation has in its directory."""
+
+_MADE = "made"
+"""The file that names all mounts that were made here."""
 
 
 class Staging:
@@ -62,7 +66,7 @@ class Staging:
             with suppress(OSError):
                 detach(str(self.root))
                 self.root.rmdir()
-                for name in ("shared", "lock"):
+                for name in ("shared", _MADE, "lock"):
                     (self._base / name).unlink(missing_ok=True)
                 self._base.rmdir()
         os.close(self._lock)
@@ -76,6 +80,19 @@ class Staging:
     def remember_share(self) -> None:
         """Note that the mount point's parent was made a shared mount, to be taken back at the end."""
         (self._base / "shared").touch()
+
+    def remember(self, device: str) -> None:
+        """Note that the mount *device* is of our making, for whoever finds it attached somewhere after our death."""
+        with (self._base / _MADE).open("a", encoding="ascii") as file:
+            file.write(f"{boot_id()} {device}\n")
+
+    def made(self, mount: Mount) -> bool:
+        """Whether *mount* is of our making, or of somebody's who was here before."""
+        with suppress(FileNotFoundError):
+            if f"{boot_id()} {mount.device}" in (self._base / _MADE).read_text(encoding="ascii").splitlines():
+                return True
+        records = map(GenerationRecord.read, self.directories())
+        return any(record is not None and record.device == mount.device for record in records)
 
     def directories(self) -> list[Path]:
         """Return what there is of generations, oldest first."""

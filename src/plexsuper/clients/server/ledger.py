@@ -2,10 +2,16 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from plexsuper.errors import StateError
+
+_SINCE: Final = "plexsuper.since"
+"""No preference of Plex: when the values that are remembered were the user's, in seconds of the wall clock."""
 
 
 class Ledger:
@@ -20,6 +26,22 @@ class Ledger:
 
     def load(self) -> dict[str, str] | None:
         """Return the remembered values by preference id; None when nothing has to be undone."""
+        kept = self._kept()
+        return None if kept is None else {key: value for key, value in kept.items() if key != _SINCE}
+
+    @property
+    def since(self) -> int | None:
+        """When Plex was first silenced of all that has to be undone; None when nothing has to be, 0 if nobody knows.
+
+        A time that is still to come was told by a clock that was wrong.
+        """
+        kept = self._kept()
+        if kept is None:
+            return None
+        since = kept.get(_SINCE, "")
+        return int(since) if since.isdecimal() and int(since) <= time.time() else 0
+
+    def _kept(self) -> dict[str, str] | None:
         try:
             values = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -36,11 +58,13 @@ class Ledger:
 
     def save(self, values: Mapping[str, str]) -> None:
         """Remember *values*; they are on disk when this returns."""
+        since = self.since
+        kept = {**values, _SINCE: str(int(time.time()) if since is None else since)}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(".tmp")
             with open(draft, "w", encoding="utf-8", opener=_private) as file:
-                json.dump(dict(values), file, indent=1, sort_keys=True)
+                json.dump(kept, file, indent=1, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
@@ -52,6 +76,16 @@ class Ledger:
     def clear(self) -> None:
         """Forget: everything is undone."""
         self._path.unlink(missing_ok=True)
+
+
+def left_in(state_dir: Path) -> tuple[Path, ...]:
+    """Return the ledgers in *state_dir*: of servers to which a run that ended has not given everything back.
+
+    None of a directory of somebody else: whoever needs it tells that it cannot be read.
+    """
+    with suppress(PermissionError):
+        return tuple(sorted(state_dir.glob("preferences-*.json")))
+    return ()
 
 
 def _private(path: str, flags: int) -> int:

@@ -12,7 +12,7 @@ import anyio.to_thread
 from plexsuper.clients.plex.config_dir import hider, read_preferences, tail
 from plexsuper.clients.processes.child import Child, clean_environment
 from plexsuper.clients.processes.signals import not_ours, pidfds, send, signal_all
-from plexsuper.clients.processes.table import ProcessTable, exited
+from plexsuper.clients.processes.table import ProcessTable, cpu_time, exited
 from plexsuper.clients.server.found import SUPPORT_DIR, LocalServer
 from plexsuper.clients.server.frozen import FrozenRecord
 from plexsuper.errors import ServerAway, ServerRefused
@@ -130,6 +130,10 @@ class LocalRuntime:
     async def exited(self, pid: int) -> None:
         """See `Runtime.exited`."""
         await exited(pid)
+
+    def cpu_time(self, pid: int) -> float | None:
+        """See `Runtime.cpu_time`."""
+        return cpu_time(pid)
 
     def inside(self, path: str) -> str:
         """See `Runtime.inside`."""

@@ -35,6 +35,10 @@ class Runtime(Protocol):
         """Return when *pid* has ended."""
         ...
 
+    def cpu_time(self, pid: int) -> float | None:
+        """Return the processor time in seconds that *pid* has used; None when it has ended, or this host does not see it."""
+        ...
+
     def inside(self, path: str) -> str:
         """Return the name by which this host reaches what the server calls *path*."""
         ...

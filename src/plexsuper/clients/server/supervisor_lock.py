@@ -27,10 +27,16 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 def subjects(
-    *, url: str, config_dir: Path | None, container: str | None = None, engine: str | None = None
+    *,
+    url: str,
+    config_dir: Path | None,
+    container: str | None = None,
+    engine: str | None = None,
+    mount: Path | None = None,
 ) -> tuple[str, ...]:
     """Return a name for each thing that only one supervisor may have in hand; different spellings give the same name.
 
+    *mount* is where we mount something: it is named without a look at it, which a dead mount there would never return.
     It looks at the file system (symbolic links), so call it in a worker thread.
     """
     parts = urlsplit(url)
@@ -40,6 +46,8 @@ def subjects(
         found.append(f"Plex's directory {os.path.realpath(config_dir)}")
     if container is not None:
         found.append(f"the container {container}" + (f" of {engine}" if engine else ""))
+    if mount is not None:
+        found.append(f"the mount point {os.path.realpath(mount.parent)}/{mount.name}")
     return tuple(found)
 
 
