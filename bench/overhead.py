@@ -21,7 +21,12 @@ FILMS, TRACKS = 40, 60
 
 CPU_GOAL, RSS_GOAL, HELP_GOAL = 0.005, 80.0, 0.3
 
-_COMPILED = "import plexsuper.app, plexsuper.cli.database, plexsuper.database.check.examination, plexsuper.faces.report.page"
+_COMPILED = """
+import compileall, encodings, stringprep
+import anyio, plexsuper.app, plexsuper.faces.report.page, typer, uvloop
+for package in (anyio, encodings, plexsuper, typer):  # whole: a run loads some of it when it needs it
+    compileall.compile_dir(package.__path__[0], quiet=1)
+"""
 
 
 @dataclass(frozen=True, slots=True)

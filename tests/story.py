@@ -25,7 +25,7 @@ from plexsuper.clients.library.live import LOCATIONS_SQL, SECTIONS_SQL, Library,
 from plexsuper.clients.library.manifest import Manifest
 from plexsuper.clients.plex import http
 from plexsuper.clients.plex.server import Plex
-from plexsuper.clients.processes.command_line import classify
+from plexsuper.clients.processes.command_line import scanner_of
 from plexsuper.clients.server.freezer import Freezer
 from plexsuper.clients.storage.mount_lookup import MountLookup
 from plexsuper.config import Settings
@@ -85,8 +85,8 @@ class MemoryRuntime:
         return self._world.server.exit_code
 
     def scanners(self) -> tuple[Scanner, ...]:
-        found = {pid: classify(argv) for pid, argv in self._world.processes.cmdlines().items()}
-        return tuple(Scanner(pid=pid, kind=kind[0], section=kind[1]) for pid, kind in found.items() if kind)
+        found = (scanner_of(pid, argv) for pid, argv in self._world.processes.cmdlines().items())
+        return tuple(scanner for scanner in found if scanner is not None)
 
     async def exited(self, pid: int) -> None:
         if pid != self.PID:
@@ -94,6 +94,9 @@ class MemoryRuntime:
             return
         while self.pid is not None:
             await self._world.server.changed.wait()
+
+    def cpu_time(self, pid: int) -> float | None:
+        return self._world.processes.cpu_time(pid)
 
     def inside(self, path: str) -> str:
         return path

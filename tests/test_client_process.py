@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from plexsuper.clients.processes.command_line import classify
-from plexsuper.clients.processes.table import ProcessTable, Strangers, exited
+from plexsuper.clients.processes.table import ProcessTable, Strangers, cpu_time, exited
 from plexsuper.terms import Scanner, ScannerKind
 
 SCANNER = "/usr/lib/plexmediaserver/Plex Media Scanner"
@@ -178,6 +178,29 @@ def test_a_table_that_has_looked_before_sees_what_was_started_since(tmp_path: Pa
         found = [seen for seen in table.scanners() if seen not in before]
         assert Scanner(pid=process.pid, kind=ScannerKind.SCAN, section=5) in found
     assert process.pid not in [seen.pid for seen in table.scanners()]
+
+
+def test_the_processor_time_of_a_process_grows_only_while_it_works_and_counts_all_its_threads() -> None:
+    code = (
+        "import signal, sys, threading, time\n"
+        "def work():\n while time.process_time() < 0.3: pass\n"
+        "for _ in sys.stdin:\n"
+        " worker = threading.Thread(target=work); worker.start(); worker.join(); print(flush=True)\n"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        before = cpu_time(process.pid)
+        process.stdin.write(b"work\n")
+        process.stdout.readline()
+        after = cpu_time(process.pid)
+        assert before is not None
+        assert after is not None
+        assert after >= 0.29 > before
+        process.stdin.close()
+        process.wait()
+    assert cpu_time(process.pid) is None
 
 
 def test_a_tree_has_parents_before_children() -> None:

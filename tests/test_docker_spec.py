@@ -217,7 +217,7 @@ def test_scanners_are_read_from_the_engines_list_of_processes():
     ]
     assert scanners_of(rows) == (
         Scanner(pid=19, kind=ScannerKind.SCAN, section=3),
-        Scanner(pid=23, kind=ScannerKind.ANALYZE),
+        Scanner(pid=23, kind=ScannerKind.ANALYZE, items=(4,)),
     )
 
 

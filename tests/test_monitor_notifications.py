@@ -305,10 +305,24 @@ def test_a_server_that_goes_away_and_comes_back_is_no_crash() -> None:
 def test_a_server_that_says_no_crashes_the_monitor_with_its_own_words() -> None:
     async def revoke(server: Server) -> None:
         await anyio.sleep(3.0)
-        server.script.answers["GET /activities"] = answer("<h1>401 Unauthorized</h1>", 401, HTML)
+        server.script.answers["GET /activities"] = answer("<h1>403 Forbidden</h1>", 403, HTML)
 
     with pytest.raises(ExceptionGroup) as caught:
         played(revoke, until=40.0)
     (error,) = caught.value.exceptions
     assert isinstance(error, ServerRefused)
-    assert str(error).startswith("GET /activities: Plex answered 401: 401 Unauthorized")
+    assert str(error).startswith("GET /activities: Plex answered 403: 403 Forbidden")
+
+
+def test_a_token_that_is_known_no_more_is_no_crash_and_the_picture_is_read_on_when_it_is() -> None:
+    """Whoever watches the server asks the same with the same token, and tells of it."""
+
+    async def forget(server: Server) -> None:
+        await anyio.sleep(3.0)
+        server.script.answers["GET /activities"] = answer("<h1>401 Unauthorized</h1>", 401, HTML)
+        await anyio.sleep(30.0)
+        server.activities["s"] = (SCAN, -1)
+        server.script.answers["GET /activities"] = server.list_activities
+
+    server = played(forget, until=60.0)
+    assert server.running(ActivitiesChanged)[-1][1] == ["s"]

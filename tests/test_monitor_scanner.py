@@ -1,5 +1,8 @@
 """Scanner processes are told as a whole picture: new ones when looked for, ended ones at once."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -28,6 +31,14 @@ class Host:
     async def exited(self, pid: int) -> None:
         await anyio.sleep_until(self._lives[pid][1])
 
+    def cpu_time(self, pid: int) -> float | None:
+        return None
+
+
+async def as_told(running: Sequence[Scanner]) -> tuple[Scanner, ...]:
+    await anyio.lowlevel.checkpoint()
+    return tuple(running)
+
 
 def watched(
     lives: dict[int, tuple[float, float]], until: float
@@ -42,7 +53,7 @@ def watched(
 
     async def story() -> None:
         with anyio.move_on_after(until):
-            await watch_scanners(publish, runtime=host, every=1.0)
+            await watch_scanners(publish, runtime=host, placed=as_told, every=1.0)
 
     run_virtual(story)
     return facts, host
@@ -80,10 +91,49 @@ def test_a_scanner_that_had_ended_before_we_waited_is_told_as_ended() -> None:
 
     async def story() -> None:
         with anyio.move_on_after(0.01):
-            await watch_scanners(facts.append, runtime=Late({7: (0.0, 0.005)}), every=1.0)
+            await watch_scanners(facts.append, runtime=Late({7: (0.0, 0.005)}), placed=as_told, every=1.0)
 
     run_virtual(story)
     assert facts == [
         ScannersChanged(running=(Scanner(pid=7, kind=ScannerKind.SCAN, section=7),)),
         ScannersChanged(running=()),
     ]
+
+
+def test_work_is_told_every_five_seconds_while_it_is_done_and_not_when_it_is_not() -> None:
+    class Busy(Host):
+        def cpu_time(self, pid: int) -> float | None:
+            return min(anyio.current_time(), 12.0)
+
+    facts: list[tuple[float, float | None]] = []
+
+    def publish(fact: Event) -> None:
+        assert isinstance(fact, ScannersChanged)
+        facts.append((anyio.current_time(), fact.running[0].cpu))
+
+    async def story() -> None:
+        with anyio.move_on_after(60):
+            await watch_scanners(publish, runtime=Busy({7: (0.0, 1e9)}), placed=as_told, every=1.0)
+
+    run_virtual(story)
+    assert facts == [(0.0, 0.0), (5.0, 5.0), (10.0, 10.0), (15.0, 12.0)]
+
+
+def test_a_scanner_whose_section_is_found_out_later_is_told_again() -> None:
+    async def placed(running: Sequence[Scanner]) -> tuple[Scanner, ...]:
+        await anyio.lowlevel.checkpoint()
+        known = anyio.current_time() >= 3.0
+        return tuple(replace(scanner, section=2 if known else None) for scanner in running)
+
+    facts: list[tuple[float, list[int | None]]] = []
+
+    def publish(fact: Event) -> None:
+        assert isinstance(fact, ScannersChanged)
+        facts.append((anyio.current_time(), [scanner.section for scanner in fact.running]))
+
+    async def story() -> None:
+        with anyio.move_on_after(6.0):
+            await watch_scanners(publish, runtime=Host({7: (0.0, 5.5)}), placed=placed, every=1.0)
+
+    run_virtual(story)
+    assert facts == [(0.0, [None]), (3.0, [2]), (5.5, [])]

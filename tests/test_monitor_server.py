@@ -49,6 +49,9 @@ class Host:
     async def exited(self, pid: int) -> None:
         await anyio.sleep_until(self._ends)
 
+    def cpu_time(self, pid: int) -> float | None:
+        return None
+
     def inside(self, path: str) -> str:
         return path
 
@@ -147,6 +150,32 @@ def test_a_ready_server_is_no_news_until_it_misses_two_looks_and_then_the_ladder
 
 def test_one_missed_look_is_nothing() -> None:
     assert watched({0.0: IDENTITY, 9.0: MIGRATING, 11.0: IDENTITY}, 60.0) == [(0.0, READY)]
+
+
+@pytest.mark.parametrize("pid", [None, 42])
+@pytest.mark.parametrize("slow_from", [0.0, 12.0])
+def test_a_server_that_takes_twenty_seconds_for_an_answer_is_slow_and_not_lost(
+    pid: int | None, slow_from: float
+) -> None:
+    facts: list[Event] = []
+
+    class Slow(Scripted):
+        async def request(self, method: str, path: str, *, deadline: float = 10.0, **_: object) -> Answer:
+            if anyio.current_time() >= slow_from:
+                await anyio.sleep(min(deadline, 20.0))
+                if deadline < 20.0:
+                    raise NoAnswer(f"GET /identity: no answer within {deadline:g} s")
+            return IDENTITY
+
+    async def story() -> None:
+        with anyio.move_on_after(600.0):
+            await watch_server(
+                facts.append, plex=Plex(Slow()), runtime=Host(pid, 1e9), every=5.0, patience=30.0
+            )
+
+    run_virtual(story)
+    assert len([fact for fact in facts if isinstance(fact, PlexReady)]) == 1
+    assert [fact for fact in facts if isinstance(fact, PlexLost)] == []
 
 
 def test_the_end_of_the_process_is_noticed_at_once() -> None:

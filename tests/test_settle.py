@@ -182,6 +182,11 @@ def test_a_scan(history: list[tuple[float, Evidence]], at: float, judgement: Jud
         (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.DEEP), False),
         (Phase.SCAN, Scanner(pid=7, kind=ScannerKind.ANALYZE), False),
         (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.ANALYZE), True),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.ANALYZE, items=(4,), section=1), True),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.ANALYZE, items=(4,), section=2), False),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.ANALYZE, items=(4,)), False),
+        (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.GENERATE, items=(4,), section=2), False),
+        (Phase.REFRESH, Scanner(pid=7, kind=ScannerKind.MATCH, items=(4,), section=2), False),
         (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.DEEP), False),
         (Phase.ANALYZE, Scanner(pid=7, kind=ScannerKind.CREDITS), False),
         (Phase.SONIC, Scanner(pid=7, kind=ScannerKind.SONIC), True),
@@ -347,6 +352,17 @@ def test_sonic_that_only_its_tracks_tell_of_is_believed_after_the_longest_window
     assert judged(*history, at=36, phase=Phase.SONIC, before=counts()) == Settled(waited=20)
     through = (20, counts(sonic=10))
     assert judged(*history, through, at=30, phase=Phase.SONIC, before=counts()) == Settled(waited=10)
+
+
+def test_sonic_that_is_at_other_music_is_waited_for_and_what_it_does_after_ours_is_not():
+    other = [(at, replace(counts(sonic=at), section=2)) for at in (5, 20, 40)]
+    assert judged(*other, at=69, phase=Phase.SONIC, before=counts()) == Waiting(until=70)
+    assert judged(*other, at=70, phase=Phase.SONIC, before=counts()) == Unseen(after=30)
+    assert judged(*other, at=32, phase=Phase.ANALYZE, before=counts()) == Unseen(after=32)
+    ours = [(6, counts(sonic=9))]  # it has failed on one
+    assert judged(*other[:1], *ours, *other[1:], at=26, phase=Phase.SONIC, before=counts()) == Settled(
+        waited=20
+    )
 
 
 @pytest.mark.lesson("L04")

@@ -1,6 +1,7 @@
 """Proves that the image's `Plex SQLite` does what people use it for."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -15,8 +16,11 @@ def library(tmp_path):
 
 
 def test_it_checks_a_database_that_stock_sqlite_cannot_check(library, capsys):
-    with pytest.raises(sqlite3.OperationalError, match=r"tokenizer|collation"):
-        sqlite3.connect(library).execute("PRAGMA integrity_check").fetchall()
+    with (
+        closing(sqlite3.connect(library)) as conn,
+        pytest.raises(sqlite3.OperationalError, match=r"tokenizer|collation"),
+    ):
+        conn.execute("PRAGMA integrity_check").fetchall()
     assert main([library, "PRAGMA integrity_check(1)"]) == 0
     assert capsys.readouterr().out == "ok\n"
 

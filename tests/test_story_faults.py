@@ -420,5 +420,6 @@ def test_a_token_that_is_revoked_during_a_scan_ends_the_run_at_once_with_the_rem
     (lost,) = story.of(e.PlexLost)
     assert lost.detail.startswith("it does not accept us any more: GET /activities: Plex answered 401")
     assert story.at(e.PlexLost) - story.at(e.SectionPhaseStarted) < 15.0
+    assert story.of(e.MonitorCrashed) == []
     (report,) = story.conclusion.reports
     assert (report.outcome, report.reason) == (Outcome.CANCELLED, "Plex was lost")

@@ -17,8 +17,10 @@ from plexsuper import events as e
 from plexsuper import stream
 from plexsuper.bus import Bus
 from plexsuper.errors import StateError
+from plexsuper.events.figures import rounded
 from plexsuper.examples import MISHAPS, MOVIES, RUN, envelopes
 from plexsuper.redact import Redactor
+from plexsuper.replay import Replay
 from plexsuper.state import Now
 from plexsuper.stream import Envelope, Recorder, encode, parse, schema, type_name
 from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef, SectionReport, Stage, Verdict
@@ -253,6 +255,38 @@ def test_a_line_of_another_version_is_refused_with_its_version():
 
 def test_a_line_with_more_than_we_know_is_read():
     assert parse('{"v":1,"type":"plex.lost","data":{"detail":"x","new":1}}')[1] == e.PlexLost(detail="x")
+
+
+@pytest.mark.parametrize(
+    ("measured", "told"),
+    [(3.0420000000012806, 3.042), (151.49999999999997, 151.5), (0.1234567, 0.123), (0.00012345, 0.000123), (0.0, 0.0)],
+)  # fmt: skip
+def test_a_duration_is_told_in_milliseconds_and_a_tiny_one_is_not_told_as_nothing(measured, told):
+    report = PhaseReport(phase=Phase.SCAN, outcome=Outcome.DONE, seconds=measured)
+    recorder = Recorder(run="r1")
+    with recorder.envelopes.subscribe(Envelope) as taken:
+        recorder.record(e.SectionPhaseFinished(section=MOVIES, report=report))
+        recorder.record(e.MountReady(path="/media", detail="read", latency=measured))
+        finished, ready = (json.loads(encode(envelope))["data"] for envelope in taken.take())
+    assert finished["report"]["seconds"] == told
+    assert ready["latency"] == told
+
+
+def test_a_number_that_was_set_is_told_as_it_was_set():
+    event = e.RunStarted(
+        profile="p", interval=1.0, stall_after=2.0, versions={}, sections=(), settings={"limit": 0.123456}
+    )
+    assert rounded(event) is event
+
+
+def test_a_run_is_seen_live_as_its_recording_shows_it():
+    """What is counted from facts, such as the seconds that Plex stood still, must not differ in the last digits."""
+    recorder = Recorder(run="r1")
+    with recorder.envelopes.subscribe(Envelope) as taken:
+        for after in (0.10049, 0.20049, 1 / 3):
+            recorder.record(e.PlexThawed(processes=1, after=after))
+        live = taken.take()
+    assert list(Replay().envelopes(map(encode, live))) == list(live)
 
 
 def test_the_examples_have_every_type_and_satisfy_the_schema():

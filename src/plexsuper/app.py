@@ -59,7 +59,8 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
     bus: Bus[e.Event] = Bus()
     redactor = Redactor(settings.secrets())
     past, catch_up = await anyio.to_thread.run_sync(look_back, settings)
-    recorder = Recorder(run=past.run if past is not None else new_run_id(), redactor=redactor)
+    run_id = past.run if past is not None else new_run_id()
+    recorder = Recorder(run=run_id, redactor=redactor, steady=time.monotonic)
     bus.tap(recorder.record)
     began = time.monotonic()
     with recorder.envelopes.subscribe(Envelope) as envelopes:

@@ -49,10 +49,10 @@ plexsuper tells everything that happens as one stream of events. When standard o
 | `data` | the event itself, see below |
 
 Rules a reader can rely on: `run.started` is the first line and `run.finished` the last; at least one
-`run.heartbeat` comes every 30 seconds; there are no secrets; all durations are seconds; a number that is not finite
-is null; what is not UTF-8 in a path is written as `\\xff`. New types and new fields may come without a new version:
-pass over what you do not know. A reader that is slow or gone never holds up the run: lines are dropped, and
-`run.heartbeat` counts them in `dropped`.
+`run.heartbeat` comes every 30 seconds; there are no secrets; all durations are seconds; numbers have
+three decimals, those below 0.1 three digits; a number that is not finite is null; what is not UTF-8 in a path is written
+as `\\xff`. New types and new fields may come without a new version: pass over what you do not know. A reader that is slow
+or gone never holds up the run: lines are dropped, and `run.heartbeat` counts them in `dropped`.
 
 The level of an event is the one given below, but some carry their own: `preflight.finding` its severity; a phase or
 section that did not end well, files that are left, unreliable statistics and set-aside sections are warnings; failed stages,

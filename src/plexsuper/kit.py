@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from plexsuper import events as e
 from plexsuper.actions.claim import Claims
@@ -31,6 +32,9 @@ from plexsuper.decisions.settle import Patience
 from plexsuper.redact import Redactor
 from plexsuper.state import Now
 from plexsuper.terms import Section, SectionDefinition
+
+SPIN: Final = 6
+"""So many stall times a phase goes on of which nothing moves but the processor time of its processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,7 @@ def patience(settings: Settings, section: Section) -> Patience:
         quiet_max=timing.quiet_window_max,
         unseen=timing.unseen_patience,
         stall=timing.stall_after,
+        spin=SPIN * timing.stall_after,
         budget=timing.budget(section.type),
         cap=timing.cap,
     )

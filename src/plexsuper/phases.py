@@ -16,12 +16,14 @@ from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
 from plexsuper.actions.quiet import keep_quiet, silence_again
 from plexsuper.actions.refresh import start_refresh, stop_refresh
+from plexsuper.actions.roster import Roster
 from plexsuper.actions.scan import start_scan, stop_scan
 from plexsuper.actions.second_try import SecondTries
 from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.actions.warm import warm_section
+from plexsuper.clients.library.owners import Owners
 from plexsuper.clients.server.ledger import Ledger
 from plexsuper.decisions.evidence import Evidence, counted
 from plexsuper.decisions.orders import RunPhase
@@ -38,11 +40,12 @@ _GONE: Final = "these locations of the section are not there: {}; mount them, or
 class Phases:
     """The phases of the sections that were chosen; *ledger* remembers the settings of the server that was silenced."""
 
-    def __init__(self, kit: Kit, ledger: Callable[[], Ledger]) -> None:
+    def __init__(self, kit: Kit, ledger: Callable[[], Ledger], owners: Owners) -> None:
         self._kit = kit
+        self._owners = owners
         self._ledger = ledger
         self._freezer = kit.freezer
-        self._sections: dict[int, Section] = {}
+        self.roster = Roster(kit.plex, kit.bus, library=kit.library, guard=kit.guard)
         self._fresh: set[int] = set()
         self._second_tries = SecondTries(
             kit.plex,
@@ -52,15 +55,13 @@ class Phases:
             done=() if kit.past is None else kit.past.retried,
         )
 
-    def choose(self, sections: Sequence[Section]) -> None:
-        """Take *sections* as those of the run."""
-        self._sections = {section.id: section for section in sections}
-
     async def carry_out(self, order: RunPhase) -> PhaseReport:
         """Carry out a phase of a section, after proving that its storage is there."""
-        kit, phase = self._kit, order.phase
-        about = self._sections[order.section.id]
         await persist(self._freezer.settle)
+        return await self.roster.work_on(order, partial(self._work, order))
+
+    async def _work(self, order: RunPhase, about: Section) -> PhaseReport:
+        kit, phase = self._kit, order.phase
         await self._silence_again()
         if note := await self._proved(about):
             return PhaseReport(phase=phase, outcome=Outcome.SET_ASIDE, seconds=0.0, note=note)
@@ -236,8 +237,8 @@ class Phases:
         kit = self._kit
         seen: list[Evidence] = [
             e.ActivitiesChanged(running=await kit.plex.activities()),
-            e.SectionsChanged(sections=await kit.plex.sections()),
-            e.ScannersChanged(running=kit.runtime.scanners()),
+            e.SectionsChanged(sections=await self.roster.sections(section)),
+            e.ScannersChanged(running=await self._owners.told(kit.runtime.scanners())),
         ]
         if kit.library is not None:
             async with kit.library.open() as library:

@@ -31,6 +31,8 @@ class Now:
     verdict: Verdict | None = None
     exit_code: int | None = None
     interrupted: bool = False
+    jumped: float = 0.0
+    """Seconds by which time stamps are ahead of what has passed, because the machine's clock was set."""
 
     @property
     def removed(self) -> RemovalCounts | None:
@@ -66,6 +68,8 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
             return _begun(now, event)
         case e.RunInterrupted():
             return replace(now, interrupted=True)
+        case e.ClockJumped():
+            return replace(now, jumped=now.jumped + event.seconds)
         case e.RunResumed():
             return replace(now, reports=(*_done_before(now, event), *now.reports))
         case e.StageStarted():

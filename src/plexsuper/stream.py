@@ -5,10 +5,11 @@ UTC with milliseconds. `schema()` is the published JSON Schema (2020-12) that ev
 turns a line back into its event, so that a recorded stream replays.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 
@@ -17,14 +18,15 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from plexsuper import events as e
 from plexsuper.bus import Bus
+from plexsuper.decisions.clocks import Clocks
 from plexsuper.errors import StateError
+from plexsuper.events.figures import rounded
 from plexsuper.redact import Redactor
 from plexsuper.state import Now, see
 from plexsuper.terms import SectionRef
 
 VERSION = 1
 
-_LEVELS = ("debug", "info", "warning", "error")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # U+DC80 … U+DCFF stand for the bytes of a name that is not UTF-8
 
 
@@ -47,6 +49,11 @@ class Envelope:
     def stamp(self) -> str:
         """`ts` as it is written."""
         return f"{self.ts.isoformat(timespec='milliseconds')[:-6]}Z"
+
+    @property
+    def steady(self) -> datetime:
+        """`ts` as it would be if nobody had set the machine's clock since the run began: for what lasts how long."""
+        return self.ts - timedelta(seconds=self.now.jumped)
 
     @cached_property
     def type(self) -> str:
@@ -92,7 +99,8 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {type_name(cls): TypeAdapter(cls) for c
 class Recorder:
     """Stamps every fact of a run the moment it is published and hands the envelopes on.
 
-    Tap it into the bus of facts; subscribe to `envelopes` to show or store them.
+    Tap it into the bus of facts; subscribe to `envelopes` to show or store them. *steady* counts seconds whatever
+    happens to *clock*: with it, a clock that jumps is told of.
     """
 
     def __init__(
@@ -101,6 +109,7 @@ class Recorder:
         run: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         redactor: Redactor | None = None,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self.run = run
         self.now = Now()
@@ -108,20 +117,25 @@ class Recorder:
         self._clock = clock
         self._redactor = redactor or Redactor()
         self._seq = 0
+        self._steady = steady
+        self._clocks = Clocks()
 
     def go_on_after(self, seq: int) -> None:
         """Number the next event as the one after *seq*: the run goes on where another process left it."""
         self._seq = seq
 
     def record(self, event: e.Event) -> None:
-        """Stamp *event* and publish its envelope; a secret that got into it is hidden (lesson F05)."""
-        self._seq += 1
-        event = _without_secrets(event, self._redactor)
-        self.now = see(self.now, event)
+        """Stamp *event* and publish its envelope: without a secret that got into it (lesson F05), its numbers rounded."""
         ts = self._clock()
-        ts = ts.replace(
-            microsecond=ts.microsecond // 1000 * 1000
-        )  # as it is written: a replay shows the same
+        # As it is written: a replay shows the same
+        ts = ts.replace(microsecond=ts.microsecond // 1000 * 1000)
+        if self._steady is not None and (jump := self._clocks.jump(ts.timestamp(), self._steady())):
+            self._stamp(rounded(e.ClockJumped(seconds=jump)), ts)
+        self._stamp(rounded(_without_secrets(event, self._redactor)), ts)
+
+    def _stamp(self, event: e.Event, ts: datetime) -> None:
+        self._seq += 1
+        self.now = see(self.now, event)
         stamped = Envelope(ts=ts, run=self.run, seq=self._seq, event=event, now=self.now)
         self.envelopes.publish(stamped)
 
@@ -170,7 +184,7 @@ def schema() -> dict[str, Any]:
     alternatives = [
         {
             "properties": {"type": {"const": type_name(cls)}, "data": refs[type_name(cls), "serialization"]},
-            "description": (cls.__doc__ or "").strip(),
+            "description": inspect.cleandoc(cls.__doc__ or ""),
         }
         for cls in e.EVENT_TYPES
     ]
@@ -186,7 +200,7 @@ def schema() -> dict[str, Any]:
         "run": {"type": "string"},
         "seq": {"type": "integer", "minimum": 1},
         "type": {"enum": [type_name(cls) for cls in e.EVENT_TYPES]},
-        "level": {"enum": list(_LEVELS)},
+        "level": {"enum": ["debug", "info", "warning", "error"]},
         "phase": {"type": "string"},
         "section": {"oneOf": [{"type": "null"}, section]},
         "data": {"type": "object"},
@@ -205,8 +219,7 @@ def schema() -> dict[str, Any]:
 
 
 def _without_secrets(event: e.Event, redactor: Redactor) -> e.Event:
-    shown = repr(event)
-    if redactor(shown) == shown:
+    if redactor(shown := repr(event)) == shown:
         return event
     adapter = _ADAPTERS[type_name(type(event))]
     clean: e.Event = adapter.validate_python(_redacted(adapter.dump_python(event), redactor))

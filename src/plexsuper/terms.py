@@ -155,11 +155,18 @@ class ScannerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanner:
-    """A running scanner process; `section` is None when its arguments name none."""
+    """A running scanner process.
+
+    `section` is the one its arguments name, or that of the `items` they name; None when it is not known. `items` is
+    empty when they name none, and when there is no library to ask for their section. `cpu` is the processor time in
+    seconds that it had used when it was last seen at work; None: not told.
+    """
 
     pid: int
     kind: ScannerKind
     section: int | None = None
+    items: tuple[int, ...] = ()
+    cpu: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

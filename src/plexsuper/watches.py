@@ -7,6 +7,7 @@ from typing import Never
 
 import anyio
 
+from plexsuper.clients.library.owners import Owners
 from plexsuper.clients.storage.probe import ContentProbe
 from plexsuper.decisions.orders import Monitor
 from plexsuper.kit import Kit
@@ -25,8 +26,9 @@ from plexsuper.supervise import supervise
 class Watches:
     """The monitors of one run."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, owners: Owners) -> None:
         self._kit = kit
+        self._owners = owners
 
     @property
     def all(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
@@ -107,7 +109,8 @@ class Watches:
 
     async def _watch_scanners(self) -> Never:
         every = self._kit.settings.timing.sample_every
-        await watch_scanners(self._kit.bus.publish, runtime=self._kit.runtime, every=every)
+        runtime, placed = self._kit.runtime, self._owners.told
+        await watch_scanners(self._kit.bus.publish, runtime=runtime, placed=placed, every=every)
 
     async def _watch_progress(self) -> Never:
         timing, source = self._kit.settings.timing, self._kit.library

@@ -17,7 +17,7 @@ from plexsuper.decisions.doubt import RETRY_LOOK, Doubt
 from plexsuper.decisions.evidence import EVIDENCE, Evidence, Picture
 from plexsuper.decisions.progress import PhaseProgress
 from plexsuper.decisions.settle import Capped, Judgement, Patience, Settled, Settler, Stalled, Unseen, Waiting
-from plexsuper.errors import ServerAway
+from plexsuper.errors import ServerAway, ServerError
 from plexsuper.terms import Outcome, Phase, PhaseReport, SectionRef
 
 GOODBYE: Final = 2.0
@@ -67,6 +67,7 @@ class _Follower:
         self._progress = PhaseProgress(request.section, request.phase)
         self._doubt = Doubt()
         self._silences = 0
+        self._listed = True
 
     async def run(self) -> PhaseReport:
         request = self._request
@@ -141,11 +142,18 @@ class _Follower:
     def _note_looked(self, settler: Settler, looked: tuple[Evidence, ...]) -> None:
         for fact in looked:
             self._note(settler, fact)
-        self._doubt.looked(anyio.current_time(), anything_open=bool(settler.open))
+        strange = bool(settler.open) or not self._listed
+        self._doubt.looked(anyio.current_time(), anything_open=strange)
 
     def _note(self, settler: Settler, fact: Evidence) -> None:
         now = anyio.current_time()
         settler.note(fact, now)
+        if isinstance(fact, e.SectionsChanged):
+            listed = any(section.id == self._request.section.id for section in fact.sections)
+            if self._listed and not listed:
+                # It may have been deleted: then nothing will ever be seen of the phase.
+                self._doubt.arose(now)
+            self._listed = listed
         shown = self._progress.note(fact, now)
         if shown is not None:
             self._bus.publish(shown)
@@ -162,8 +170,8 @@ class _Follower:
                         return
                     with anyio.move_on_after(_LOOK_AGAIN):  # the monitors may look later than we can wait
                         picture.note(await anext(evidence))
-        except ServerAway:
-            return  # a server that is gone has stopped
+        except ServerError:
+            return  # a server that is gone has stopped, and one that says no does not listen to us
 
     @property
     def _started(self) -> e.SectionPhaseStarted:
@@ -196,7 +204,8 @@ class _Follower:
                 note = "" if judgement.seen else "nothing to do"
             case Stalled():
                 outcome, waited = Outcome.STALLED, judgement.idle
-                note = f"no progress for {judgement.idle:.0f} s; open: {', '.join(judgement.open)}"
+                spins = ", although a process is at work" if judgement.spins else ""
+                note = f"no progress for {judgement.idle:.0f} s{spins}; open: {', '.join(judgement.open)}"
                 self._bus.publish(
                     e.SectionPhaseStalled(
                         section=request.section, phase=request.phase, idle=judgement.idle, open=judgement.open

@@ -193,16 +193,20 @@ def simulator(ctx: typer.Context) -> None:
 def db(ctx: typer.Context) -> None:
     """Check, repair, copy or change a library database."""
     from plexsuper.cli.database import app as database  # noqa: PLC0415 - its own commands: --help must not load it
+    from plexsuper.cli.database_output import wrong_usage  # noqa: PLC0415 - as above
 
-    raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
+    with wrong_usage(ctx.args):
+        raise typer.Exit(database(args=ctx.args, prog_name="plexsuper db", standalone_mode=False) or 0)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def deploy(ctx: typer.Context) -> None:
     """Put the library of an archive into another Plex."""
+    from plexsuper.cli.database_output import wrong_usage  # noqa: PLC0415 - database: --help must not load it
     from plexsuper.cli.deploy import app as deployment  # noqa: PLC0415 - network and database: --help must not load them
 
-    raise typer.Exit(deployment(args=ctx.args, prog_name="plexsuper deploy", standalone_mode=False) or 0)
+    with wrong_usage(ctx.args):
+        raise typer.Exit(deployment(args=ctx.args, prog_name="plexsuper deploy", standalone_mode=False) or 0)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

@@ -27,6 +27,10 @@ class Doubt:
             return
         self.at, self._delay = now + self._delay, min(2 * self._delay, _LONGEST)
 
+    def arose(self, now: float) -> None:
+        """Something was seen at time *now* that only a direct look can explain."""
+        self.at = min(self.at, now)
+
     def put_off(self, until: float) -> None:
         """It could not be read now."""
         self.at = max(self.at, until)

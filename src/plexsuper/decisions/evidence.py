@@ -4,12 +4,14 @@ Pure and timeless; `settle.py` adds the times. What counts (recorded from real s
 
 * activities of this section, in the kinds the phase consists of; the permanent `butler` row never counts;
 * the section's `refreshing` flag and its `scannedAt`, from the section *list*;
-* scanner processes of the awaited kind and section; other kinds are somebody else's work (lesson L22);
+* scanner processes of the awaited kind and section; other kinds are somebody else's work (lesson L22), and one that
+  works on items of which nobody can tell the section proves nothing;
+* processor time that such a process uses: it is at work, although nothing else may move;
 * items that Plex announced and has not finished;
 * rows of this section that moved in the library database. A write that moved no row of ours proves little:
   an idle server writes its own statistics every few seconds;
 * files that a scan has added or marked as missing, and tracks that sonic analysis is through with where no activity
-  shows it: traces, which tell that it ran, but not that it is over.
+  shows it: traces, which tell that it ran, but not that it is over. Tracks of other sections tell that it is still to come.
 """
 
 from dataclasses import asdict
@@ -67,6 +69,7 @@ class Move(Enum):
 
     NOTHING = "nothing"
     PROGRESS = "progress"  # something of this phase started, moved or ended
+    WORK = "work"  # a process of this phase has used processor time, and nothing else moved
     ROWS = "rows"  # rows of this section moved in the database
     WRITE = "write"  # somebody wrote to the database, but not to rows of this section
 
@@ -98,6 +101,8 @@ class Picture:
         self._forced = forced
         self._open: dict[str, tuple[str, ...]] = {}
         self._activities: tuple[Activity, ...] = ()
+        self._cpu: dict[int, float] = {}
+        self._elsewhere: dict[int, int] = {}
         self._items: ItemsChanged | None = None
         self._finished = 0
         self._agentless = False
@@ -166,7 +171,7 @@ class Picture:
             case ActivitiesChanged():
                 moved = self._note_activities(fact.running)
             case ScannersChanged():
-                moved = self._note_scanners(fact.running)
+                return self._note_scanners(fact.running)
             case SectionsChanged():
                 moved = self._note_sections(fact)
             case ItemsChanged():
@@ -196,16 +201,21 @@ class Picture:
             return self._phase is Phase.SONIC and ("musicanalysis" in title or "sonic" in title)
         return activity.kind.startswith(_ACTIVITIES[self._phase])
 
-    def _note_scanners(self, running: tuple[Scanner, ...]) -> bool:
-        names = tuple(
-            f"scanner process {scanner.pid} ({scanner.kind})"
-            for scanner in running
-            if scanner.kind in _SCANNERS[self._phase] and scanner.section in (None, self._section)
-        )
+    def _note_scanners(self, running: tuple[Scanner, ...]) -> Move:
+        ours = [scanner for scanner in running if self._is_at_ours(scanner)]
+        names = tuple(f"scanner process {scanner.pid} ({scanner.kind})" for scanner in ours)
+        used = {scanner.pid: scanner.cpu for scanner in ours if scanner.cpu is not None}
+        worked = any(cpu != self._cpu.get(pid, cpu) for pid, cpu in used.items())
+        self._cpu |= used
         moved = names != self._open.get("scanners", ())
         self._open["scanners"] = names
         self.seen = self.seen or bool(names)
-        return moved
+        return Move.PROGRESS if moved else Move.WORK if worked else Move.NOTHING
+
+    def _is_at_ours(self, scanner: Scanner) -> bool:
+        """Whether *scanner* works on this phase; one that names neither section nor items may work on all of them."""
+        anywhere = scanner.section is None and not scanner.items
+        return scanner.kind in _SCANNERS[self._phase] and (anywhere or scanner.section == self._section)
 
     def _note_sections(self, fact: SectionsChanged) -> bool:
         moved = False
@@ -231,7 +241,7 @@ class Picture:
 
     def _note_counts(self, fact: LibraryCounted) -> bool:
         if fact.section != self._section:
-            return False
+            return self._note_elsewhere(fact)
         before, self._counts = self._counts, fact
         if before is None or before == fact:
             return False
@@ -241,6 +251,11 @@ class Picture:
         self.seen = self.seen or analyzed or (sonic and self.complete)
         self.traced = self.traced or walked or sonic
         return True
+
+    def _note_elsewhere(self, fact: LibraryCounted) -> bool:
+        """Whether sonic analysis is at other music: its one task works through all there is, and has yet to come to ours."""
+        before, self._elsewhere[fact.section] = self._elsewhere.get(fact.section, fact.sonic), fact.sonic
+        return self._phase is Phase.SONIC and fact.sonic != before and not (self.seen or self.traced)
 
 
 def counted(counts: SectionCounts) -> LibraryCounted:

@@ -3,7 +3,8 @@
 Pure: facts and times go in, a judgement comes out; nobody waits here and there is no clock. A phase is done
 when it was *seen to run* and then *everything* has been quiet for a short window, which grows with the pauses
 that were seen inside this very phase. "Nothing happened for N minutes" never ends a phase; something that
-stays open without any sign of progress is a stall, which is another thing.
+stays open without any sign of progress is a stall, which is another thing. A process that is seen at work puts the
+stall off, but not for ever: one that spins does so, too.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ class Patience:
 
     `quiet` is the shortest quiet time that settles, `quiet_max` the longest that a pause seen in this phase leads
     to. What Plex does by itself after what was asked for (see `Picture.follow_up_expected`) shows within
-    `follow_up`; announced items that do not move for so long stop counting.
+    `follow_up`; announced items that do not move for so long stop counting. `spin` is how long processor time alone
+    keeps a phase from being a stall.
     """
 
     quiet: float = 2.0
@@ -28,6 +30,7 @@ class Patience:
     follow_up: float = 10.0
     unseen: float = 30.0
     stall: float = 600.0
+    spin: float = 3600.0
     budget: float = 3600.0
     cap: float = 28800.0
 
@@ -49,10 +52,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stalled:
-    """Still open, but nothing moved for `idle` seconds; `open` says what is."""
+    """Still open, but nothing moved for `idle` seconds; `open` says what is. `spins`: a process of it is at work."""
 
     idle: float
     open: tuple[str, ...]
+    spins: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ class Settler:
         self._quiet_since = asked_at
         self._written_at = asked_at
         self._moved_at = asked_at
+        self._worked_at = asked_at
         self._walked_at = asked_at
         self._longest_gap = 0.0
 
@@ -137,6 +142,8 @@ class Settler:
             self._written_at = at
         if move in (Move.PROGRESS, Move.ROWS):
             self._moved_at = at
+        if move is Move.WORK:
+            self._worked_at = at
         noticed = self._picture.seen > seen_before or self._picture.grown != grown_before
         if walking_before or self._picture.walking or noticed:
             self._walked_at = at
@@ -167,10 +174,13 @@ class Settler:
         return Waiting(until=max(at + self._patience.unseen - since, at + _SOON))
 
     def _judge_busy(self, at: float) -> Judgement:
-        idle = at - self._moved_at
-        if idle >= self._patience.stall:
-            return Stalled(idle=idle, open=self._open(at))
-        times = [self._moved_at + self._patience.stall, self._asked_at + self._patience.cap]
+        signed_at = max(self._moved_at, self._worked_at)
+        if at - signed_at >= self._patience.stall:
+            return Stalled(idle=at - signed_at, open=self._open(at))
+        if at - self._moved_at >= self._patience.spin:
+            return Stalled(idle=at - self._moved_at, open=self._open(at), spins=True)
+        stalls_at = min(signed_at + self._patience.stall, self._moved_at + self._patience.spin)
+        times = [stalls_at, self._asked_at + self._patience.cap]
         if self._picture.pending and not self._picture.open:
             times.append(self._moved_at + self._patience.follow_up)
         if not self.overdue(at):

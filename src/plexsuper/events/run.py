@@ -117,6 +117,14 @@ class MonitorCrashed:
     retry_in: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped:
+    """The machine's clock was set, or the machine slept: `ts` went on by so many seconds that did not pass for the run."""
+
+    level: ClassVar[Level] = "warning"
+    seconds: float
+
+
 RunEvent: TypeAlias = (
     RunStarted
     | RunResumed
@@ -129,4 +137,5 @@ RunEvent: TypeAlias = (
     | StageStarted
     | StageFinished
     | MonitorCrashed
+    | ClockJumped
 )

@@ -33,6 +33,14 @@ class SectionsUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionDeleted:
+    """Somebody deleted a section of the run in Plex: it is done no further, and what it had is not counted as lost."""
+
+    level: ClassVar[Level] = "warning"
+    section: SectionRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SectionStarted:
     """The run turned to a section."""
 
@@ -153,6 +161,7 @@ SectionEvent: TypeAlias = (
     SectionCreated
     | SectionsChosen
     | SectionsUnknown
+    | SectionDeleted
     | SectionStarted
     | SectionFinished
     | SectionPhaseStarted

@@ -185,6 +185,9 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
         ),
     ),
     (3599, e.SectionsUnknown(sections=("Books (type book)",))),
+    (3599, e.SectionDeleted(section=MUSIC)),
+    (3599, e.ClockJumped(seconds=3600.0)),
+    (3599, e.ClockJumped(seconds=-3600.0)),
     (3599, e.SectionPhaseAwaited(section=MUSIC, phase=Phase.ANALYZE, after=30.0, asked=False)),
     (3599, e.SectionFilesRetried(section=MUSIC, phase=Phase.ANALYZE, files=683)),
     (

@@ -9,6 +9,7 @@ import anyio
 from plexsuper.bus import Publish
 from plexsuper.clients.plex.notices import ActivityNotice, ItemNotice, Notice, OtherNotice
 from plexsuper.clients.plex.server import Plex
+from plexsuper.clients.plex.values import NotAccepted
 from plexsuper.errors import ServerAway, ServerError
 from plexsuper.events import NotificationsConnected, NotificationsLost, PrefsChanged, SectionsChanged
 from plexsuper.monitors.happenings import Activities, Items
@@ -114,7 +115,7 @@ class _Watch:
         """Read the whole picture now and then, and when the socket gives a reason."""
         while True:
             repaired = self._repaired
-            with suppress(ServerAway):  # whoever watches the server tells of it
+            with suppress(ServerAway, NotAccepted):  # whoever watches the server tells of it
                 await self._read()
                 repaired.set()
             with anyio.move_on_after(self._pause):

@@ -1,11 +1,12 @@
-"""Notices the server's scanner processes: new ones by looking, their end by the kernel's word."""
+"""Notices the server's scanner processes: new ones and their work by looking, their end by the kernel's word."""
 
-from collections.abc import Sequence
-from typing import Never, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Never, Protocol, TypeAlias
 
 import anyio
 
 from plexsuper.bus import Publish
+from plexsuper.decisions.working import Working
 from plexsuper.events import ScannersChanged
 from plexsuper.terms import Scanner
 
@@ -13,8 +14,12 @@ _AT_MOST_EVERY = 0.05
 """Seconds between two looks: hundreds of analysis processes may end one after the other."""
 
 
+Placed: TypeAlias = Callable[[Sequence[Scanner]], Awaitable[tuple[Scanner, ...]]]
+"""Tells of scanner processes which section they work on."""
+
+
 class Scanners(Protocol):
-    """Lists scanner processes and waits for their end."""
+    """Lists scanner processes, measures them and waits for their end."""
 
     def scanners(self) -> tuple[Scanner, ...]:
         """Return those that run now."""
@@ -24,12 +29,20 @@ class Scanners(Protocol):
         """Return when *pid* has ended."""
         ...
 
+    def cpu_time(self, pid: int) -> float | None:
+        """Return the processor time in seconds that *pid* has used; None when it cannot be told."""
+        ...
 
-async def watch_scanners(publish: Publish, *, runtime: Scanners, every: float) -> Never:
-    """Publish `ScannersChanged` when a scanner process was started (seen within *every* s) or has ended (at once)."""
+
+async def watch_scanners(publish: Publish, *, runtime: Scanners, placed: Placed, every: float) -> Never:
+    """Publish `ScannersChanged` when a scanner process was started (seen within *every* s) or has ended (at once).
+
+    Also, now and then, when one is at work, and when *placed* has found out on which section.
+    """
+    working = Working(runtime.cpu_time)
     known: tuple[Scanner, ...] | None = None
     while True:
-        running = runtime.scanners()
+        running = working.told(await placed(runtime.scanners()), anyio.current_time())
         if running != known:
             publish(ScannersChanged(running=running))
         ended = await _first_end(runtime, running, every)

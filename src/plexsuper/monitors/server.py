@@ -7,6 +7,7 @@ from typing import Never
 import anyio
 
 from plexsuper.bus import Publish
+from plexsuper.clients.plex.questions import LOOK, READ
 from plexsuper.clients.plex.server import Plex
 from plexsuper.clients.plex.values import Identity, ServerNotUp
 from plexsuper.clients.server.runtime import Runtime
@@ -38,6 +39,7 @@ async def watch_server(
 
     *every* is the time between two looks at a server that is ready; the end of its process is noticed at once.
     One that is *frozen* by us cannot answer and is not lost for that; one that accepts us no more, after it has, is.
+    One that is only slow is given as long as for any other question, before it is called lost, or late once more.
     A server that is not ready after *patience* seconds is reported with the last lines of its log (lesson L17).
     """
     while True:
@@ -53,12 +55,13 @@ async def watch_server(
 async def _ready(publish: Publish, plex: Plex, runtime: Runtime, patience: float) -> tuple[Identity, float]:
     """Ask until the server is ready; return who it is and how long that took."""
     started = anyio.current_time()
-    attempt, told, told_at = 0, None, 0.0
+    attempt, told, told_at, within = 0, None, 0.0, LOOK
     while True:
         attempt += 1
         try:
-            identity = await plex.identity()
+            identity = await plex.identity(within=within)
         except ServerNotUp as error:
+            within = READ if error.state == "unreachable" else LOOK
             seen, now = (error.state, error.status, error.excerpt), anyio.current_time()
             if seen != told or now - told_at >= _REPEAT_EVERY:
                 told, told_at = seen, now
@@ -79,6 +82,7 @@ async def _lost(plex: Plex, runtime: Runtime, every: float, frozen: Callable[[],
     """Return what was seen when a server that was ready is ready no more."""
     pid = runtime.pid
     misses = refusals = 0
+    bound = _MISSES
     while True:
         if await _ended_within(runtime, pid, every):
             return f"its process {pid} ended"
@@ -86,11 +90,12 @@ async def _lost(plex: Plex, runtime: Runtime, every: float, frozen: Callable[[],
             misses = 0
             continue
         try:
-            await plex.identity()
+            await plex.identity(within=READ if misses == bound - 1 else LOOK)
         except ServerNotUp as error:
             misses = 0 if frozen() else misses + 1
             lives = error.state == "starting" or (pid is not None and error.state == "unreachable")
-            if misses >= (_MISSES_OF_A_LIVING if lives else _MISSES):
+            bound = _MISSES_OF_A_LIVING if lives else _MISSES
+            if misses >= bound:
                 return str(error)
         else:
             misses, why = 0, await _refused(plex)

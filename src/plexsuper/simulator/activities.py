@@ -81,7 +81,9 @@ class Activities:
             self._tell("ended", activity)
 
     def progress(self, activity: Activity, done: float, total: float) -> None:
-        """Set the progress; listeners are told of it once in a while."""
+        """Set the progress; listeners are told of it once in a while, unless it is not shown."""
+        if activity.uuid not in self._running:
+            return
         activity.progress = min(99, int(100 * done / total)) if total else -1
         if self._clock.elapsed() - activity.told >= self._knobs.update_every:
             self._tell("updated", activity)

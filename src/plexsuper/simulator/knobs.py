@@ -138,6 +138,7 @@ class Knobs:
     sonic_queue: Annotated[float, Fact("D", "from POST /butler/MusicAnalysis to its start")] = 0.0
     sonic_bumps: Annotated[bool, Fact("D", "an analysed track's changed_at moves")] = True
     sonic_obeys_behaviour: Annotated[bool, Fact("D", "MusicAnalysisBehavior=never blocks the task")] = False
+    sonic_activity: Annotated[bool, Fact("C", "the task shows as an activity of type butler")] = True
     sonic_process: Annotated[bool, Fact("D", "sonic analysis shows a scanner process")] = False
     # --- butler --------------------------------------------------------------------------------------
     butler_row: Annotated[bool, Fact("A", "an idle server lists one activity of type butler")] = True

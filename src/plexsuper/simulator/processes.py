@@ -87,19 +87,22 @@ class VirtualProcess:
     argv: tuple[str, ...]
     ended: anyio.Event
     scope: anyio.CancelScope
+    began: float
     code: int | None = None
 
 
 class VirtualProcesses:
     """A process table for worlds without an operating system.
 
-    Unrealistic: starting one takes no time, and all of them see the same tree in memory.
+    Unrealistic: starting one takes no time, all of them see the same tree in memory, and each uses the same `share` of
+    a processor for as long as it runs.
     """
 
     def __init__(self, tree: Tree, logs: Logs, *, first_pid: int = 400) -> None:
         self._tree = tree
         self._logs = logs
         self._next = first_pid
+        self.share = 0.0
         self.running: dict[int, VirtualProcess] = {}
         self.history: list[VirtualProcess] = []
 
@@ -112,6 +115,11 @@ class VirtualProcesses:
         if process := self.running.get(pid):
             await process.ended.wait()
 
+    def cpu_time(self, pid: int) -> float | None:
+        """Return the processor time in seconds that the process *pid* has used; None if it is gone."""
+        process = self.running.get(pid)
+        return None if process is None else self.share * (anyio.current_time() - process.began)
+
     def kill(self, pid: int) -> None:
         """Kill a process, as SIGKILL does."""
         process = self.running[pid]
@@ -123,7 +131,7 @@ class VirtualProcesses:
         """See `Spawner.run`."""
         self._next += 1
         with anyio.CancelScope() as scope:
-            process = VirtualProcess(self._next, tuple(argv), anyio.Event(), scope)
+            process = VirtualProcess(self._next, tuple(argv), anyio.Event(), scope, anyio.current_time())
             self.running[process.pid] = process
             self.history.append(process)
             log_start(self._logs, process.pid, argv)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from plexsuper.clients.processes.command_line import classify
+from plexsuper.clients.processes.command_line import scanner_of
 from plexsuper.terms import Scanner
 
 
@@ -63,8 +63,8 @@ def scanners_of(rows: Sequence[Sequence[str]]) -> tuple[Scanner, ...]:
     found = []
     for row in rows:
         program, mark, rest = row[1].partition("Plex Media Scanner")
-        if mark and (role := classify((program + mark, *rest.split()))) is not None:
-            found.append(Scanner(pid=int(row[0]), kind=role[0], section=role[1]))
+        if mark and (scanner := scanner_of(int(row[0]), (program + mark, *rest.split()))) is not None:
+            found.append(scanner)
     return tuple(sorted(found, key=lambda scanner: scanner.pid))
 
 

@@ -5,7 +5,7 @@ import signal
 from contextlib import suppress
 from typing import Final
 
-from plexsuper.clients.processes.command_line import SERVER, arguments_of, classify
+from plexsuper.clients.processes.command_line import SERVER, arguments_of, scanner_of
 from plexsuper.clients.processes.table import ProcessTable
 from plexsuper.terms import Scanner
 
@@ -48,11 +48,8 @@ class ContainerProcesses:
 
     def scanners(self) -> tuple[Scanner, ...]:
         """Return the scanner processes that run now, by pid."""
-        return tuple(
-            Scanner(pid=pid, kind=role[0], section=role[1])
-            for pid in self.pids()
-            if (role := classify(self._table.argv(pid))) is not None
-        )
+        found = (scanner_of(pid, self._table.argv(pid)) for pid in self.pids())
+        return tuple(scanner for scanner in found if scanner is not None)
 
     def end_scanners(self) -> int:
         """Kill the scanner processes; return how many there were. One that is frozen ends when it is thawed at the latest."""

@@ -19,7 +19,7 @@ from plexsuper.clients.docker.happenings import container_happenings
 from plexsuper.clients.docker.processes import ContainerProcesses
 from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
-from plexsuper.clients.processes.table import exited
+from plexsuper.clients.processes.table import cpu_time, exited
 from plexsuper.clients.server.frozen import FrozenRecord, record_file
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.redact import redact
@@ -212,6 +212,10 @@ class DockerRuntime:
             return
         while any(scanner.pid == pid for scanner in self._top):  # noqa: ASYNC110 - whoever looks at top is a task of its own
             await anyio.sleep(_LOOK_EVERY)
+
+    def cpu_time(self, pid: int) -> float | None:
+        """See `Runtime.cpu_time`; the processes of an engine elsewhere have numbers that mean others here."""
+        return cpu_time(pid) if self.visible else None
 
     def freeze(self) -> tuple[int, ...]:
         """See `Runtime.freeze`; raise `ServerRefused` when this host does not see the container's processes."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from plexsuper.clients.plex.documents import document
 from plexsuper.clients.plex.excerpt import excerpt
 from plexsuper.clients.plex.http import Answer, Transport
+from plexsuper.clients.plex.values import NotAccepted
 from plexsuper.errors import ServerAway, ServerRefused
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ READ = WRITE = 30.0
 """Deadlines in seconds; Plex answers late, and writes more so, while its database is busy; who it is it says at once."""
 
 _STILL_STARTING = "still starting up"
+_NOT_ACCEPTED = "the token is missing or wrong, or an unclaimed server does not know the host name in the URL"
 
 
 class Questions:
@@ -71,7 +73,7 @@ class Questions:
         if answer.status >= 500 or answer.status in {408, 429} or still_starting(answer):
             raise ServerAway(message)
         if answer.status == 401:
-            message += "; the token is missing or wrong, or an unclaimed server does not know the host name in the URL"
+            raise NotAccepted(f"{message}; {_NOT_ACCEPTED}")
         raise ServerRefused(message)
 
     def shown(self, answer: Answer) -> str:

@@ -17,7 +17,7 @@ from plexsuper.clients.plex.answers import (
 from plexsuper.clients.plex.documents import document
 from plexsuper.clients.plex.http import Answer, NoAnswer, SocketRefused, Transport
 from plexsuper.clients.plex.notices import Notice, parse_frame
-from plexsuper.clients.plex.questions import WRITE, Questions, still_starting
+from plexsuper.clients.plex.questions import LOOK, WRITE, Questions, still_starting
 from plexsuper.clients.plex.values import (
     ButlerTask,
     Identity,
@@ -71,10 +71,10 @@ class Plex:
 
     # --- the server itself ----------------------------------------------------------------------------
 
-    async def identity(self) -> Identity:
-        """Return who answers; needs no token. Raise `ServerNotUp` with what was seen instead."""
+    async def identity(self, *, within: float = LOOK) -> Identity:
+        """Return who answers *within* so many seconds; needs no token. Raise `ServerNotUp` with what was seen instead."""
         try:
-            answer = await self._ask.ask("GET", "/identity")
+            answer = await self._ask.ask("GET", "/identity", deadline=within)
         except ServerAway as error:
             refused = isinstance(error, NoAnswer) and error.refused
             raise ServerNotUp(str(error), state="refused" if refused else "unreachable") from error

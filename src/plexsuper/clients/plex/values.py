@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from plexsuper.errors import ServerAway
+from plexsuper.errors import ServerAway, ServerRefused
 
 NotUp: TypeAlias = Literal["refused", "unreachable", "maintenance", "migration", "starting", "error"]
 """Why a server is not ready, in the words of `PlexWaiting.state`."""
@@ -17,6 +17,10 @@ class ServerNotUp(ServerAway):
         self.state: NotUp = state
         self.status = status
         self.excerpt = excerpt
+
+
+class NotAccepted(ServerRefused):
+    """The server answers 401: it does not know our token, or knows it no more; `watch_server` tells of the latter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

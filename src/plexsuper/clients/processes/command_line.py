@@ -4,11 +4,15 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
+from typing import Final
 
-from plexsuper.terms import ScannerKind
+from plexsuper.terms import Scanner, ScannerKind
 
 SERVER = "Plex Media Server"
 SCANNER = "Plex Media Scanner"
+
+_NAMED: Final = 8
 
 _EXECING = {
     "s6-setuidgid": 1,
@@ -63,6 +67,19 @@ def classify(argv: Sequence[str]) -> tuple[ScannerKind, int | None] | None:
     options = dict(_options(arguments))
     section = options.get("section") or ""
     return _kind(options), int(section) if section.isdecimal() else None
+
+
+def scanner_of(pid: int, argv: Sequence[str]) -> Scanner | None:
+    """Return the scanner that the process *pid* with *argv* is; None when it is none (see `classify`).
+
+    Of very many items it names the first are enough: one process works on one section.
+    """
+    role = classify(argv)
+    if role is None:
+        return None
+    named = (value or "" for name, value in _options(arguments_of(SCANNER, argv) or []) if name == "item")
+    items = (item for value in named for item in value.split(",") if item.isdecimal())
+    return Scanner(pid=pid, kind=role[0], section=role[1], items=tuple(map(int, islice(items, _NAMED))))
 
 
 def _kind(options: dict[str, str | None]) -> ScannerKind:

@@ -5,8 +5,6 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-import psutil
-
 
 @contextmanager
 def pidfds(pids: Iterable[int]) -> Iterator[dict[int, int]]:
@@ -32,6 +30,8 @@ def signal_all(descriptors: dict[int, int], pids: Iterable[int], number: signal.
 
 def not_ours(pid: int) -> str:
     """Say whose process *pid* is, and what that means."""
+    import psutil  # noqa: PLC0415 - half a MiB, for a message that hardly any run needs
+
     owner = psutil.Process(pid).username()
     return (
         f"Plex cannot be frozen: process {pid} belongs to {owner}, and plexsuper runs as user {os.geteuid()}. Run it as "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from plexsuper.clients.processes.command_line import SERVER, arguments_of, classify
+from plexsuper.clients.processes.command_line import SERVER, arguments_of, scanner_of
 from plexsuper.terms import Scanner
 
 _COMM = re.compile(rb"Plex Media S|python|ld-|s6-|setuidgid|gosu|su-exec|nice|ionice|chrt|env|nohup")
@@ -22,6 +22,7 @@ mount; its name is not.
 
 _ENOUGH = 256 * 1024
 
+_TICKS = os.sysconf("SC_CLK_TCK")
 _YOUNG, _TRUST = 2.0, 10.0
 
 
@@ -78,11 +79,11 @@ class ProcessTable:
         found = []
         for pid in self._strangers.unknown(self.pids(), time.monotonic()):
             process = _candidate(self, pid)
-            role = None if process is None else classify(process.argv)
-            if role is None:
+            scanner = None if process is None else scanner_of(pid, process.argv)
+            if scanner is None:
                 self._strangers.add(pid)
             else:
-                found.append(Scanner(pid=pid, kind=role[0], section=role[1]))
+                found.append(scanner)
         return tuple(found)
 
     def servers(self) -> tuple[int, ...]:
@@ -171,10 +172,21 @@ async def exited(pid: int) -> None:
         os.close(descriptor)
 
 
+def cpu_time(pid: int) -> float | None:
+    """Return the processor time in seconds that all threads of *pid* have used; None if it has ended."""
+    fields = _fields(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 12 else None
+
+
 def _stat(pid: int) -> tuple[str, int] | None:
-    """Return state and parent of *pid*; the name before them may hold spaces and brackets."""
-    fields = _read(f"/proc/{pid}/stat", 4096).rpartition(b")")[2].split()
+    """Return state and parent of *pid*."""
+    fields = _fields(pid)
     return (fields[0].decode(), int(fields[1])) if len(fields) > 1 else None
+
+
+def _fields(pid: int) -> list[bytes]:
+    """Return what the kernel says of *pid* from its state on; the name before that may hold spaces and brackets."""
+    return _read(f"/proc/{pid}/stat", 4096).rpartition(b")")[2].split()
 
 
 def _read(path: str, limit: int = _ENOUGH) -> bytes:

@@ -4,6 +4,7 @@ Recorded: "scheduled" behaviours run whatever the task switches say; only "never
 maintenance window does not count, unsilenced work comes every `butler_every` seconds, a burst at a time.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import anyio
@@ -177,15 +178,17 @@ class Butler:
                 self._running[task.name] = anyio.CancelScope()
             core.logs.server(f"Butler: Starting task '{task.name}'")
             with core.truth.work("butler", task=task.name, by_itself=limit is not None) as result:
-                with (
-                    self._running[task.name] as scope,
-                    core.activities.show("butler", task.name, cancel=scope.cancel) as activity,
-                ):
+                with self._running[task.name] as scope, self._shown(task, scope) as activity:
                     await self._work(task, activity, limit)
                 if scope.cancelled_caught:
                     result["outcome"] = "cancelled"
         finally:
             del self._running[task.name]
+
+    def _shown(self, task: Task, scope: anyio.CancelScope) -> AbstractContextManager[Activity]:
+        if task.name == "MusicAnalysis" and not self._core.knobs.sonic_activity:
+            return nullcontext(Activity("", "butler", task.name))
+        return self._core.activities.show("butler", task.name, cancel=scope.cancel)
 
     async def _work(self, task: Task, activity: Activity, limit: int | None) -> None:
         core = self._core

@@ -1,0 +1,116 @@
+"""A process that uses processor time is at work, and puts a stall off; one that spins does so only up to a limit."""
+
+from typing import Any
+
+import pytest
+
+from plexsuper import events as e
+from plexsuper.decisions.evidence import Picture
+from plexsuper.decisions.settle import Judgement, Patience, Settler, Stalled, Waiting
+from plexsuper.decisions.working import Working
+from plexsuper.terms import Phase, Scanner, ScannerKind
+
+PATIENCE = Patience(stall=150, spin=900, budget=100_000, cap=100_000)
+OPEN = ("scanner process 7 (analyze)",)
+
+
+def analysis(cpu: float | None = None, *, pid: int = 7, section: int = 1) -> Scanner:
+    return Scanner(pid=pid, kind=ScannerKind.ANALYZE, section=section, cpu=cpu)
+
+
+def told(*used: tuple[float, float | None]) -> list[float | None]:
+    """Return what is told of a process whose processor time at each time is *used*."""
+    now: float | None = None
+    working = Working(lambda _: now)
+    answers = []
+    for at, now in used:  # noqa: B007 - it is what is measured
+        (scanner,) = working.told([analysis()], at)
+        answers.append(scanner.cpu)
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("used", "answers"),
+    [
+        pytest.param([(0, 3), (5, 3.06), (10, 4)], [3, 3.06, 4], id="a hundredth of a processor is work"),
+        pytest.param([(0, 3), (5, 3.04), (10, 3.08)], [3, 3, 3], id="less is waiting"),
+        pytest.param([(0, 3), (1, 4), (4.9, 8), (5, 8)], [3, 3, 3, 8], id="measured over five seconds"),
+        pytest.param(
+            [(0, 3), (5, 9), (10, 9), (600, 9)], [3, 9, 9, 9], id="what it did once is not done again"
+        ),
+        pytest.param([(0, 9), (5, 1), (10, 2)], [9, 1, 2], id="another process has its number now"),
+        pytest.param([(0, None), (5, None)], [None, None], id="nobody can tell"),
+        pytest.param([(0, 3), (5, None), (6, 4)], [3, 3, 4], id="it could not be measured once"),
+    ],
+)
+def test_a_process_is_seen_at_work_by_the_processor_time_that_it_uses(used, answers):
+    assert told(*used) == answers
+
+
+def test_a_process_that_has_ended_is_forgotten():
+    working = Working({7: 1.0, 8: 2.0}.get)
+    assert working.told([analysis(), analysis(pid=8)], 0) == (analysis(1.0), analysis(2.0, pid=8))
+    assert working.told([], 1) == ()
+    assert working.told([analysis(pid=9)], 2) == (analysis(pid=9),)
+
+
+def judged(*history: tuple[float, Any], at: float) -> Judgement:
+    """Return the judgement at time *at* of an analysis asked for at 0, whose scanner processes were told of at these times."""
+    settler = Settler(
+        Picture(section=1, phase=Phase.ANALYZE), phase=Phase.ANALYZE, patience=PATIENCE, asked_at=0
+    )
+    for when, scanner in history:
+        settler.note(e.ScannersChanged(running=(scanner,)), when)
+    return settler.judge(at)
+
+
+def test_an_analysis_that_uses_no_processor_time_stalls():
+    assert judged((0, analysis()), at=149) == Waiting(until=150)
+    assert judged((0, analysis()), at=150) == Stalled(idle=150, open=OPEN)
+    assert judged((0, analysis(5.0)), (100, analysis(5.0)), at=150) == Stalled(idle=150, open=OPEN)
+    assert judged((0, analysis()), (100, analysis(5.0)), (101, analysis()), at=150) == Stalled(
+        idle=150, open=OPEN
+    )
+
+
+def test_an_analysis_that_is_seen_at_work_is_no_stall_until_it_works_no_more():
+    at_work = [(0, analysis(5.0)), (100, analysis(60.0)), (200, analysis(110.0))]
+    assert judged(*at_work, at=349) == Waiting(until=350)
+    assert judged(*at_work, at=350) == Stalled(idle=150, open=OPEN)
+    looked_at = (300, analysis())  # a direct look measures nothing
+    assert judged(*at_work, looked_at, at=350) == Stalled(idle=150, open=OPEN)
+    assert judged(*at_work, looked_at, (340, analysis(200.0)), at=350) == Waiting(until=490)
+
+
+def test_an_analysis_of_which_nothing_but_processor_time_is_seen_stalls_at_its_limit():
+    spinning = [(at, analysis(float(at))) for at in range(0, 900, 5)]
+    assert judged(*spinning, at=899) == Waiting(until=900)
+    assert judged(*spinning, at=900) == Stalled(idle=900, open=OPEN, spins=True)
+    counted = e.LibraryCounted(section=1, items=9, trashed=0, media=9, analyzed=0, tracks=0, sonic=0)
+    moved = e.LibraryCounted(section=1, items=9, trashed=0, media=9, analyzed=1, tracks=0, sonic=0)
+    settler = Settler(
+        Picture(section=1, phase=Phase.ANALYZE, counts=counted),
+        phase=Phase.ANALYZE,
+        patience=PATIENCE,
+        asked_at=0,
+    )
+    for at, scanner in spinning:
+        settler.note(e.ScannersChanged(running=(scanner,)), at)
+    settler.note(moved, 899)
+    assert settler.judge(900) == Waiting(until=1049)
+
+
+def test_the_work_of_another_section_is_no_sign_of_ours():
+    history = [
+        (0, analysis()),
+        (100, analysis(5.0, pid=8, section=2)),
+        (140, analysis(50.0, pid=8, section=2)),
+    ]
+    settler = Settler(
+        Picture(section=1, phase=Phase.ANALYZE), phase=Phase.ANALYZE, patience=PATIENCE, asked_at=0
+    )
+    for at, theirs in history:
+        settler.note(
+            e.ScannersChanged(running=(analysis(), theirs) if theirs.section == 2 else (theirs,)), at
+        )
+    assert settler.judge(150) == Stalled(idle=150, open=OPEN)
