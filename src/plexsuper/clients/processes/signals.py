@@ -1,6 +1,7 @@
 """Signals to processes that may end, or belong to somebody else, at any moment."""
 
 import os
+import pwd
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,13 +31,18 @@ def signal_all(descriptors: dict[int, int], pids: Iterable[int], number: signal.
 
 def not_ours(pid: int) -> str:
     """Say whose process *pid* is, and what that means."""
-    import psutil  # noqa: PLC0415 - half a MiB, for a message that hardly any run needs
-
-    owner = psutil.Process(pid).username()
+    owner = _user(os.stat(f"/proc/{pid}").st_uid)  # noqa: PTH116 - a name, not a path
     return (
         f"Plex cannot be frozen: process {pid} belongs to {owner}, and plexsuper runs as user {os.geteuid()}. Run it as "
         "root or as Plex's user; without freezing, a storage that fails during a scan can cost the library"
     )
+
+
+def _user(number: int) -> str:
+    """Return the name of a user; the number of one without a name, as containers have them."""
+    with suppress(KeyError):
+        return pwd.getpwuid(number).pw_name
+    return str(number)
 
 
 def send(pid: int, number: signal.Signals) -> bool:
