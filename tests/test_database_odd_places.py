@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +12,7 @@ from plexsuper.cli.database import app
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import content, library_with_files, tree
+from tests.other_user import someone_else
 
 
 @pytest.fixture
@@ -28,22 +29,6 @@ def run(*arguments, code=0):
 def refused(*arguments):
     """Return what is said of what cannot be done with exit code 5."""
     return run(*arguments, code=5).stderr.splitlines()[-1]
-
-
-@contextmanager
-def someone_else(place):
-    """For the block, be a user who owns nothing, but may go to *place*."""
-    ways = [path for path in place.parents if not path.stat().st_mode & 0o001]
-    modes = {path: path.stat().st_mode for path in ways}
-    for path in ways:
-        path.chmod(0o755)
-    os.seteuid(54321)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        for path, mode in modes.items():
-            path.chmod(mode)
 
 
 def test_a_library_of_a_plex_too_old_to_be_counted_has_a_snapshot_before_a_newer_one_starts_on_it(tmp_path):

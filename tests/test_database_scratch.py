@@ -13,6 +13,7 @@ from plexsuper.database.archive.inject import verify_archive
 from plexsuper.database.archive.writer import export_archive
 from plexsuper.database.private import private_directory
 from tests.database_library import library_with_files
+from tests.other_user import someone_else
 
 CHECKS_FOR_EVER = """
 import sys
@@ -56,13 +57,13 @@ def test_what_a_killed_verification_has_unpacked_goes_with_the_next_one_and_not_
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_what_another_user_has_left_there_is_left_alone(scratch: Path) -> None:
     theirs = scratch / ".plexsuper-verify-theirs"
     theirs.mkdir()
     (theirs / "lock").touch()
     theirs.chmod(0)
-    with private_directory(scratch, "verify", alone=False) as ours:
+    scratch.chmod(0o777)
+    with someone_else(scratch), private_directory(scratch, "verify", alone=False) as ours:
         assert ours.is_dir()
-    theirs.chmod(0o700)
-    assert theirs.exists()
+    assert sorted(path.name for path in scratch.iterdir()) == [theirs.name]
