@@ -14,6 +14,18 @@ from tests.web.browser import find_chromium
 
 pytest_plugins = ["tests.leaks", "tests.lessons"]
 
+_LONGEST = (
+    "test_survival",
+    "test_demo",
+    "test_database_index_proofs",
+    "test_guard_real",
+    "test_deploy",
+    "test_end_to_end",
+    "test_matrix",
+    "test_exit_paths",
+)
+"""The files that take minutes: where several workers share the tests, whoever gets one late works alone at the end."""
+
 
 def _fuse() -> str | None:
     """Say what is missing for a test with a real rclone mount."""
@@ -56,6 +68,12 @@ _COMPONENTS: dict[str, Callable[[], str | None]] = {
     "browser": functools.cache(_browser),
     "promtool": _promtool,
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
