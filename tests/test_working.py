@@ -1,5 +1,6 @@
 """A process that uses processor time is at work, and puts a stall off; one that spins does so only up to a limit."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -52,6 +53,22 @@ def test_a_process_that_has_ended_is_forgotten():
     assert working.told([analysis(), analysis(pid=8)], 0) == (analysis(1.0), analysis(2.0, pid=8))
     assert working.told([], 1) == ()
     assert working.told([analysis(pid=9)], 2) == (analysis(pid=9),)
+
+
+def test_of_a_phase_with_very_many_processes_only_those_that_run_take_memory():
+    picture = Picture(section=1, phase=Phase.ANALYZE)
+
+    def pass_by(pids: range) -> int:
+        for pid in pids:
+            picture.note(e.ScannersChanged(running=(analysis(0.5, pid=pid),)))
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        grown = -pass_by(range(1_000, 2_000)) + pass_by(range(2_000, 12_000))
+    finally:
+        tracemalloc.stop()
+    assert grown < 100_000, "ten thousand that are remembered take a megabyte"
 
 
 def judged(*history: tuple[float, Any], at: float) -> Judgement:
