@@ -206,7 +206,9 @@ class Picture:
         names = tuple(f"scanner process {scanner.pid} ({scanner.kind})" for scanner in ours)
         used = {scanner.pid: scanner.cpu for scanner in ours if scanner.cpu is not None}
         worked = any(cpu != self._cpu.get(pid, cpu) for pid, cpu in used.items())
-        self._cpu = used  # of those that have ended nothing is kept: a phase has hundreds of thousands
+        # A direct look measures nothing; of those that have ended nothing is kept, for a phase has hundreds of thousands
+        alive = {scanner.pid for scanner in ours}
+        self._cpu = {pid: cpu for pid, cpu in (self._cpu | used).items() if pid in alive}
         moved = names != self._open.get("scanners", ())
         self._open["scanners"] = names
         self.seen = self.seen or bool(names)
