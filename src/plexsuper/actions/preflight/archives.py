@@ -1,16 +1,13 @@
 """Judge the archives that a run begins and ends with, and the room that its copies need: a run of days must not end there."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from plexsuper.actions.preflight.machine import LEAST_FREE
-from plexsuper.actions.preflight.seen import Seen, error, ok, warning
+from plexsuper.actions.preflight.seen import Seen, error, gib, ok, warning
 from plexsuper.clients.library.archive import ArchiveSeen
 from plexsuper.clients.plex.values import Identity
 from plexsuper.config import Settings
 from plexsuper.events import PreflightFinding
-
-GIB: Final = 1024**3
 
 
 def check_archive(_settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
@@ -37,7 +34,7 @@ def _inject(archive: ArchiveSeen, seen: Seen) -> Iterator[PreflightFinding]:
     if archive.unpacked is not None and free is not None and free < archive.unpacked + LEAST_FREE:
         yield error(
             "library.archive",
-            f"{archive.path} unpacks to {_gib(archive.unpacked)}, and {_gib(free)} are free beside the library",
+            f"{archive.path} unpacks to {gib(archive.unpacked)}, and {gib(free)} are free beside the library",
             "make room: it is unpacked and checked before it takes the place of what is there",
         )
     elif isinstance(seen.library, tuple) and seen.library and archive.outdated:
@@ -53,7 +50,7 @@ def _inject(archive: ArchiveSeen, seen: Seen) -> Iterator[PreflightFinding]:
             "leave library.archive out to go on with the library that is there; the replaced one is kept",
         )
     else:
-        yield ok("library.archive", f"{archive.path} ({_gib(archive.size)}) will be put in place")
+        yield ok("library.archive", f"{archive.path} ({gib(archive.size)}) will be put in place")
 
 
 def check_export(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
@@ -71,11 +68,11 @@ def check_export(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     elif place.free < max(wanted, LEAST_FREE):  # there are days to make room in
         yield warning(
             "library.export",
-            f"{_gib(place.free)} free in {place.path}, and the databases have {_gib(wanted)}",
+            f"{gib(place.free)} free in {place.path}, and the databases have {gib(wanted)}",
             "make room: the archive and its checkpoint may need as much",
         )
     else:
-        yield ok("library.export", f"{target}, {_gib(place.free)} free")
+        yield ok("library.export", f"{target}, {gib(place.free)} free")
 
 
 def check_room(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
@@ -84,7 +81,7 @@ def check_room(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
     if place is not None and settings.guard.snapshot and LEAST_FREE <= place.free < wanted:
         yield warning(
             "library",
-            f"a run copies the databases and may need {_gib(wanted)} beside them; {_gib(place.free)} are free",
+            f"a run copies the databases and may need {gib(wanted)} beside them; {gib(place.free)} are free",
             "make room, else lost entries may have no copy to come back from, and damage cannot be repaired",
         )
 
@@ -92,7 +89,3 @@ def check_room(settings: Settings, seen: Seen) -> Iterator[PreflightFinding]:
 def _library_bytes(seen: Seen) -> int:
     unpacked = 0 if seen.archive is None or seen.archive.unpacked is None else seen.archive.unpacked
     return max(seen.databases, unpacked)
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from plexsuper.actions.claim import HOW
-from plexsuper.actions.preflight.seen import Seen, error, ok, warning
+from plexsuper.actions.preflight.seen import GIB, Seen, error, gib, ok, warning
 from plexsuper.clients.docker.engine import OLDEST_API
 from plexsuper.clients.docker.survey import DockerSeen
 from plexsuper.config import Settings
 from plexsuper.events import PreflightFinding
 
-GIB: Final = 1024**3
 IMAGE_ROOM: Final = 3 * GIB
 """An image of Plex and what its container writes besides its volumes."""
 
@@ -111,7 +110,7 @@ def _check_image(settings: Settings, docker: DockerSeen) -> Iterator[PreflightFi
         if docker.free is not None and docker.free < IMAGE_ROOM:
             yield error(
                 "image",
-                f"{docker.free / GIB:.1f} GiB are free in {engine.root}; the image needs up to {IMAGE_ROOM // GIB} GiB",
+                f"{gib(docker.free)} are free in {engine.root}; the image needs up to {IMAGE_ROOM // GIB} GiB",
                 "make room with `docker image prune`",
             )
     elif docker.image.architecture != engine.architecture:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from plexsuper.actions.preflight.seen import Seen, error, ok, warning
+from plexsuper.actions.preflight.seen import Seen, error, gib, ok, warning
 from plexsuper.clients.host import Place
 from plexsuper.config import Settings
 from plexsuper.durations import spell_duration
@@ -94,7 +94,7 @@ def check_config_dir(settings: Settings, seen: Seen) -> Iterator[PreflightFindin
 
 
 def _free(subject: str, place: Place) -> Iterator[PreflightFinding]:
-    message = f"{place.path}, {place.free / 1024**3:.1f} GiB free"
+    message = f"{place.path}, {gib(place.free)} free"
     if place.free < LEAST_FREE:
         yield error(subject, message, "make room: databases and records cannot be written on a full disk")
     elif place.free < GOOD_FREE:

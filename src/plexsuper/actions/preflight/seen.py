@@ -19,6 +19,8 @@ SECTIONS: Final = "sections"
 ACCESS: Final = "access"
 """The subject of a finding about a token that the server refuses."""
 
+GIB: Final = 1024**3
+
 FROZEN: Final = "frozen"
 """The subject of a finding about a Plex that stands still, and that no run has in hand."""
 
@@ -70,3 +72,8 @@ def warning(subject: str, message: str, remedy: str) -> PreflightFinding:
 def error(subject: str, message: str, remedy: str) -> PreflightFinding:
     """Return a finding that a run would fail of."""
     return PreflightFinding(severity="error", subject=subject, message=message, remedy=remedy)
+
+
+def gib(size: int) -> str:
+    """Return *size*, in bytes, as people compare it with the room on a disk."""
+    return f"{size / GIB:.1f} GiB"
