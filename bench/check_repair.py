@@ -23,7 +23,7 @@ from pathlib import Path
 
 from plexsuper.database.access import readable_uri
 from plexsuper.database.btree.pages import PageSource
-from plexsuper.database.check.crew import CACHE_KIB
+from plexsuper.database.check.crew import CACHE_KIB, crew_size
 from plexsuper.database.check.examination import check_database
 from plexsuper.database.check.jobs import full_jobs
 from plexsuper.database.connection import connect
@@ -68,8 +68,7 @@ def compare_checks(path: Path, rounds: int) -> None:
     print(f"integrity_check, stub collation, warm   {base:8.2f} s")
     print(f"full check, warm                        {full:8.2f} s   {full / base:.2f} x integrity_check")
     print(
-        f"  processor time (two threads)          {full_cpu:8.2f} s   {full_cpu / base_cpu:.2f} x integrity_check;"
-        f" at best {full_cpu / base_cpu / 2:.2f} x on two idle cores"
+        f"  processor time of {crew_size()} threads           {full_cpu:8.2f} s   {full_cpu / base_cpu:.2f} x integrity_check"
     )
     print(f"quick check, warm                       {statistics.median(quick):8.2f} s")
     if forget_cache():
@@ -86,7 +85,7 @@ def where_it_goes(path: Path) -> None:
     passed = 0
     with PageSource(path) as source, readable_uri(path, source.wal) as uri, closing(connect(uri)) as plain:
         schema = read_schema(plain)
-        with closing(connect(uri, schema.collations, cache_kib=CACHE_KIB)) as conn:
+        with closing(connect(uri, schema.collations, cache_kib=CACHE_KIB // 2)) as conn:
             for job in full_jobs(conn, source, schema, None):
                 assert isinstance(job, partial)
                 name = job.func.__name__.strip("_").replace("_", " ")

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from plexsuper.database.btree.pages import PageSource
+from plexsuper.database.check.crew import CACHE_KIB
 from plexsuper.database.check.examination import check_database
+from plexsuper.database.connection import connect
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.library.schema import BLOBS_DB, LIBRARY_DB, connect_as_plex
 from plexsuper.simulator.reference.build import build_reference
@@ -237,10 +239,20 @@ def test_progress_is_told_with_totals(databases):
     assert {step.step for step in seen} == {"check", "survey"}
 
 
-def test_large_databases_are_checked_by_two_connections_at_once(databases, monkeypatch):
+@pytest.mark.parametrize(("cores", "threads"), [(1, 2), (2, 2), (3, 3), (64, 4)])
+def test_large_databases_are_checked_by_as_many_threads_as_are_of_use(databases, monkeypatch, cores, threads):
+    caches = []
+
+    def connected(*given: Any, cache_kib: int) -> sqlite3.Connection:
+        caches.append(cache_kib)
+        return connect(*given, cache_kib=cache_kib)
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr("plexsuper.database.check.examination._SMALL", 0)
+    monkeypatch.setattr("plexsuper.database.check.crew.connect", connected)
     path = databases / LIBRARY_DB
     assert check_database(path).healthy
+    assert (len(caches), sum(caches)) == (threads, CACHE_KIB), "more threads take no more memory"
     damage_page(path, root_of(path, "index_media_parts_on_file"))
     assert {finding.object for finding in check_database(path).findings} == {"index_media_parts_on_file"}
 

@@ -11,7 +11,7 @@ from plexsuper.database.access import readable_uri, refuse_if_open
 from plexsuper.database.btree.format import Malformed
 from plexsuper.database.btree.pages import PageSource
 from plexsuper.database.check.blame import judge_fairly
-from plexsuper.database.check.crew import Crew, Job
+from plexsuper.database.check.crew import Crew, Job, crew_size
 from plexsuper.database.check.diagnosis import name_the_damaged
 from plexsuper.database.check.file_checks import judge_file, notes_on_file
 from plexsuper.database.check.jobs import full_jobs, quick_jobs, tree_jobs
@@ -31,7 +31,6 @@ from plexsuper.database.schema import Schema, is_text, read_schema
 from plexsuper.errors import DatabaseError
 
 _ESSENTIAL = "library_sections", "metadata_items", "media_items", "media_parts"
-_WORKERS = 2
 _SMALL = 16 << 20
 """Below this size threads cost more than they bring."""
 
@@ -190,7 +189,7 @@ class _Examination:
             done(len(jobs))
             yield
             return
-        with Crew[Verdict](uri, schema.collations, _WORKERS) as crew:
+        with Crew[Verdict](uri, schema.collations, crew_size()) as crew:
             crew.start(jobs)
             yield
             self._take(crew.results(done))
