@@ -4,6 +4,7 @@ import dataclasses
 import random
 import sqlite3
 import struct
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -340,6 +341,24 @@ def test_the_tally_and_the_survey_give_each_page_the_same_owner(base, tmp_path):
         pages = range(1, source.page_count + 1)
         assert [tally.owners([page]) for page in pages] == [own.owners([page]) for page in pages]
         assert tally.owners(pages) == own.owners(pages)
+
+
+def test_the_pages_of_a_large_tree_are_tallied_in_little_memory(tmp_path):
+    path = tmp_path / "library.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA page_size=512")
+        conn.execute("CREATE TABLE large (value)")
+        conn.executemany("INSERT INTO large VALUES (zeroblob(400))", ((),) * 20_000)
+        conn.commit()
+    with PageSource(path) as source, closing(connect(f"file:{path}?mode=ro&immutable=1")) as conn:
+        schema = read_schema(conn)
+        tracemalloc.start()
+        try:
+            assert tally_pages(source, conn, schema)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < 20 * source.page_count, "a list of the numbers takes sixty bytes a page"
 
 
 def test_the_heads_of_pages_tell_how_many_entries_a_tree_has(base, tmp_path):

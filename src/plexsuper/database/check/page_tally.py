@@ -4,6 +4,7 @@ It takes a quarter of the time of a `Survey`, but can only say yes. Where it doe
 it may give up at anything odd: a damaged page, or an SQLite that was built without its table of statistics.
 """
 
+import re
 import sqlite3
 from array import array
 from collections.abc import Iterable
@@ -22,6 +23,8 @@ FROM dbstat GROUP BY name
 
 One row for a tree, because a thread that takes millions of rows keeps other threads from Python.
 """
+
+_NUMBER = re.compile(r"\d+")
 
 _NOBODY, _NO_TREE, _FIRST_TREE, _MOST_TREES = 0, 1, 2, 1 << 16
 
@@ -59,7 +62,10 @@ class PageTally:
         for tree, (name, pages, in_leaves, in_inner, odd) in enumerate(conn.execute(_TREES), _FIRST_TREE):
             if odd or tree >= _MOST_TREES:
                 return False
-            if not all(self._take(int(page), tree) for page in pages.split(",")):
+            numbers = (
+                int(found[0]) for found in _NUMBER.finditer(pages)
+            )  # all at once they take eight times as much
+            if not all(self._take(number, tree) for number in numbers):
                 return False
             self._names.append(name)
             self._entries[name] = in_leaves, in_inner
