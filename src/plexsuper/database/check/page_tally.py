@@ -7,7 +7,7 @@ it may give up at anything odd: a damaged page, or an SQLite that was built with
 import re
 import sqlite3
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from plexsuper.database.btree.freelist import claim_free_pages, special_pages
 from plexsuper.database.btree.pages import PageSource
@@ -62,10 +62,7 @@ class PageTally:
         for tree, (name, pages, in_leaves, in_inner, odd) in enumerate(conn.execute(_TREES), _FIRST_TREE):
             if odd or tree >= _MOST_TREES:
                 return False
-            numbers = (
-                int(found[0]) for found in _NUMBER.finditer(pages)
-            )  # all at once they take eight times as much
-            if not all(self._take(number, tree) for number in numbers):
+            if not all(self._take(number, tree) for number in _numbers(pages)):
                 return False
             self._names.append(name)
             self._entries[name] = in_leaves, in_inner
@@ -88,6 +85,11 @@ class PageTally:
                 if not index.partial and not table.without_rowid and entries != rows:
                     return False
         return True
+
+
+def _numbers(listed: str) -> Iterator[int]:
+    """The numbers that are *listed*, one after the other: all at once they take eight times the memory."""
+    return (int(found[0]) for found in _NUMBER.finditer(listed))
 
 
 def tally_pages(source: PageSource, conn: sqlite3.Connection, schema: Schema) -> PageTally | None:
