@@ -37,7 +37,7 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
         conn.execute("PRAGMA writable_schema=ON")  # a declaration that cannot be parsed is passed over
         conn.execute("PRAGMA journal_mode=OFF")
         conn.execute("PRAGMA synchronous=OFF")
-        conn.execute("PRAGMA cache_size=-65536")
+        conn.execute("PRAGMA cache_size=-32768")
         conn.execute("PRAGMA foreign_keys=OFF")
         yield conn
 
