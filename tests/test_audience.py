@@ -25,6 +25,7 @@ from plexsuper.config import Settings
 from plexsuper.examples import RUN, envelopes
 from plexsuper.faces.chronicle import Chronicle
 from plexsuper.faces.report.page import html
+from plexsuper.faces.words import sentence
 from plexsuper.stream import Envelope, encode
 
 
@@ -38,7 +39,7 @@ class Receiver:
         self._news = anyio.Event()
 
     async def take(self, request: web.Request) -> web.Response:
-        self.asked.append((request.path, await request.text()))
+        self.asked.append((request.path_qs, await request.text()))
         self._news.set()
         self._news = anyio.Event()
         if self.status is None:
@@ -183,6 +184,17 @@ async def test_the_monitor_is_told_that_a_run_begins_goes_on_and_how_it_ended(tm
         assert run.said == []
 
 
+async def test_what_the_address_of_the_monitor_asks_for_is_part_of_every_sign(tmp_path):
+    run = Run()
+    async with receiver() as monitor:
+        wanted = settings(tmp_path, notify={"ping_url": f"http://{monitor.url}/check?key=a%26b"})
+        async with audience(wanted, run.envelopes, run.hear, None):
+            run.play(RUN[:1])
+            await monitor.until(1)
+            run.play(RUN[-1:])
+    assert [path for path, _ in monitor.asked] == ["/check/start?key=a%26b", "/check/fail?key=a%26b"]
+
+
 async def test_a_run_that_ends_without_a_verdict_is_told_as_a_failure(tmp_path):
     run = Run()
     async with receiver() as monitor:
@@ -301,7 +313,8 @@ async def test_a_follower_that_is_broken_is_told_once_and_the_run_goes_on(tmp_pa
         run.play()
         await anyio.sleep(0.05)
         run.play()
-    assert [fact.error for fact in run.said if isinstance(fact, e.MonitorCrashed)] == ["KeyError: 'x'"]
+    (fact,) = (fact for fact in run.said if isinstance(fact, e.MonitorCrashed))
+    assert sentence(fact) == "monitor report crashed (KeyError: 'x'); it is not started again"
 
 
 # --- secrets -----------------------------------------------------------------------------------------
@@ -323,6 +336,15 @@ def test_addresses_are_secrets(tmp_path):
     assert "hidden" not in repr(wanted)
     assert not re.search("hidden", json.dumps(wanted.public()))
     assert b"hidden" not in encode(next(iter(envelopes(RUN))))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hc-ping.com:99999/hidden", "http://h:0/hidden", "http://[::1/hidden", "ftp://h/hidden"]
+)
+def test_an_address_that_cannot_be_asked_is_a_mistake_in_the_settings(tmp_path, url):
+    with pytest.raises(ValidationError) as refused:
+        settings(tmp_path, notify={"ping_url": url})
+    assert "hidden" not in str(refused.value)
 
 
 def test_messages_without_apprise_are_a_mistake_in_the_settings(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from plexsuper.terms import Phase
 
 START = datetime(2026, 11, 22, 18, 6, 1, tzinfo=UTC)
 HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"
+CUTS, WRAPS = "\x1b[?7l", "\x1b[?7h"
 LOST = e.PlexLost(detail="x")
 
 
@@ -151,6 +152,27 @@ async def test_a_terminal_that_became_narrower_is_cleared_before_the_next_frame(
     assert "─" * 50 in after
     assert "─" * 51 not in after
     await terminal.screen.finish()
+    await terminal.close()
+
+
+async def test_a_row_that_is_wider_on_the_terminal_than_here_is_cut_there_and_not_broken():
+    terminal = Terminal()
+    screen = terminal.screen
+    screen.see(stamped(e.PlexLost(detail="क्षत्रिय हिन्दी")))  # eight columns here, fifteen on some terminals
+    screen.refresh()
+    frame = (await terminal.drawn()).decode()
+    assert all(piece.endswith(WRAPS) for piece in frame.split(CUTS)[1:])
+    row = frame.index("क्षत्रिय")
+    assert frame.rindex(CUTS, 0, row) > frame.rfind(WRAPS, 0, row)
+    async with screen.paused():
+        before = await anyio.to_thread.run_sync(os.read, terminal.fd, 1 << 16)
+        assert before.decode().endswith(WRAPS)  # what a person types is broken as usual
+    screen.refresh()
+    await screen.finish()
+    end = (await anyio.to_thread.run_sync(os.read, terminal.fd, 1 << 16)).decode()
+    summary = end.index("The run has not ended")
+    assert end.rindex(WRAPS, 0, summary) > end.rindex(CUTS, 0, summary)
+    assert CUTS not in end[summary:]
     await terminal.close()
 
 

@@ -268,8 +268,8 @@ def test_only_searchable_tags_are_indexed(plex):
 
 
 def test_what_plex_wrote_passes_the_integrity_check(plex):
-    titles = [("été",), ("Zulu",), ("alpha",), ("ALPHA",), ("夜",), ("10",), ("9",), ("",)]
-    plex.executemany("INSERT INTO metadata_items (title, title_sort) VALUES (?1, ?1)", titles)
+    titles = [(title, title) for title in ("été", "Zulu", "alpha", "ALPHA", "夜", "10", "9", "")]
+    plex.executemany("INSERT INTO metadata_items (title, title_sort) VALUES (?, ?)", titles)
     assert column(plex, "PRAGMA integrity_check") == ["ok"]
     assert column(plex, "SELECT title FROM metadata_items ORDER BY title_sort COLLATE icu_root, id") == [
         "", "10", "9", "alpha", "ALPHA", "Zulu", "été", "夜",

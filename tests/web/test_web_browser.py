@@ -410,3 +410,14 @@ async def objections(page: Tab) -> None:
         "({rule: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + n.failureSummary)})))"
     )
     assert found == []
+
+
+async def test_without_javascript_the_page_says_where_the_run_can_be_read(browser):
+    async with shown(STORY) as run, tab(browser) as page:
+        await page.call("Emulation.setScriptExecutionDisabled", value=True)
+        await page.open(run.url)
+        await page.until("getComputedStyle(document.querySelector('main')).display == 'grid'")
+        assert "plexsuper report writes the same" in await page.text("noscript .notice")
+        edges = "(({left, right}) => [left, right])(document.querySelector('%s').getBoundingClientRect())"
+        assert await page.run(edges % "noscript .notice") == await page.run(edges % "section:not([hidden])")
+        assert page.complaints == []

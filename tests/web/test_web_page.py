@@ -92,13 +92,36 @@ async def test_every_answer_has_the_strict_headers(path):
             assert answer.headers["Server"] == "plexsuper"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 async def test_nothing_can_be_done_but_reading(method):
     async with shown() as run, client() as session:
         for path in ("", "events", "picture.json", "metrics"):
             async with session.request(method, run.url + path) as answer:
                 assert answer.status == 405
-                assert answer.headers["Allow"] == "GET"
+                assert answer.headers["Allow"] == "GET,HEAD"
+
+
+async def test_who_asks_for_the_head_alone_gets_that_of_the_same_answer():
+    async with shown(STORY) as run, client() as session:
+        for path in ("", "page.js", "picture.json", "metrics", "nix", "events"):
+            async with session.get(run.url + path) as got:
+                told = got.status, got.headers["Content-Type"]
+            async with session.head(run.url + path) as answer:
+                assert (answer.status, answer.headers["Content-Type"]) == told
+                assert answer.headers["Server"] == "plexsuper"
+        await run.readers.gone(10)
+        assert run.readers.count == 0  # nobody who asks for a head follows the story
+        bare = await raw(run.url, "HEAD /events HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    assert bare.startswith("HTTP/1.1 200 ")
+    assert bare.endswith("\r\n\r\n")
+
+
+async def test_a_head_is_not_for_strangers_either():
+    async with shown(STORY, token=TOKEN) as run, client() as session:
+        async with session.head(run.url.partition("?")[0]) as answer:
+            assert answer.status == 401
+        async with session.head(run.url) as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize(

@@ -79,4 +79,4 @@ async def _follow(follower: Follower, facts: Subscription[Envelope], tell: Tell)
     try:
         await follower(facts, tell)
     except Exception as error:  # noqa: BLE001 - whoever only follows a run must not end it
-        tell(f"{type(error).__name__}: {error}", again=float("inf"))
+        tell(f"{type(error).__name__}: {error}", again=0.0)

@@ -35,7 +35,7 @@ async def leave_report(run_dir: Path, catch_up: CatchUp, facts: Subscription[Env
     finally:
         if chronicle.seq:
             with anyio.CancelScope(shield=True):
-                tell(await to_thread.run_sync(write_report, run_dir, chronicle), again=float("inf"))
+                tell(await to_thread.run_sync(write_report, run_dir, chronicle), again=0.0)
 
 
 def _many(waiting: Sequence[Envelope]) -> bool:

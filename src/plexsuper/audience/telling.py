@@ -12,7 +12,7 @@ class Tell:
         self._last = ""
 
     def __call__(self, fault: str, *, again: float) -> None:
-        """Take the *fault* of now, empty for none; it is tried again in *again* seconds."""
+        """Take the *fault* of now, empty for none; it is tried again in *again* seconds, with 0 it is not."""
         if fault and not self._last:
             self._tell(self._name, fault, again)
         self._last = fault

@@ -15,11 +15,12 @@ import typer
 
 from plexsuper.database.progress import Progress
 from plexsuper.errors import DatabaseError, ExitCode, PlexsuperError, StateError
+from plexsuper.faces.plain import escaped, escaped_lines
 from plexsuper.interrupts import Interrupts
+from plexsuper.precision import told
 
 _REDRAW = 0.2
 _HEARTBEAT = 30.0
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 class PartlyDone(DatabaseError):
@@ -80,15 +81,13 @@ def write_json(document: Any) -> None:
 def print_text(line: str) -> None:
     """Write *line*; what the terminal cannot show, or would obey, is escaped: names in a library are anybody's."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    shown = line.translate(_CONTROLS)
-    _put(sys.stdout, shown.encode(encoding, "backslashreplace").decode(encoding))
+    _put(sys.stdout, escaped(line).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def say(line: str) -> None:
     """Write *line*, or several of them, to stderr, escaped as `print_text` does."""
-    shown = "\n".join(part.translate(_CONTROLS) for part in line.split("\n"))
     with suppress(StateError), _written(sys.stderr):
-        _put(sys.stderr, shown.encode("utf-8", "backslashreplace").decode("utf-8"))
+        _put(sys.stderr, escaped_lines(line).encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 class ProgressLine:
@@ -108,7 +107,7 @@ class ProgressLine:
         self._step, self._last = progress.step, now
         text = describe(progress)
         if self._terminal:
-            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.write(f"\r\033[K{escaped(text)}")
             sys.stderr.flush()
         else:
             say(text)
@@ -189,8 +188,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)} | _verdict(value)
+        fields = {f.name: _figure(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return fields | _verdict(value)
     raise TypeError(f"{value!r} has no JSON form")
+
+
+def _figure(value: Any) -> Any:
+    return told(value) if isinstance(value, float) else value
 
 
 def _verdict(value: Any) -> dict[str, Any]:

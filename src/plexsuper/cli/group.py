@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from plexsuper.errors import ExitCode, PlexsuperError
+from plexsuper.faces.plain import escaped_lines
 from plexsuper.redact import redact
 
 DEBUG_VARIABLE: Final = "PLEXSUPER_DEBUG"
@@ -44,10 +45,11 @@ def report(error: Exception) -> int:
     """Print *error* on standard error for people, without secrets, and return its exit code."""
     ours = raised_on_purpose(error)
     if ours:
-        typer.echo("\n\n".join(dict.fromkeys(redact(str(one)) for one in ours)), err=True)
+        said = "\n\n".join(dict.fromkeys(redact(str(one)) for one in ours))
+        typer.echo(escaped_lines(said), err=True)
         return int(ours[0].exit_code)
     typer.echo(
-        f"Internal error: {type(error).__name__}: {redact(str(error))}\n\n"
+        f"Internal error: {type(error).__name__}: {escaped_lines(redact(str(error)))}\n\n"
         "This is a defect of plexsuper; nothing that you did was wrong.\n"
         f"`plexsuper --debug ...` (or {DEBUG_VARIABLE}=1) shows where it happened: please report that.",
         err=True,

@@ -20,7 +20,7 @@ class Ping:
 
     async def tell(self, sign: Sign, said: str = "") -> str:
         """Send *sign* with what is *said* as its body; return what went wrong, without the address, or nothing."""
-        url = self._url if sign == "success" else self._url / sign
+        url = self._url if sign == "success" else (self._url / sign).with_query(self._url.query)
         try:
             async with self._session.post(url, data=said.encode()[:10_000], allow_redirects=False) as answer:
                 return "" if answer.status < 300 else f"the monitor answered with HTTP {answer.status}"

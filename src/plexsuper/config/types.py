@@ -87,8 +87,9 @@ def _deliverable(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 
 def _web_url(value: SecretStr) -> SecretStr:
+    """Refuse what is no address; a port that is none at all raises when it is looked at."""
     parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError("must be an address that begins with https:// or http://")
     return value
 

@@ -1,13 +1,12 @@
-"""How exactly a run tells its figures: in thousandths, so seconds in milliseconds; what is smaller keeps three digits."""
+"""Rounds the figures of a fact to what plexsuper tells of them."""
 
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from math import isfinite
 from typing import Any, TypeVar, get_args, get_type_hints
 
-T = TypeVar("T")
+from plexsuper.precision import told
 
-_FINE = 0.1
+T = TypeVar("T")
 
 
 def rounded(fact: T) -> T:
@@ -19,22 +18,15 @@ def rounded(fact: T) -> T:
 def _rounded(value: Any) -> Any:
     match value:
         case float():
-            return _number(value)
+            return told(value)
         case tuple():
             return tuple(map(_rounded, value))
         case _ if is_dataclass(value) and not isinstance(value, type):
             inside = {name: getattr(value, name) for name in _names(type(value))}
-            changed = {name: told for name, was in inside.items() if (told := _rounded(was)) != was}
+            changed = {name: new for name, was in inside.items() if (new := _rounded(was)) != was}
             return replace(value, **changed) if changed else value
         case _:
             return value
-
-
-def _number(value: float) -> float:
-    """Return *value* in thousandths; a latency of a tenth of a millisecond must not become 0."""
-    if not isfinite(value):
-        return value
-    return round(value, 3) if abs(value) >= _FINE else float(f"{value:.3g}")
 
 
 @cache

@@ -8,6 +8,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, tzinfo
+from typing import Final
 
 import anyio
 from rich.console import Console, Group
@@ -24,12 +25,20 @@ from plexsuper.stream import Envelope
 
 EVERY = 0.25
 
+_CUTS: Final = "\x1b[?7l"
+_WRAPS: Final = "\x1b[?7h"
+
 
 class _Outlet(io.StringIO):
-    """The text file that rich writes to; every flush goes to the writer as one piece."""
+    """The text file that rich writes to; every flush goes to the writer as one piece.
+
+    While `framed`, the terminal cuts a row that is too wide for it. Terminals disagree about the width of some scripts and
+    emoji; a row that one of them has broken in two would push the frame up, and its head would be left above it each time.
+    """
 
     def __init__(self, writer: LineWriter, encoding: str) -> None:
         super().__init__()
+        self.framed = False
         self._writer = writer
         self._encoding = encoding
 
@@ -41,6 +50,7 @@ class _Outlet(io.StringIO):
         self.seek(0)
         self.truncate()
         if text:
+            text = f"{_CUTS}{text}{_WRAPS}" if self.framed else text
             self._writer.write(marks.encodable(text, self._encoding))
 
 
@@ -60,7 +70,8 @@ class Screen:
     ) -> None:
         self.picture = Picture(zone=zone)
         self.writer = LineWriter(fd, limit=1000)
-        self._console = Console(file=_Outlet(self.writer, encoding), highlight=False)
+        self._outlet = _Outlet(self.writer, encoding)
+        self._console = Console(file=self._outlet, highlight=False)
         self._clock = clock
         self._live: Live | None = None
         self._pauses = 0
@@ -112,6 +123,7 @@ class Screen:
         width, height = self._console.size
         rows = draw(self.picture, now, width=width, height=height - 1)
         if self._live is None:
+            self._outlet.framed = True
             self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
         self._live.update(Group(*rows), refresh=True)
@@ -126,6 +138,7 @@ class Screen:
         if self._live is not None:
             self._live.stop()
             self._live = None
+            self._outlet.framed = False
 
 
 async def show_console(

@@ -54,8 +54,8 @@ UNION SELECT library_section_id FROM metadata_items WHERE deleted_at >= :as_of
 """
 _ENDS = "SELECT min(id), max(id) FROM part WHERE section = ?"
 _AT = """
-SELECT p.file FROM json_each(?1) AS place JOIN part AS p ON p.section = ?2 AND p.id = (
-  SELECT id FROM part WHERE section = ?2 AND id >= place.value AND NOT gone AND file <> '' ORDER BY id LIMIT 1)
+SELECT p.file FROM json_each(:places) AS place JOIN part AS p ON p.section = :section AND p.id = (
+  SELECT id FROM part WHERE section = :section AND id >= place.value AND NOT gone AND file <> '' ORDER BY id LIMIT 1)
 """
 _SLACK = 300
 """Seconds by which the server's clock may be set back without a new mark being taken for an old one."""
@@ -150,10 +150,8 @@ class Manifest:
             ((low, high),) = await rows.execute_fetchall(_ENDS, (section,))
             if low is None:
                 return ()
-            given = json.dumps(places(low, high, count, section))
-            return tuple(
-                dict.fromkeys(file for (file,) in await rows.execute_fetchall(_AT, (given, section)))
-            )
+            wanted = {"places": json.dumps(places(low, high, count, section)), "section": section}
+            return tuple(dict.fromkeys(file for (file,) in await rows.execute_fetchall(_AT, wanted)))
 
     async def forget(self, section: int) -> None:
         """Forget *section*; the room is used for the next one."""

@@ -47,6 +47,7 @@ _INTRODUCTION: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=./">'
     '<link rel="icon" href="icon.svg"><title>plexsuper</title><a href="./">To the page of the run</a></html>'
 )
+_READING: Final = ("GET", "HEAD")
 _UNKNOWN: Final = "This page needs the whole address that plexsuper printed when the run began; it ends with ?token= and a word.\n"
 _FOREIGN: Final = "This page is only served under the names of this machine itself, such as localhost.\n"
 
@@ -150,11 +151,11 @@ def _application(access: Access, broadcast: Broadcast, readers: Readers) -> web.
 
     application = web.Application(middlewares=[_door(access)], client_max_size=1024)
     application.on_response_prepare.append(_put_headers)
-    application.router.add_get("/events", readers.follow, allow_head=False)
-    application.router.add_get("/picture.json", picture, allow_head=False)
-    application.router.add_get("/metrics", metrics, allow_head=False)
+    application.router.add_get("/events", readers.follow)
+    application.router.add_get("/picture.json", picture)
+    application.router.add_get("/metrics", metrics)
     for name in ASSETS:
-        application.router.add_get("/" if name == "index.html" else f"/{name}", _asset, allow_head=False)
+        application.router.add_get("/" if name == "index.html" else f"/{name}", _asset)
     return application
 
 
@@ -163,8 +164,8 @@ def _door(access: Access) -> Middleware:
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method != "GET":
-            raise web.HTTPMethodNotAllowed(request.method, ["GET"])
+        if request.method not in _READING:
+            raise web.HTTPMethodNotAllowed(request.method, _READING)
         cookie = f"plexsuper-{_port(request)}"
         answer = access.judge(
             host=request.headers.get("Host", ""),  # `request.host` would ask the resolver where it is missing

@@ -36,7 +36,10 @@ class Readers:
                 text="Too many readers follow this run.\n", headers={"Retry-After": "30"}
             )
         known = self._broadcast.known(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
-        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        headers = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":
+            return web.Response(headers=headers)
+        answer = web.StreamResponse(headers=headers)
         self.count += 1
         try:
             await answer.prepare(request)

@@ -4,7 +4,7 @@ import { change, clock, count, duration, eta, percent, rate } from "./words.js";
 
 const MOUNT = { unknown: ["○", "dim"], healthy: ["●", "ok"], suspected: ["◐", "warn"], lost: ["✘", "bad"] };
 const SERVER = { unknown: ["○", "dim"], stopped: ["○", "dim"], ready: ["●", "ok"], lost: ["✘", "bad"] };
-const MOODS = { done: "ok", planned: "ok", set_aside: "warn", interrupted: "warn" };
+const MOODS = { done: "ok", planned: "ok", tidied: "ok", set_aside: "warn", interrupted: "warn" };
 const RECENT = 3; // incidents that are shown without being asked for
 const LEVELS = { debug: ["", ""], info: ["", ""], warning: ["!", "warning"], error: ["✘", "error"] };
 
