@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsuper.clients.server.supervisor_lock import LOCK, only_supervisor, subjects
+from plexsuper.clients.server.supervisor_lock import LOCK, only_supervisor, only_worker, subjects
 from plexsuper.errors import AlreadySupervised, ExitCode, StateError
 
 HOLDER = """
@@ -154,3 +154,37 @@ def test_spellings_of_the_same_plex_are_the_same_plex(tmp_path):
     assert subjects(url="https://plex.example", config_dir=None) == ("Plex at plex.example:443",)
     far = subjects(url="http://h", config_dir=None, container="plex", engine="tcp://far:2375")
     assert far == ("Plex at h:80", "the container plex of tcp://far:2375")
+
+
+def test_a_deed_on_the_databases_and_a_run_keep_each_other_off(tmp_path):
+    databases = tmp_path / "Databases"
+    names = subjects(url=f"http://{tmp_path.name}", config_dir=None, databases=databases)
+    with (
+        held(tmp_path / "state", *names) as run,
+        pytest.raises(AlreadySupervised) as refusal,
+        only_worker(databases),
+    ):
+        pass
+    said = f"the library in {databases} is supervised already, by process {run.pid}, run first-run since "
+    assert said in str(refusal.value)
+    with (
+        only_worker(databases),
+        pytest.raises(
+            AlreadySupervised, match=r"in use by another plexsuper, process \d+: .* Wait for it, or end it"
+        ),
+        only_supervisor(tmp_path / "other", "second-run", names),
+    ):
+        pass
+    with only_supervisor(tmp_path / "other", "second-run", names):
+        pass
+
+
+def test_the_databases_have_one_name_by_whatever_path_they_are_reached(tmp_path):
+    (tmp_path / "Databases").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "Databases")
+    with (
+        only_worker(tmp_path / "link"),
+        pytest.raises(AlreadySupervised),
+        only_worker(tmp_path / "Databases"),
+    ):
+        pass

@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from plexsuper.cli.database import app
 from plexsuper.database.files import BLOBS, LIBRARY
+from plexsuper.deploy import Order, deploy
+from plexsuper.errors import DatabaseError
 from plexsuper.simulator.library.schema import connect_as_plex
 from tests.database_library import content, library_with_files, tree
 from tests.other_user import someone_else
@@ -31,13 +35,19 @@ def refused(*arguments):
     return run(*arguments, code=5).stderr.splitlines()[-1]
 
 
-def test_a_library_of_a_plex_too_old_to_be_counted_has_a_snapshot_before_a_newer_one_starts_on_it(tmp_path):
-    with closing(sqlite3.connect(library := tmp_path / "Databases.db")) as conn:
+def too_old(library):
+    """Make the database of a Plex that has no trash yet, so that its entries cannot be counted."""
+    with closing(sqlite3.connect(library)) as conn, conn:
         conn.execute("CREATE TABLE library_sections (id INTEGER PRIMARY KEY, name, section_type)")
         conn.execute(
             "CREATE TABLE metadata_items (id INTEGER PRIMARY KEY, library_section_id, metadata_type)"
         )
         conn.execute("INSERT INTO metadata_items (library_section_id) VALUES (1)")
+    return library
+
+
+def test_a_library_of_a_plex_too_old_to_be_counted_has_a_snapshot_before_a_newer_one_starts_on_it(tmp_path):
+    library = too_old(tmp_path / "Databases.db")
     assert "the schema of this Plex version is too old for this" in refused("stats", library)
     taken = json.loads(run("snapshot", library, "--json").stdout)
     assert taken["manifest"]["statistics"] is None
@@ -47,6 +57,26 @@ def test_a_library_of_a_plex_too_old_to_be_counted_has_a_snapshot_before_a_newer
         conn.execute("DELETE FROM metadata_items")
     run("restore", library)
     assert content(library) == before
+
+
+def test_such_a_library_goes_into_an_archive_and_comes_out_of_it_but_is_not_deployed_uncounted(tmp_path):
+    library = too_old(tmp_path / LIBRARY)
+    archive = tmp_path / "old.tar.zst"
+    assert json.loads(run("export", library, archive, "--json").stdout)["manifest"]["statistics"] is None
+    run("verify", archive)
+    (home := tmp_path / "Databases").mkdir()
+    run("inject", home, archive)
+    assert content(home / LIBRARY) == content(library)
+    order = Order(
+        archive=archive,
+        target=str(tmp_path),
+        stop="true",
+        start="true",
+        known="true",
+        url="http://127.0.0.1:1",
+    )
+    with pytest.raises(DatabaseError, match=r"is of a Plex too old to be counted.*nothing was sent"):
+        deploy(order, check=None, say=print)
 
 
 def test_what_is_no_library_has_no_snapshot(tmp_path):
@@ -97,6 +127,46 @@ def test_a_draft_of_an_archive_is_called_by_the_name_of_the_archive(databases, t
     (tmp_path / ".x.tar.zst.partial").symlink_to(tmp_path / "gone/x")
     said = refused("export", databases, tmp_path / "x.tar.zst", "--no-check")
     assert said.startswith(f"plexsuper: cannot write {tmp_path / 'x.tar.zst'}: No such file")
+
+
+def test_a_directory_that_has_the_name_of_the_draft_is_named_before_the_work(databases, tmp_path):
+    (draft := tmp_path / ".a.tar.zst.partial").mkdir()
+    said = run("export", databases, tmp_path / "a.tar.zst", code=2).stderr
+    assert f"{draft}, its name until it is whole, is a directory; move it away" in " ".join(said.split())
+    assert draft.is_dir()
+
+
+def test_a_link_that_somebody_has_made_to_a_snapshot_costs_him_neither(databases):
+    """One is a backup beside the databases, the other one stands in the place of the library."""
+    first, second = (json.loads(run("snapshot", databases, "--json").stdout)["path"] for _ in range(2))
+    (databases / "backup.db").hardlink_to(f"{first}/{LIBRARY}")
+    (databases / LIBRARY).unlink()
+    (databases / LIBRARY).hardlink_to(f"{second}/{LIBRARY}")
+    run("snapshot", databases)
+    run("verify", first)
+    with closing(connect_as_plex(databases / LIBRARY)) as conn:
+        conn.execute("UPDATE metadata_items SET title = 'changed'")
+    assert "differs" in refused("verify", second)  # so it is not restored
+
+
+@pytest.mark.parametrize("reason", ["before-remap", "before-revive"])
+def test_a_snapshot_that_an_interrupted_deed_has_made_of_the_live_library_is_none(databases, reason):
+    taken = Path(json.loads(run("snapshot", databases, "--json").stdout)["path"])
+    linked = taken.rename(taken.with_name(f"20261123T203900.123-{reason}"))
+    (linked / LIBRARY).unlink()
+    (linked / LIBRARY).hardlink_to(databases / LIBRARY)
+    run("snapshot", databases)
+    assert not linked.exists()
+
+
+def test_the_databases_that_a_deployment_replaced_are_restored_without_a_name(databases):
+    run("snapshot", databases)
+    replaced = databases.with_name("Databases.snapshots") / "29990101T000000.000-before-deploy"
+    shutil.copytree(databases, replaced)
+    with closing(connect_as_plex(databases / LIBRARY)) as conn:
+        conn.execute("UPDATE metadata_items SET title = 'new'")
+    assert f"restored {replaced}" in run("restore", databases).stdout
+    assert content(databases / LIBRARY) == content(replaced / LIBRARY)
 
 
 @pytest.mark.parametrize("command", ["inject", "verify"])

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from plexsuper.cli.database_output import outcome
 from plexsuper.clients.far_side.remote import FarSide
+from plexsuper.database.copies.store import list_snapshots
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.deploy import Order, deploy, knowing, planned
 from plexsuper.errors import DatabaseError, PreflightError, ServerError
@@ -258,6 +260,7 @@ def test_the_command_says_what_it_did_and_never_the_token(elsewhere, archived):
     told = json.loads(done.stdout)
     assert told["sections"] == 8
     assert told["kept"].endswith("-before-deploy")
+    assert [path.name for path in list_snapshots(elsewhere.layout.databases)] == [Path(told["kept"]).name]
     assert "exchanging the databases" in done.stderr
     assert token not in done.stdout + done.stderr
 

@@ -1,11 +1,16 @@
 """What the commands of `plexsuper db` have in common: their arguments, and the check before and after a deed."""
 
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from plexsuper.clients.processes.lifetime import DIE_WITH
+from plexsuper.clients.server.supervisor_lock import only_worker
 from plexsuper.database.copies.snapshot import Check
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.errors import DatabaseError, SettingsError
@@ -22,6 +27,22 @@ PlexSqlite = Annotated[
     ),
 ]
 NoCheck = Annotated[bool, typer.Option("--no-check", help="Trust the databases without checking them.")]
+
+
+@contextmanager
+def alone_with(databases: Path, *, dry_run: bool = False) -> Iterator[None]:
+    """Keep runs and other deeds off the library in the directory *databases* for the block.
+
+    A run that has this carried out has claimed it, and one that only looks changes nothing.
+
+    Raises:
+        AlreadySupervised: a run, or another deed, has the library in hand; with its process, and what to do.
+    """
+    if dry_run or DIE_WITH in os.environ:
+        yield
+        return
+    with only_worker(databases):
+        yield
 
 
 def plex_command(given: str | None) -> list[str] | None:

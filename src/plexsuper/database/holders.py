@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from plexsuper.database.access import refuse_if_locked
 from plexsuper.database.btree.wal import shm_path
 from plexsuper.database.files import SIDECARS, DatabasePair, has_log, in_wal_mode, sidecars
+from plexsuper.database.mounts import refuse_mounted_file
 from plexsuper.errors import DatabaseError
+
+Stamps: TypeAlias = tuple[tuple[str, int, int, int], ...]
+"""Of each file its name, identity, size and time of change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,31 @@ def at_work(path: Path) -> bool:
 
 
 def require_closed(pair: DatabasePair) -> None:
-    """Raise `DatabaseError` when any process has a database of *pair* open."""
+    """Raise `DatabaseError` when any process has a database of *pair* open, or another file cannot take the place of one."""
     for path in pair.files:
+        refuse_mounted_file(path)
         for holder in find_holders(path):
             raise DatabaseError(
                 f"{path} is in use by process {holder.pid} ({holder.command}): stop it (Plex) first; nothing was changed"
             )
         refuse_if_locked(path)
+
+
+def stamps(pair: DatabasePair) -> Stamps:
+    """Return what changes when somebody writes to the databases of *pair*, or replaces one."""
+    found = [file for path in pair.files for file in (path, *sidecars(path)) if file != shm_path(path)]
+    return tuple(
+        (file.name, s.st_ino, s.st_size, s.st_mtime_ns) for file, s in ((f, f.stat()) for f in found)
+    )
+
+
+def require_untouched(pair: DatabasePair, before: Stamps) -> None:
+    """Raise `DatabaseError` when *pair* is in use, or not as it was when its `stamps` were *before*: what came since would go."""
+    require_closed(pair)
+    if stamps(pair) != before:
+        raise DatabaseError(
+            f"{pair.library} was changed while it was worked on (has Plex run meanwhile?); nothing was changed, do it again"
+        )
 
 
 def _pids() -> Iterator[int]:

@@ -131,3 +131,13 @@ def section_type(number: int | None) -> str:
 def _counts(kind: int | None, count: int, sonic: int) -> Counts:
     name = FIELDS.get(MetadataType(kind)) if kind in set(MetadataType) else None
     return Counts(**{name: count, "sonic": sonic}) if name else Counts()
+
+
+def statistics_if_known(conn: sqlite3.Connection) -> LibraryStatistics | None:
+    """Count the library; return None where its Plex was too old for that: it wants a copy before a newer one starts on it."""
+    try:
+        return read_statistics(conn)
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("no such column"):
+            raise
+        return None

@@ -14,6 +14,7 @@ from plexsuper.database.archive.inject import verify_archive
 from plexsuper.database.archive.shipping import choose_codec, needed_bytes, shipped, stream_archive
 from plexsuper.database.copies.manifest import Manifest
 from plexsuper.database.copies.snapshot import Check
+from plexsuper.database.copies.store import BEFORE_DEPLOY
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.statistics import LibraryStatistics
 from plexsuper.deploy.order import Deployment, Order
@@ -36,7 +37,7 @@ class Deed:
         self._side = FarSide(parse_target(order.target), ssh=shlex.split(order.ssh))
         self._ticket = secrets.token_hex(8)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]  # as `database.store` names its snapshots
-        self._name = f"{stamp}-before-deploy"
+        self._name = f"{stamp}-{BEFORE_DEPLOY}"
 
     def steps(self, check: Check | None) -> list[str]:
         """Verify the archive, look at the other side, and say what would follow."""
@@ -81,9 +82,11 @@ class Deed:
     def _verified(self, check: Check | None) -> Manifest:
         manifest = verify_archive(self._order.archive, check=check, progress=self._progress).manifest
         if manifest is None or manifest.statistics is None:
+            lack = "has no manifest: `plexsuper db inject` it into an empty directory"
+            if manifest is not None:
+                lack = "is of a Plex too old to be counted: start a current Plex on it once"
             raise DatabaseError(
-                f"{self._order.archive} has no manifest: `plexsuper db inject` it into an empty directory and"
-                " `plexsuper db export` that; nothing was sent"
+                f"{self._order.archive} {lack} and `plexsuper db export` that; nothing was sent"
             )
         return manifest
 

@@ -33,9 +33,11 @@ def subjects(
     container: str | None = None,
     engine: str | None = None,
     mount: Path | None = None,
+    databases: Path | None = None,
 ) -> tuple[str, ...]:
     """Return a name for each thing that only one supervisor may have in hand; different spellings give the same name.
 
+    *databases* is the directory of the library's; whoever replaces them by hand claims the same name (`only_worker`).
     *mount* is where we mount something: it is named without a look at it, which a dead mount there would never return.
     It looks at the file system (symbolic links), so call it in a worker thread.
     """
@@ -44,6 +46,8 @@ def subjects(
     found = [f"Plex at {host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"]
     if config_dir is not None:
         found.append(f"Plex's directory {os.path.realpath(config_dir)}")
+    if databases is not None:
+        found.append(_library_in(databases))
     if container is not None:
         found.append(f"the container {container}" + (f" of {engine}" if engine else ""))
     if mount is not None:
@@ -66,6 +70,21 @@ def only_supervisor(state_dir: Path, run: str, supervised: Iterable[str]) -> Ite
         for subject in sorted(set(supervised)):
             stack.enter_context(_named(subject))
         yield
+
+
+@contextmanager
+def only_worker(databases: Path) -> Iterator[None]:
+    """Keep runs, and others who would replace the databases in the directory *databases*, off them for the block.
+
+    Raises:
+        AlreadySupervised: one of them is at it; the message names it and what to do.
+    """
+    with _named(_library_in(databases)):
+        yield
+
+
+def _library_in(databases: Path) -> str:
+    return f"the library in {os.path.realpath(databases)}"
 
 
 def supervisor_of(state_dir: Path) -> int | None:
@@ -164,9 +183,12 @@ def _told(path: Path | None) -> dict[str, Any]:
 
 def _refusal(what: str, pid: object, told: dict[str, Any]) -> str:
     process = f"process {pid}" if pid else "another process"
-    run = f", run {told['run']} since {told.get('since', '?')}" if told.get("run") else ""
     how = f"kill -INT {pid}" if pid else "SIGINT"
+    state, waits = f"is in use by another plexsuper, {process}", "it"
+    if told.get("run"):
+        since = told.get("since", "?")
+        state, waits = f"is supervised already, by {process}, run {told['run']} since {since}", "that run"
     return (
-        f"{what} is supervised already, by {process}{run}: nothing was started. Wait for that run, or end it "
+        f"{what} {state}: nothing was started. Wait for {waits}, or end it "
         f"({how} ends it cleanly) and start again"
     )

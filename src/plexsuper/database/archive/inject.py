@@ -27,7 +27,7 @@ from plexsuper.database.files import (
 from plexsuper.database.holders import require_closed
 from plexsuper.database.private import private_directory
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.statistics import read_statistics
+from plexsuper.database.statistics import statistics_if_known
 from plexsuper.errors import DatabaseError
 from plexsuper.interrupts import held, now_done
 
@@ -92,6 +92,8 @@ def inject_archive(
             if old in content.databases
         }
         trees = _staged_trees(stage, directory, content.trees)
+        if (directory / names[0]).exists():  # Plex may have been started since
+            require_closed(locate_pair(directory / names[0]))
         with held():
             swap_in(directory, staged, keep)
             for path in trees:
@@ -113,7 +115,7 @@ def _unpack(
             fold_log(path)
             check_header(path)
         with reading(pair.library) as conn:
-            statistics = read_statistics(conn)
+            statistics = statistics_if_known(conn)
         if content.manifest and content.manifest.statistics != statistics:
             raise DatabaseError(
                 f"{archive} holds another library than its manifest describes: do not trust it"

@@ -39,7 +39,7 @@ from plexsuper.database.files import (
 )
 from plexsuper.database.holders import at_work
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.statistics import LibraryStatistics, read_statistics
+from plexsuper.database.statistics import LibraryStatistics, statistics_if_known
 from plexsuper.errors import DatabaseError, SettingsError
 
 DECLARATION = "plexsuper-archive.json"
@@ -85,6 +85,10 @@ def export_archive(
     pair = locate_pair(databases)
     trees = [path for path in _bundle_directories(pair, wanted=bundles) if path.is_dir()]
     draft = archive.with_name(f".{archive.name}.partial")
+    if draft.is_dir():
+        raise SettingsError(
+            f"{archive} cannot be written: {draft}, its name until it is whole, is a directory; move it away"
+        )
     try:
         with (
             renamed(draft, archive),
@@ -93,7 +97,7 @@ def export_archive(
             reading(source.library) as conn,
             ThreadPoolExecutor(1) as beside,
         ):
-            statistics = beside.submit(read_statistics, conn)
+            statistics = beside.submit(statistics_if_known, conn)
             with compressing(draft, zstd=zstd, level=level, threads=threads) as stream:
                 manifest = _write(
                     stream,
@@ -139,7 +143,7 @@ def _write(
     trees: list[Path],
     *,
     origin: tuple[str, str],
-    statistics: Future[LibraryStatistics],
+    statistics: Future[LibraryStatistics | None],
     progress: ProgressCallback | None,
 ) -> Manifest:
     """Write the members; the statistics are counted meanwhile, because only the manifest, which is last, needs them."""

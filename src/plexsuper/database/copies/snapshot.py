@@ -1,6 +1,5 @@
 """Take a verified copy of the library databases before a deed, and bring it back when the deed was wrong."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from plexsuper.database.files import (
 )
 from plexsuper.database.holders import require_closed
 from plexsuper.database.progress import ProgressCallback
-from plexsuper.database.statistics import LibraryStatistics, read_statistics
+from plexsuper.database.statistics import statistics_if_known
 from plexsuper.errors import DatabaseError
 from plexsuper.interrupts import held, now_done
 
@@ -110,7 +109,7 @@ def describe(
     """Write the manifest of the databases in *directory* and return it; raise `DatabaseError`."""
     pair = locate_pair(directory / _library_name(directory))
     with reading(pair.library) as conn:
-        statistics = _statistics_if_known(conn)
+        statistics = statistics_if_known(conn)
     files = tuple(record_file(path, path.name, progress) for path in pair.files)
     manifest = Manifest(created=now(), reason=reason, method=method, files=files, statistics=statistics)
     draft = directory / f"{MANIFEST}.partial"
@@ -120,16 +119,6 @@ def describe(
         draft.rename(directory / MANIFEST)
         sync_file(directory)
     return manifest
-
-
-def _statistics_if_known(conn: sqlite3.Connection) -> LibraryStatistics | None:
-    """Count the library; return None where its Plex was too old for that: it wants a copy before a newer one starts on it."""
-    try:
-        return read_statistics(conn)
-    except sqlite3.OperationalError as error:
-        if not str(error).startswith("no such column"):
-            raise
-        return None
 
 
 def verify_snapshot(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from plexsuper.database.copies.swap import finish_swap, is_unfinished
 from plexsuper.database.files import LIBRARY, os_errors, renamed
+from plexsuper.database.mounts import is_mount_point
 from plexsuper.errors import DatabaseError
 from plexsuper.interrupts import held, now_done
 
@@ -18,7 +19,13 @@ MANIFEST = "manifest.json"
 """In every finished snapshot and archive; what has none was not finished or not made by us."""
 
 BEFORE_INJECT = "before-inject"
-"""The reason in the name of databases whose place an archive took; they have no manifest, because they may be damaged."""
+BEFORE_DEPLOY = "before-deploy"
+"""Reasons in the names of databases whose place an archive took; they have no manifest, because they may be damaged."""
+
+BEFORE_REMAP = "before-remap"
+BEFORE_REVIVE = "before-revive"
+LINKED = (f"-{BEFORE_REMAP}", f"-{BEFORE_REVIVE}")
+"""Ends of the names of snapshots that are made of links to the databases which are about to be replaced."""
 
 _STAGE = ".stage-"
 _LOCK = ".lock"
@@ -126,18 +133,23 @@ class Workshop:
 def snapshots_home(databases_dir: Path) -> Path:
     """Return where the snapshots of *databases_dir* lie: `<its name>.snapshots` beside it.
 
-    When the directory is a mount point of its own, they lie inside it: a rename cannot cross filesystems.
+    When the directory is a mount point of its own, they lie inside it: a rename cannot cross mounts.
     """
     directory = databases_dir.resolve()
     with suppress(OSError):
-        if directory.stat().st_dev != directory.parent.stat().st_dev:
+        if is_mount_point(directory):
             return directory / ".plexsuper-snapshots"
     return directory.with_name(f"{directory.name}.snapshots")
 
 
+def staged(databases_dir: Path) -> tuple[Path, ...]:
+    """Return what deeds on the databases in *databases_dir* have staged: one that is at work, or one that was killed."""
+    return tuple(snapshots_home(databases_dir).glob(f"{_STAGE}*"))
+
+
 def sweep(databases_dir: Path) -> None:
     """Remove what killed deeds left of their copies of the databases in *databases_dir*, unless somebody is at work there."""
-    if any(snapshots_home(databases_dir).glob(f"{_STAGE}*")):
+    if staged(databases_dir):
         with suppress(DatabaseError), workshop(databases_dir):
             pass  # whoever enters clears up
 
@@ -205,20 +217,26 @@ def _discard(home: Path) -> None:
 def _restorable(directory: Path) -> bool:
     if directory.name.startswith("."):
         return False
-    return (directory / MANIFEST).is_file() or directory.name.endswith(f"-{BEFORE_INJECT}")
+    return (directory / MANIFEST).is_file() or directory.name.endswith(
+        (f"-{BEFORE_INJECT}", f"-{BEFORE_DEPLOY}")
+    )
 
 
 def _drop_shared(databases_dir: Path, home: Path) -> None:
-    """Remove a snapshot that shares a file with the live databases: its deed was interrupted, Plex may write there."""
-    live = {_identity(path) for path in databases_dir.iterdir() if path.exists()}
+    """Remove a snapshot that is the live databases: the deed for which it was to be kept was interrupted, Plex may write there.
+
+    Other links are not ours. A snapshot that somebody has linked into the databases' place stays: it differs from its
+    checksums as soon as Plex writes, and is not restored then.
+    """
     for snapshot in list(home.iterdir()):
-        if any(_identity(path) in live for path in snapshot.glob("*.db")):
+        if snapshot.name.endswith(LINKED) and any(
+            _same(path, databases_dir / path.name) for path in snapshot.glob("*.db")
+        ):
             shutil.rmtree(snapshot)
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
+def _same(one: Path, other: Path) -> bool:
+    return other.exists() and one.samefile(other)
 
 
 def _lock(descriptor: int, databases_dir: Path, kind: int = fcntl.LOCK_EX) -> None:

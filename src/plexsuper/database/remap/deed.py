@@ -8,7 +8,7 @@ from pathlib import Path
 from plexsuper.database.connection import connect_file, reading, sqlite_errors
 from plexsuper.database.copies.copying import copy_pair
 from plexsuper.database.copies.snapshot import Check, describe, snapshot_in
-from plexsuper.database.copies.store import Workshop, workshop
+from plexsuper.database.copies.store import BEFORE_REMAP, Workshop, workshop
 from plexsuper.database.copies.swap import swap_in
 from plexsuper.database.files import (
     DatabasePair,
@@ -18,7 +18,7 @@ from plexsuper.database.files import (
     os_errors,
     sync_file,
 )
-from plexsuper.database.holders import require_closed
+from plexsuper.database.holders import require_closed, require_untouched, stamps
 from plexsuper.database.progress import ProgressCallback
 from plexsuper.database.remap.mapping import MappingSet
 from plexsuper.database.remap.plan import (
@@ -151,6 +151,7 @@ def _carry_out(
     progress: ProgressCallback | None,
 ) -> Path:
     with shop.stage() as stage:
+        before = stamps(pair)
         copy_pair(pair, stage, progress=progress)
         draft = stage / pair.library.name
         _rewrite(draft, plan, progress)
@@ -160,7 +161,7 @@ def _carry_out(
         if not plan.mappings.settles:
             with reading(pair.library) as conn:
                 write_record(conn, pair.library, plan.mappings)
-        require_closed(pair)
+        require_untouched(pair, before)
         with held():
             swap_in(pair.directory, {pair.library.name: draft}, stage / "replaced")
             now_done(
@@ -188,13 +189,13 @@ def _rewrite(draft: Path, plan: RemapPlan, progress: ProgressCallback | None) ->
 def _keep_old(shop: Workshop, pair: DatabasePair, stage: Path, progress: ProgressCallback | None) -> Path:
     """Make the old library, which is about to be replaced, a finished snapshot without copying it again."""
     if has_log(pair.library):
-        return snapshot_in(shop, pair, reason="before-remap", progress=progress).path
-    snapshot = shop.new_name("before-remap")
+        return snapshot_in(shop, pair, reason=BEFORE_REMAP, progress=progress).path
+    snapshot = shop.new_name(BEFORE_REMAP)
     with shop.stage() as draft, os_errors(f"cannot write the snapshot {snapshot}"):
         (draft / pair.library.name).hardlink_to(pair.library)
         if pair.blobs:
             (stage / pair.blobs.name).rename(draft / pair.blobs.name)
-        describe(draft, reason="before-remap", method="kept", progress=progress)
+        describe(draft, reason=BEFORE_REMAP, method="kept", progress=progress)
         draft.chmod(0o755)
         draft.rename(snapshot)
         sync_file(snapshot.parent)

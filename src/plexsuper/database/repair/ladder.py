@@ -250,5 +250,9 @@ class _Repair:
 
     def _swap(self, applied: Path | None) -> None:
         self._say("swap")
+        if file_state(self.path) != self.report.before.state:
+            raise DatabaseError(
+                f"{self.path} was changed while it was repaired (has Plex run meanwhile?); nothing was changed, repair it again"
+            )
         self.report.kept = take_place(self.path, self.copy, applied)
         self.report.changed = True

@@ -12,6 +12,7 @@ from plexsuper.database.btree.format import HEADER_SIZE, Malformed, parse_header
 from plexsuper.database.btree.wal import Wal, read_wal, wal_path
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.files import clone_file, renamed, require_space
+from plexsuper.database.mounts import mount_of, refuse_mounted_file
 from plexsuper.database.private import private_directory
 from plexsuper.database.repair.header import guess_shape, revive_header
 from plexsuper.errors import DatabaseError
@@ -63,9 +64,10 @@ def workshop(path: Path, workdir: Path | None, copies: int) -> Iterator[Path]:
 
 def _require_place(path: Path, home: Path) -> None:
     """What would be found out only when all the work is done is found out before it."""
+    refuse_mounted_file(path)
     if not home.is_dir():
         raise DatabaseError(f"{home} is no directory; name one on the file system of {path}")
-    if home.stat().st_dev != path.absolute().parent.stat().st_dev:
+    if mount_of(home) != mount_of(path.absolute().parent):
         raise DatabaseError(f"{home} is not on the file system of {path}; name a directory on it")
     for directory in (path.absolute().parent, home):
         if not os.access(directory, os.W_OK | os.X_OK):

@@ -12,7 +12,7 @@ from plexsuper.database.connection import connect_file, reading, require_columns
 from plexsuper.database.copies.copying import copy_pair
 from plexsuper.database.copies.manifest import read_manifest, verify_files
 from plexsuper.database.copies.snapshot import Check, describe, snapshot_in
-from plexsuper.database.copies.store import MANIFEST, Workshop, workshop
+from plexsuper.database.copies.store import BEFORE_REVIVE, MANIFEST, Workshop, workshop
 from plexsuper.database.copies.swap import swap_in
 from plexsuper.database.files import (
     DatabasePair,
@@ -22,7 +22,7 @@ from plexsuper.database.files import (
     os_errors,
     sync_file,
 )
-from plexsuper.database.holders import require_closed
+from plexsuper.database.holders import Stamps, require_closed, require_untouched, stamps
 from plexsuper.database.progress import Progress, ProgressCallback
 from plexsuper.database.revive.foreign import finish_foreign, read_index_states, set_aside
 from plexsuper.database.revive.marks import clear_marks, find_marks
@@ -75,6 +75,7 @@ def revive_parts(
         for path in (*pair.files, *old.files):
             check_header(path)
         old = _trusted(old, stage, check, progress)
+        before = stamps(pair)
         copy_pair(pair, stage, progress=progress)
         drafts = locate_pair(stage / pair.library.name)
         result, blobs = _revive(drafts, old, parts, plex_sqlite, progress)
@@ -83,7 +84,9 @@ def revive_parts(
         if check is not None:
             for path in drafts.files[: 1 + blobs]:
                 check(path)
-        return replace(result, snapshot=_take_place(shop, pair, stage, blobs=blobs, progress=progress))
+        return replace(
+            result, snapshot=_take_place(shop, pair, stage, before, blobs=blobs, progress=progress)
+        )
 
 
 def _foresee(pair: DatabasePair, old: DatabasePair, parts: Iterable[tuple[int, str]]) -> Revived:
@@ -210,23 +213,29 @@ def _settle(draft: Path) -> None:
 
 
 def _take_place(
-    shop: Workshop, pair: DatabasePair, stage: Path, *, blobs: bool, progress: ProgressCallback | None
+    shop: Workshop,
+    pair: DatabasePair,
+    stage: Path,
+    before: Stamps,
+    *,
+    blobs: bool,
+    progress: ProgressCallback | None,
 ) -> Path:
-    """Put the copies in place; the old databases become a snapshot without being copied again."""
+    """Put the copies in place; the old databases, still as *before*, become a snapshot without being copied again."""
     if has_log(pair.library) or (pair.blobs and has_log(pair.blobs)):
-        snapshot = snapshot_in(shop, pair, reason="before-revive", progress=progress).path
+        snapshot = snapshot_in(shop, pair, reason=BEFORE_REVIVE, progress=progress).path
     else:
-        snapshot = shop.new_name("before-revive")
+        snapshot = shop.new_name(BEFORE_REVIVE)
         with shop.stage() as draft, os_errors(f"cannot write the snapshot {snapshot}"):
             for path in pair.files[: 1 + blobs]:
                 (draft / path.name).hardlink_to(path)
             if pair.blobs and not blobs:
                 (stage / pair.blobs.name).rename(draft / pair.blobs.name)
-            describe(draft, reason="before-revive", method="kept", progress=progress)
+            describe(draft, reason=BEFORE_REVIVE, method="kept", progress=progress)
             draft.chmod(0o755)
             draft.rename(snapshot)
             sync_file(snapshot.parent)
-    require_closed(pair)
+    require_untouched(pair, before)
     replaced = pair.files[: 1 + blobs]
     with held():
         swap_in(pair.directory, {path.name: stage / path.name for path in replaced}, stage / "replaced")
