@@ -6,9 +6,10 @@ the fact they become. Everything else is the product.
 """
 
 import os
+import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from plexsuper.app import conduct
 from plexsuper.bus import Bus
 from plexsuper.clients.library.live import LOCATIONS_SQL, SECTIONS_SQL, Library, sections_from_rows
 from plexsuper.clients.library.manifest import Manifest
+from plexsuper.clients.library.mark import LibraryMarks, read_marks
 from plexsuper.clients.plex import http
 from plexsuper.clients.plex.server import Plex
 from plexsuper.clients.processes.command_line import scanner_of
@@ -41,7 +43,7 @@ from plexsuper.simulator.life import Life
 from plexsuper.simulator.memory import World, simulate_in_memory
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.stream import Recorder
-from plexsuper.terms import Removal, Scanner, Section, SectionDefinition, SectionRef, Statistics
+from plexsuper.terms import LibraryMark, Removal, Scanner, Section, SectionDefinition, SectionRef, Statistics
 from tests.on_loop import disk_on_the_loop, open_on_loop, tools_on_the_loop
 from tests.virtual_time import run_virtual
 
@@ -97,6 +99,9 @@ class MemoryRuntime:
 
     def cpu_time(self, pid: int) -> float | None:
         return self._world.processes.cpu_time(pid)
+
+    def bytes_read(self, pid: int) -> int | None:
+        return self._world.processes.bytes_read(pid)
 
     def inside(self, path: str) -> str:
         return path
@@ -210,6 +215,10 @@ class MemoryLibrary:
             sections = await rows.execute_fetchall(SECTIONS_SQL)
             locations = await rows.execute_fetchall(LOCATIONS_SQL)
             return sections_from_rows(sections, locations), await Library(rows).statistics()
+
+    async def marks(self, wanted: Mapping[int, LibraryMark | None]) -> LibraryMarks:
+        with closing(sqlite3.connect(f"file:{self._world.layout.library}?mode=ro", uri=True)) as conn:
+            return read_marks(conn.execute, wanted)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Library]:

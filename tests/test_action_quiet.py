@@ -8,7 +8,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from plexsuper.actions.quiet import QUIET, restore, silence, silence_again
+from plexsuper.actions.quiet import QUIET, restore, silence
 from plexsuper.actions.sonic import silence_sonic, start_sonic, stop_sonic
 from plexsuper.clients.plex import http
 from plexsuper.clients.plex.http import Answer
@@ -342,36 +342,3 @@ def test_a_ledger_that_cannot_be_read_is_an_error_and_never_nothing_to_undo(tmp_
     file.write_text(text)
     with pytest.raises(StateError, match="restore Plex's settings by hand, then delete it"):
         ledger.load()
-
-
-@pytest.mark.lesson("L40")
-@pytest.mark.parametrize("before", ["0", "1"])
-def test_automatic_emptying_that_somebody_switches_on_is_off_again_and_comes_back_as_he_wants_it(
-    tmp_path, before
-):
-    async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await plex.set_preferences({"autoEmptyTrash": before})
-        await silence(plex, ledger)
-        assert await silence_again(plex, ledger) is None
-        await plex.set_preferences({"autoEmptyTrash": "1"})
-        again = await silence_again(plex, ledger)
-        assert again is not None
-        assert [(c.id, c.before, c.after) for c in again.changed] == [("autoEmptyTrash", "1", "0")]
-        assert (await values(plex))["autoEmptyTrash"] == "0"
-        await restore(plex, ledger)
-        assert (await values(plex))["autoEmptyTrash"] == "1"
-
-    in_world(story, knobs=CALM)
-
-
-def test_automatic_emptying_that_cannot_be_switched_off_again_is_an_error(tmp_path):
-    async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
-        await plex.set_preferences({"autoEmptyTrash": "1"})
-        make_deaf(world, ["autoEmptyTrash"])
-        with pytest.raises(ServerError, match="Somebody switched autoEmptyTrash on"):
-            await silence_again(plex, ledger)
-
-    in_world(story, knobs=CALM)

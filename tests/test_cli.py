@@ -187,6 +187,25 @@ def test_quick_is_one_flag_and_the_run_says_the_stall_time_that_follows(set_up):
     assert first["data"]["settings"]["run"]["quick"] is True
 
 
+def test_a_dry_tidying_lists_what_is_left_and_what_would_be_done(set_up, tmp_path):
+    ledger = tmp_path / "state/plexsuper/preferences-1.json"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text('{"autoEmptyTrash": "1"}')
+    shown = plexsuper("tidy", "--config", str(set_up), "--dry-run", "--events", "text")
+    assert shown.returncode == 0
+    assert "left by an earlier run: Plex's settings are silenced\n" in shown.stdout
+    steps = shown.stdout.split("\n It would\n")[1]
+    assert steps.startswith("   1. ask storage for every entry that Plex has lost since it was silenced\n")
+    assert ledger.exists()
+    assert list(ledger.parent.iterdir()) == [ledger]
+
+
+def test_a_tidying_that_finds_nothing_says_so_and_asks_nobody(set_up):
+    shown = plexsuper("tidy", "--config", str(set_up), "--events", "text")
+    assert shown.returncode == 0
+    assert "tidied up: nothing was left over" in shown.stdout
+
+
 def test_events_as_text_are_plain_lines(set_up):
     started = plexsuper("run", "--config", str(set_up), "--events", "text")
     assert started.returncode == 3

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from plexsuper.clients.library.tool import run_tool
@@ -72,3 +73,12 @@ async def test_an_error_that_a_tool_reports_is_an_error_and_a_damaged_database_i
         await run_tool("export", tmp_path)
     pretend(tmp_path, monkeypatch, """echo '[{"healthy": false}]'; exit 5""")
     assert await run_tool("check", tmp_path) == [{"healthy": False}]
+
+
+async def test_a_tool_that_somebody_has_stopped_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing bounds how long a tool may take with a big library, so one that stands still would hold the run for ever."""
+    pretend(tmp_path, monkeypatch, """kill -STOP $$; echo '{"went": "on"}'""")
+    with anyio.fail_after(20):
+        assert await run_tool("stats", tmp_path) == {"went": "on"}

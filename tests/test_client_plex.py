@@ -336,19 +336,21 @@ def test_preferences_are_written_as_the_server_takes_them(body: object) -> None:
 
 
 @pytest.mark.parametrize("body", [PREFS_JSON, PREFS_XML], ids=["JSON", "XML"])
-def test_one_preference_is_read_as_it_is_among_all_of_them(body: object) -> None:
+def test_some_preferences_are_read_as_they_are_among_all_of_them(body: object) -> None:
     plex, _ = plex_with(GET__prefs=answer(body))
-    assert run_virtual(plex.preference, "ButlerStartHour") == Preference(
-        id="ButlerStartHour", value="3", default="2", type="int", choices=("0", "1", "2")
-    )
-    assert run_virtual(plex.preference, "MusicAnalysisBehavior") is None
+    assert run_virtual(plex.preferences, ("ButlerStartHour", "MusicAnalysisBehavior")) == {
+        "ButlerStartHour": Preference(
+            id="ButlerStartHour", value="3", default="2", type="int", choices=("0", "1", "2")
+        )
+    }
+    assert run_virtual(plex.preferences, ("MusicAnalysisBehavior",)) == {}
 
 
 @pytest.mark.parametrize("body", [{"MediaContainer": {"size": 0}}, "<MediaContainer/>"], ids=["JSON", "XML"])
 def test_a_server_that_lists_no_settings_has_not_said_that_one_is_missing(body: object) -> None:
     plex, _ = plex_with(GET__prefs=answer(body))
     with pytest.raises(ServerAway, match="lists no settings at all"):
-        run_virtual(plex.preference, "autoEmptyTrash")
+        run_virtual(plex.preferences, ("autoEmptyTrash",))
 
 
 def test_preferences_are_set_in_one_request_and_none_makes_no_request() -> None:

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from plexsuper.clients.mounts.table import Mount, covering, parse_mounts, read_mounts
+from plexsuper.clients.storage import probe_child
 from plexsuper.clients.storage.probe import ContentProbe, Failure, Proof, _failure
 
 DEADLINE = 10.0
@@ -40,6 +41,38 @@ async def probing(path: Path, **more: object) -> AsyncIterator[ContentProbe]:
         yield probe
     finally:
         await probe.aclose()
+
+
+HANGING = """
+import os, runpy
+listdir = os.listdir
+def hang(path):
+    if os.path.exists({pipe!r}):
+        open({pipe!r}).read()
+    return listdir(path)
+os.listdir = hang
+runpy.run_path({helper!r}, run_name="__main__")
+"""
+
+
+@pytest.fixture
+def storage_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pipe: while it is there, a helper that lists a directory hangs until somebody has written into it."""
+    pipe, helper = tmp_path / "pipe", tmp_path / "helper.py"
+    helper.write_text(HANGING.format(pipe=str(pipe), helper=str(probe_child._SCRIPT)))
+    monkeypatch.setattr(probe_child, "_SCRIPT", helper)
+    return pipe
+
+
+def let_go(pipe: Path) -> None:
+    """Let the helper that hangs in *pipe* go on, and none hang any more."""
+    with pipe.open("w"):  # when the helper has it open as well
+        remove(pipe)
+
+
+def remove(pipe: Path) -> None:
+    """Let no helper hang that has not begun to."""
+    pipe.unlink()
 
 
 async def look(path: Path, **more: object) -> Proof | Failure:
@@ -178,15 +211,15 @@ def test_errors_are_sorted_by_what_they_mean(
 # --- helpers that hang or die -------------------------------------------------------------------------
 
 
-async def test_a_helper_that_does_not_answer_is_hung_and_its_late_answer_is_a_proof(media: Path) -> None:
+async def test_a_helper_that_does_not_answer_is_hung_and_its_late_answer_is_a_proof(
+    media: Path, storage_that_hangs: Path
+) -> None:
     async with probing(media) as probe:
         await probe.look(DEADLINE)
-        assert probe._helper is not None
-        pid = probe._helper.pid
-        os.kill(pid, signal.SIGSTOP)
+        os.mkfifo(storage_that_hangs)
         first = await probe.look(0.05)
         second = await probe.look(0.05)
-        os.kill(pid, signal.SIGCONT)
+        let_go(storage_that_hangs)
         third = await probe.look(DEADLINE)
     assert isinstance(first, Failure)
     assert isinstance(second, Failure)
@@ -196,18 +229,19 @@ async def test_a_helper_that_does_not_answer_is_hung_and_its_late_answer_is_a_pr
 
 
 async def test_a_helper_that_hangs_for_too_long_is_killed_and_only_then_replaced(
-    media: Path, monkeypatch: pytest.MonkeyPatch
+    media: Path, storage_that_hangs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("plexsuper.clients.storage.probe._GIVE_UP", 0.02)
     async with probing(media) as probe:
         await probe.look(DEADLINE)
         assert probe._helper is not None
         pid = probe._helper.pid
-        os.kill(pid, signal.SIGSTOP)
+        os.mkfifo(storage_that_hangs)
         seen = await probe.look(0.05)
         assert isinstance(seen, Failure)
         assert seen.reason == "hung"
         assert probe._helper is None
+        remove(storage_that_hangs)
         with anyio.fail_after(
             DEADLINE
         ):  # SIGKILL frees it, as it does one whose request nobody has taken yet
@@ -225,6 +259,18 @@ async def test_a_helper_that_was_killed_is_replaced_at_once(media: Path) -> None
         assert isinstance(await probe.look(DEADLINE), Proof)
         os.kill(probe._helper.pid, signal.SIGKILL)
         assert await probe.exists([f"{media}/Music"], DEADLINE) == (True,)
+
+
+async def test_a_helper_that_somebody_has_stopped_is_replaced_and_no_word_about_the_storage(
+    media: Path,
+) -> None:
+    async with probing(media) as probe:
+        await probe.look(DEADLINE)
+        assert probe._helper is not None
+        stopped = probe._helper.pid
+        os.kill(stopped, signal.SIGSTOP)
+        assert isinstance(await probe.look(1.0), Proof)
+        assert probe._helper.pid != stopped
 
 
 async def test_two_may_ask_at_the_same_time(media: Path) -> None:

@@ -16,8 +16,9 @@ import pytest
 import uvloop
 
 from plexsuper.clients.processes.command_line import classify
-from plexsuper.clients.processes.table import ProcessTable, Strangers, cpu_time, exited
+from plexsuper.clients.processes.table import ProcessTable, Strangers, bytes_read, cpu_time, exited
 from plexsuper.terms import Scanner, ScannerKind
+from tests.other_user import someone_else
 
 SCANNER = "/usr/lib/plexmediaserver/Plex Media Scanner"
 UUID = "0c5d2f7e-0000-4000-8000-000000000001"
@@ -201,6 +202,46 @@ def test_the_processor_time_of_a_process_grows_only_while_it_works_and_counts_al
         process.stdin.close()
         process.wait()
     assert cpu_time(process.pid) is None
+
+
+def test_what_a_process_reads_is_counted_in_all_its_threads_and_told_to_its_owner_only(tmp_path) -> None:
+    file = tmp_path / "film"
+    file.write_bytes(bytes(100_000))
+    code = (
+        "import sys, threading\n"
+        "def work():\n open(sys.argv[1], 'rb', buffering=0).read(40_000)\n"
+        "for _ in sys.stdin:\n"
+        " worker = threading.Thread(target=work); worker.start(); worker.join(); print(flush=True)\n"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, file], stdin=pipe, stdout=pipe, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def work() -> int | None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b"work\n")
+            process.stdout.readline()
+            return bytes_read(process.pid)
+
+        first = work()  # by now it has read all of its own modules
+        second = work()
+        assert first is not None
+        assert second is not None
+        assert 40_000 <= second - first < 41_000
+        process.stdin.close()
+        process.wait()
+    assert bytes_read(process.pid) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a while")
+def test_what_a_process_of_somebody_else_reads_is_not_told(tmp_path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with someone_else(tmp_path):
+            assert bytes_read(process.pid) is None
+        assert bytes_read(process.pid) is not None
+        process.kill()
 
 
 def test_a_tree_has_parents_before_children() -> None:

@@ -6,6 +6,7 @@ Real processes on both sides; what happened is read with the journal's own reade
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +193,19 @@ def test_a_full_disk_costs_the_run_nothing_and_the_journal_no_decisive_fact(tmp_
             assert lines == run.lines
         assert is_whole(lines)
         assert (record.verdict, record.sections_done) == ("done", 2)
+
+
+def test_a_state_directory_that_is_removed_costs_neither_the_journal_nor_the_settings_of_plex(tmp_path):
+    with a_server(tmp_path, SLOW_SCAN) as server:
+        before = preferences(server.url)
+        with running(tmp_path, settings(server)) as run:
+            run.wait_until("section.phase.started")
+            shutil.rmtree(tmp_path / "state")
+            assert run.end() == 0
+        assert preferences(server.url) == before
+        record, lines = the_run(tmp_path)
+        assert (record.state, record.exit_code, lines) == ("ended", 0, run.lines)
+        assert is_whole(lines)
 
 
 def test_of_a_run_that_was_killed_everything_is_there_that_was_said_before(tmp_path):

@@ -15,7 +15,7 @@ from plexsuper.faces.report.facts import as_json
 from plexsuper.faces.report.markdown import markdown
 from plexsuper.faces.report.page import html
 from plexsuper.faces.summary import as_text
-from plexsuper.terms import Outcome, Phase, PhaseReport, RemovalCounts, Stage, Verdict
+from plexsuper.terms import Outcome, Phase, PhaseReport, RemovalCounts, SectionReport, Stage, Verdict
 
 STARTED = e.SectionPhaseStarted(section=MOVIES, phase=Phase.SCAN, attempt=1, budget=1, cap=2)
 ENDED = e.RunFinished(verdict=Verdict.DONE, exit_code=0, duration=60.0, sections=())
@@ -67,6 +67,30 @@ def test_a_scan_that_is_followed_by_a_healing_one_is_one_phase_until_both_are_ov
     assert numbers.phases()[1, "scan", "busy"] == 4.0 + 15.0
     [row] = as_json(story_of(*HEALED))["time"]
     assert (row["tries"], row["busy"], row["waiting"], row["total"]) == (2, 19.0, 1.0, 20.0)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_summary_counts_a_try_that_was_cancelled_for_storage_as_the_report_does(width):
+    analyzed = PhaseReport(phase=Phase.ANALYZE, outcome=Outcome.DONE, seconds=2.0)
+    scanned = PhaseReport(phase=Phase.SCAN, outcome=Outcome.DONE, seconds=16.0, waited=1.0)
+    section = SectionReport(section=MOVIES, outcome=Outcome.DONE, phases=(scanned, analyzed))
+    told = (
+        *HEALED[:-1],
+        (31, e.SectionPhaseStarted(section=MOVIES, phase=Phase.ANALYZE, attempt=1, budget=1, cap=2)),
+        (33, e.SectionPhaseFinished(section=MOVIES, report=analyzed)),
+        (33, e.SectionFinished(section=MOVIES, report=section)),
+    )
+    end = e.RunFinished(verdict=Verdict.DONE, exit_code=0, duration=60.0, sections=(section,))
+    for events in (told, (*told, (60, end))):
+        picture = Picture()
+        for envelope in envelopes(events):
+            picture.see(envelope)
+        shown = " ".join(as_text(picture, width=width).split())
+        assert (
+            "Movies 20 s 2 s 1 s 22 s" if width == 80 else "Movies 22 s ⌕ scan 20 s ≋ analysis 2 s"
+        ) in shown
+        rows = as_json(story_of(*events))["time"]
+        assert [(row["phase"], row["total"]) for row in rows] == [("scan", 20.0), ("analyze", 2.0)]
 
 
 def test_a_phase_whose_end_was_never_told_ends_with_the_next_one():

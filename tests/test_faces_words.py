@@ -81,6 +81,7 @@ library databases are damaged: media_parts: page 501 is unreadable and 2 more
 library repaired (leaf rebuild, index surgery); lost: media_parts: 12 rows; damaged files: /config/library.db-damaged-20261122-180601
 library exported to /data/library-new.tar.zst (5.3 GB) in 1 min 27 s
 plan made: 2 steps, listed at the end
+left by an earlier run: Plex stands still (4 processes), Plex's settings are silenced, Plex runs, and was started for it, its mount, 1 copy of the library
 Plex already runs at http://127.0.0.1:32400; it will be left running
 pulling plexinc/pms-docker: 4 of 9 layers, 61 MB of 150 MB
 image plexinc/pms-docker pulled in 13 s (371 MB)
@@ -122,6 +123,8 @@ an unfinished run goes on after 1 min 35 s (it was killed); 1 section done befor
 journal /state/runs/20261122T180601Z-7f3a/journal.db cannot be written: no space left on device; the run goes on
 left out: Books (type book); plexsuper does not know this kind of section, and nothing in it is indexed
 Music was deleted in Plex by somebody: nothing more is done with it, and nothing of it is lost
+added in Plex during the run: Music; not done by it, start plexsuper once more for that
+Music is done again: the library database is in a state from before the end of this section
 the clock of this machine went forward by 1 h: it was set, or the machine slept
 the clock of this machine went back by 1 h: it was set, or the machine slept
 analysis of Music: nothing seen for 30 s, waiting once more
@@ -148,6 +151,9 @@ def test_an_event_says(event, said):
     [
         (e.RunHeartbeat(uptime=90, stage="server", dropped=1200), "alive for 1 min 30 s, in server; 1,200 lines could not be written"),
         (e.RunPlanned(steps=()), "plan: nothing to do"),
+        (e.LeftoversFound(), "left by an earlier run: nothing"),
+        (e.RunStarted(profile="p", interval=1, stall_after=1, versions={}, sections=(), settings={}, tidy=True), "tidying up what an earlier run has left"),
+        (e.RunResumed(gap=60, done=(MOVIES,), interrupted=None, ended_by="it was killed", tidy=True), "an unfinished run is tidied up after 1 min (it was killed); 1 section done before"),
         (e.RunFinished(verdict=Verdict.DONE, exit_code=0, duration=59.6, sections=()), "run ended after 1 min: done"),
         (e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.FAILED, seconds=60, exit_code=4, detail="/media is empty"), "storage failed in 1 min: /media is empty"),
         (e.PreflightFinding(severity="ok", subject="rclone", message="1.71"), "rclone: 1.71"),
@@ -271,6 +277,7 @@ def test_signs_that_an_encoding_lacks_are_replaced_by_ascii_of_the_same_width():
         == b"+ S\xe9ries =====".replace(b"=====", b"===--") + b" ~ 2 ."
     )
     assert marks.encodable("♪ 音楽", "ascii") == b"# ??"
+    assert marks.encodable("2 → 3", "ascii") == b"2 > 3"
 
 
 def test_every_named_value_has_its_word():

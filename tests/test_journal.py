@@ -1,6 +1,7 @@
 """The journal of a run: everything decisive is in it after any death, it stays small, and a failing disk costs nothing else."""
 
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterable
@@ -331,6 +332,28 @@ async def test_lines_that_are_added_together_are_there_together_or_not_at_all(tm
     await file.close()
 
 
+async def test_a_journal_that_somebody_removes_while_it_is_written_is_put_back_whole(tmp_path):
+    path = tmp_path / "state" / "runs" / "r" / NAME
+    file = JournalFile(path, {"run": "r"})
+    first, second, third = (
+        Line(seq, "t", "run.started", "info", None, "start", Weight.DECISIVE, "{}") for seq in (1, 2, 3)
+    )
+    await file.add([first], durable=True)
+    await anyio.to_thread.run_sync(shutil.rmtree, tmp_path / "state")
+    await file.add([second], durable=True)
+    await file.add([third], durable=False)
+    await file.close()
+
+    def stored() -> list[tuple[int]]:
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT count(*) FROM writers").fetchone() == (1,)
+            return db.execute("SELECT seq FROM lines").fetchall()
+
+    assert await anyio.to_thread.run_sync(stored) == [(1,), (2,), (3,)]
+    assert [path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777] == [0o600, 0o700]
+    assert [entry.name for entry in path.parent.iterdir()] == [NAME]
+
+
 # --- how large it grows ------------------------------------------------------------------------------
 
 
@@ -441,6 +464,14 @@ def test_a_file_that_is_no_journal_is_listed_as_unreadable_and_named_in_the_erro
         list(read(tmp_path, "r"))
     with pytest.raises(StateError, match=r"there is no run '\.\./r'"):
         list(read(tmp_path / "runs", "../r"))
+
+
+def test_a_journal_with_nothing_in_it_is_not_taken_for_a_run_that_has_not_ended(tmp_path):
+    path = big(tmp_path)
+    os.truncate(path, 0)
+    assert [record.state for record in runs(tmp_path)] == ["unreadable"]
+    with pytest.raises(StateError, match=r"journal\.db cannot be read: nothing is in it"):
+        list(read(tmp_path, "r"))
 
 
 def test_a_journal_of_a_newer_plexsuper_is_not_guessed_at(tmp_path):

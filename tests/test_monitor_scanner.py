@@ -34,6 +34,9 @@ class Host:
     def cpu_time(self, pid: int) -> float | None:
         return None
 
+    def bytes_read(self, pid: int) -> int | None:
+        return None
+
 
 async def as_told(running: Sequence[Scanner]) -> tuple[Scanner, ...]:
     await anyio.lowlevel.checkpoint()

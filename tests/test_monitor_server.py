@@ -52,6 +52,9 @@ class Host:
     def cpu_time(self, pid: int) -> float | None:
         return None
 
+    def bytes_read(self, pid: int) -> int | None:
+        return None
+
     def inside(self, path: str) -> str:
         return path
 

@@ -111,6 +111,11 @@ COMMAND = {"plex": {"command": ["plex"]}}
     [
         ({}, {"host": replace(HOST, system="Darwin")}, "error system: Darwin is not supported"),
         ({}, {"host": replace(HOST, proc=False)}, "error system: /proc cannot be read"),
+        (
+            {},
+            {"host": replace(HOST, open_files=28)},
+            "error system: a process may have only 28 files open here",
+        ),
         ({}, {"host": replace(HOST, pidfd=False)}, "error system: this kernel gives no pidfd"),
         (
             {},

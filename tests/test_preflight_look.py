@@ -25,6 +25,7 @@ from plexsuper.config import Settings
 from plexsuper.errors import PreflightError
 from plexsuper.events import Event, PreflightFinding
 from plexsuper.paths import PlexPaths
+from plexsuper.simulator.real import free_port
 from tests import real_simulator
 from tests.real_run import command, running
 from tests.test_client_http import serving
@@ -264,3 +265,28 @@ async def test_a_busy_server_that_does_not_answer_to_the_token_yet_is_no_fault_o
         "ok",
         "given in the settings; whether it is the right one is not known yet: GET /library/sections: Plex answered 503: busy",
     )
+
+
+def test_a_run_that_may_open_too_few_files_is_refused_before_anything_is_started(tmp_path):
+    (tmp_path / "media" / "Movies").mkdir(parents=True)
+    (tmp_path / "media" / "Movies" / "film.mkv").write_bytes(b"film")
+    started = tmp_path / "started"
+    tables: dict[str, dict[str, Any]] = {
+        "media": {"path": str(tmp_path / "media")},
+        "plex": {
+            "url": f"http://127.0.0.1:{free_port()}",
+            "config_dir": str(tmp_path / "data"),
+            "command": ["touch", str(started)],
+        },
+    }
+    with command(tmp_path, tables) as (argv, env):
+        few = ["bash", "-c", 'ulimit -n 28; exec "$@"', "few", *argv]
+        done = subprocess.run(few, cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    errors = [
+        x["data"] for x in told if x["type"] == "preflight.finding" and x["data"]["severity"] == "error"
+    ]
+    assert [(finding["subject"], finding["remedy"]) for finding in errors] == [
+        ("system", "allow 1024 or more: ulimit -n 1024, or LimitNOFILE=1024 for a service")
+    ]
+    assert (done.returncode, started.exists()) == (3, False)

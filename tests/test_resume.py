@@ -101,7 +101,11 @@ def test_what_had_happened_to_the_library_is_remembered():
 @pytest.mark.parametrize("verdict", Verdict)
 def test_only_what_can_be_mended_from_outside_goes_on_after_a_verdict(verdict):
     mended = {Verdict.INTERRUPTED, Verdict.STORAGE, Verdict.SERVER, Verdict.INTERNAL}
-    goes_on = verdict in mended | {Verdict.SETTINGS, Verdict.PREFLIGHT}  # of a run that was taken up
+    goes_on = verdict in mended | {
+        Verdict.SETTINGS,
+        Verdict.PREFLIGHT,
+        Verdict.TIDIED,
+    }  # of a run that was taken up
     past = past_of(*BEFORE, turned(FILMS), ended(verdict, "why"))
     assert (why_not(past) == "") is goes_on
     assert past.ended_by == f"{verdict.value}: why"
@@ -112,6 +116,19 @@ def test_a_run_that_found_no_room_for_its_archive_goes_on_and_one_whose_library_
     unsaved = past_of(*BEFORE, through(Stage.EXPORT, Outcome.FAILED), ended(Verdict.DATABASE))
     lost = past_of(*BEFORE, through(Stage.EXPORT, Outcome.FAILED), ended(Verdict.LOSS))
     assert [why_not(past) == "" for past in (damaged, unsaved, lost)] == [False, True, False]
+
+
+def test_after_a_tidying_a_run_goes_on_with_the_section_that_was_in_hand():
+    tidied = (STARTED, through(Stage.PREFLIGHT), through(Stage.STORAGE), ended(Verdict.TIDIED))
+    past = past_of(*BEFORE, turned(FILMS), finished(FILMS), turned(MUSIC), *tidied)
+    assert why_not(past) == ""
+    assert (done(past), past.interrupted) == (["Films"], MUSIC)
+    assert past.chosen == 3
+
+
+def test_a_tidying_by_itself_is_nothing_to_go_on_with():
+    past = past_of(STARTED, through(Stage.PREFLIGHT), through(Stage.STORAGE), ended(Verdict.TIDIED))
+    assert "nothing to go on with" in why_not(past)
 
 
 def test_a_run_that_ended_before_its_database_was_in_place_begins_anew():

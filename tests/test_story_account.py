@@ -87,6 +87,27 @@ def test_the_copy_stays_when_the_run_ends_before_it_could_account_for_anything(t
     assert there == [True]
 
 
+def test_the_copy_stays_when_nobody_can_tell_since_when_an_earlier_run_has_kept_plex_silent(tmp_path):
+    there: list[bool] = []
+
+    async def ruin(story: Story) -> None:
+        ready = await story.until(e.PlexReady)
+        (tmp_path / f"preferences-{ready.machine}.json").write_text("{")
+
+    story = play(
+        FILMS,
+        state_dir=tmp_path,
+        meanwhile=ruin,
+        plex=OURS,
+        owned=True,
+        undo=True,
+        finally_=lambda story: there.append(copy_of(story).is_dir()),
+    )
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ExitCode.INTERNAL
+    assert there == [True]
+
+
 def test_what_a_healing_scan_brought_back_may_be_analysed_by_plex_itself(tmp_path, monkeypatch):
     """The sum of what went and came back is nothing; yet there is something new to analyse."""
     asked: dict[Phase, bool] = {}

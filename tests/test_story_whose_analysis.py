@@ -49,6 +49,18 @@ def by_share(share: float):
     return prepare
 
 
+def by_reads(reads: float | None):
+    def prepare(story: Story) -> None:
+        story.world.processes.share = WAITING
+        story.world.processes.reads = reads
+
+    return prepare
+
+
+SLOWLY, WOKEN_NOW_AND_THEN, UNTOLD = 300.0, 8.0, None
+"""Bytes a second that a process reads."""
+
+
 def stalls(story: Story) -> list[float]:
     return [round(fact.idle, -1) for fact in story.of(e.SectionPhaseStalled)]
 
@@ -76,6 +88,30 @@ def test_an_analysis_of_one_file_stalls_only_when_its_process_is_not_at_work_or_
         assert reports(story)["Films"].outcome is Outcome.DONE
     spins = ", although a process is at work" if seconds is FOR_EVER else ""
     assert (spins in story.conclusion.reports[0].reason) is True
+
+
+@pytest.mark.lesson("L04", "L44")
+@pytest.mark.parametrize(
+    ("reads", "seconds", "stalled", "ends"),
+    [
+        pytest.param(SLOWLY, LONGER_THAN_A_STALL, [], ExitCode.DONE, id="slow reads that end"),
+        pytest.param(SLOWLY, FOR_EVER, [900.0], ExitCode.SET_ASIDE, id="slow reads for ever"),
+        pytest.param(
+            WOKEN_NOW_AND_THEN, LONGER_THAN_A_STALL, [150.0], ExitCode.SET_ASIDE, id="no reads to speak of"
+        ),
+        pytest.param(UNTOLD, LONGER_THAN_A_STALL, [150.0], ExitCode.SET_ASIDE, id="nobody is told"),
+    ],
+)
+def test_an_analysis_that_only_waits_for_slow_reads_stalls_only_when_they_never_end(
+    tmp_path, reads, seconds, stalled, ends
+):
+    knobs = Knobs(analyze_new=False, analysis_seconds=seconds, analysis_batch=1)
+    story = play(
+        FEW, state_dir=tmp_path, knobs=knobs, prepare=by_reads(reads), run={"retries": 0}, patience=120
+    )
+    assert story.conclusion is not None
+    assert story.conclusion.exit_code is ends
+    assert stalls(story) == stalled
 
 
 def test_a_sonic_analysis_that_is_at_other_music_first_is_waited_for_although_nothing_shows_it(tmp_path):

@@ -1,14 +1,22 @@
 """Proves that the beginnings of files are read in another process, within a limit, and what becomes of those that cannot."""
 
+import errno
+import json
 import os
+import resource
 import signal
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
+from typing import IO
 
 import anyio
 import pytest
 
 from plexsuper import events as e
 from plexsuper.actions.warm import Warming, warm_section
+from plexsuper.clients.storage import warm_helper
 from plexsuper.clients.storage.warm_worker import WarmWorker
 from plexsuper.terms import SectionRef, WarmFailure
 
@@ -142,3 +150,45 @@ def test_nothing_to_warm_starts_no_process(monkeypatch) -> None:
     monkeypatch.setattr(WarmWorker, "__aenter__", None)
     finished = anyio.run(partial(Warming(FILMS, [], limit=lambda: 1).run, lambda _: None))
     assert (finished.read, finished.left) == (0, 0)
+
+
+def test_a_machine_that_gives_no_more_threads_has_every_file_read_by_those_that_are_there(tmp_path) -> None:
+    """Pipes are read from until somebody has opened their other end, so each holds one thread."""
+    pipes = [tmp_path / f"pipe {number}" for number in range(8)]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    argv = [sys.executable, "-I", "-S", warm_helper.__file__, "4096"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as helper:
+        assert helper.stdin is not None
+        assert helper.stdout is not None
+        ask(helper.stdin, 0, str(tmp_path))  # its first thread runs when this is answered
+        assert json.loads(helper.stdout.readline()) == [0, 0, errno.EISDIR]
+        room = (
+            int(Path(f"/proc/{helper.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") + 2**20
+        )
+        resource.prlimit(helper.pid, resource.RLIMIT_AS, (room, room))
+        for number, pipe in enumerate(pipes, start=1):
+            ask(helper.stdin, number, str(pipe))
+        threads = Path(f"/proc/{helper.pid}/task")
+        for pipe in pipes:
+            let_go(helper, pipe)
+            assert len(list(threads.iterdir())) < 8
+        answers = [json.loads(helper.stdout.readline())[0] for _ in pipes]
+    assert sorted(answers) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def ask(helper: IO[bytes], number: int, path: str) -> None:
+    helper.write(json.dumps([number, path]).encode() + b"\n")
+    helper.flush()
+
+
+def let_go(helper: "subprocess.Popen[bytes]", pipe: Path) -> None:
+    """Open and close the other end of *pipe*, as soon as *helper* has it open."""
+    while True:
+        assert helper.poll() is None
+        try:
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError as error:
+            assert error.errno == errno.ENXIO  # noqa: PT017 - nobody reads it yet
+        else:
+            return

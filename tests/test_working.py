@@ -1,4 +1,4 @@
-"""A process that uses processor time is at work, and puts a stall off; one that spins does so only up to a limit."""
+"""A process that uses processor time or reads is at work, and puts a stall off, but not for ever when nothing else moves."""
 
 import tracemalloc
 from typing import Any
@@ -15,14 +15,18 @@ PATIENCE = Patience(stall=150, spin=900, budget=100_000, cap=100_000)
 OPEN = ("scanner process 7 (analyze)",)
 
 
-def analysis(cpu: float | None = None, *, pid: int = 7, section: int = 1) -> Scanner:
-    return Scanner(pid=pid, kind=ScannerKind.ANALYZE, section=section, cpu=cpu)
+def analysis(cpu: float | None = None, *, read: int | None = None, pid: int = 7, section: int = 1) -> Scanner:
+    return Scanner(pid=pid, kind=ScannerKind.ANALYZE, section=section, cpu=cpu, read=read)
+
+
+def nobody_tells(_: int) -> None:
+    return None
 
 
 def told(*used: tuple[float, float | None]) -> list[float | None]:
     """Return what is told of a process whose processor time at each time is *used*."""
     now: float | None = None
-    working = Working(lambda _: now)
+    working = Working(lambda _: now, nobody_tells)
     answers = []
     for at, now in used:  # noqa: B007 - it is what is measured
         (scanner,) = working.told([analysis()], at)
@@ -48,8 +52,42 @@ def test_a_process_is_seen_at_work_by_the_processor_time_that_it_uses(used, answ
     assert told(*used) == answers
 
 
+@pytest.mark.parametrize(
+    ("read", "answers"),
+    [
+        pytest.param([(0, 10), (5, 16394), (10, 32778)], [10, 16394, 32778], id="sixteen KiB are work"),
+        pytest.param([(0, 0), (5, 16383), (10, 16383)], [0, 0, 0], id="less is not yet"),
+        pytest.param(
+            [(0, 0), (60, 9_000), (120, 18_000), (180, 27_000), (240, 36_000)],
+            [0, 0, 18_000, 18_000, 36_000],
+            id="however long it took",
+        ),
+        pytest.param([(0, 0), (4.9, 90_000), (5, 95_000)], [0, 0, 95_000], id="every five seconds at most"),
+        pytest.param([(0, None), (5, None), (10, 90_000)], [None, None, None], id="nobody is told"),
+        pytest.param([(0, 0), (5, None), (10, 90_000)], [0, 0, 90_000], id="nobody was told once"),
+    ],
+)
+def test_a_process_that_only_waits_for_slow_reads_is_seen_at_work_by_what_it_has_read(read, answers):
+    now: int | None = None
+    working = Working(lambda _: 3.0, lambda _: now)
+    told = []
+    for at, now in read:  # noqa: B007 - it is what is measured
+        (scanner,) = working.told([analysis()], at)
+        told.append(scanner.read)
+    assert told == answers
+
+
+def test_a_pid_that_is_another_process_now_is_not_at_work_by_what_that_one_has_read():
+    used, read = 9.0, 0
+    working = Working(lambda _: used, lambda _: read)
+    working.told([analysis()], 0)
+    used, read = 1.0, 10**9
+    assert working.told([analysis()], 5) == (analysis(1.0, read=10**9),)
+    assert working.told([analysis()], 10) == (analysis(1.0, read=10**9),)
+
+
 def test_a_process_that_has_ended_is_forgotten():
-    working = Working({7: 1.0, 8: 2.0}.get)
+    working = Working({7: 1.0, 8: 2.0}.get, nobody_tells)
     assert working.told([analysis(), analysis(pid=8)], 0) == (analysis(1.0), analysis(2.0, pid=8))
     assert working.told([], 1) == ()
     assert working.told([analysis(pid=9)], 2) == (analysis(pid=9),)
@@ -97,6 +135,14 @@ def test_an_analysis_that_is_seen_at_work_is_no_stall_until_it_works_no_more():
     looked_at = (300, analysis())  # a direct look measures nothing
     assert judged(*at_work, looked_at, at=350) == Stalled(idle=150, open=OPEN)
     assert judged(*at_work, looked_at, (340, analysis(200.0)), at=350) == Waiting(until=490)
+
+
+def test_an_analysis_that_only_reads_is_no_stall_until_its_limit():
+    reading = [(at, analysis(5.0, read=at * 300)) for at in range(0, 900, 60)]
+    assert judged(*reading[:3], at=269) == Waiting(until=270)
+    assert judged(*reading[:3], at=270) == Stalled(idle=150, open=OPEN)
+    assert judged(*reading, at=899) == Waiting(until=900)
+    assert judged(*reading, at=900) == Stalled(idle=900, open=OPEN, spins=True)
 
 
 def test_an_analysis_of_which_nothing_but_processor_time_is_seen_stalls_at_its_limit():

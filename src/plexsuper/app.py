@@ -25,7 +25,7 @@ from plexsuper.coordinator import Coordinator
 from plexsuper.decisions.course import Agenda
 from plexsuper.decisions.orders import Conclude
 from plexsuper.decisions.plan import Plan
-from plexsuper.decisions.resume import PastRun
+from plexsuper.decisions.tidying import Tidying
 from plexsuper.deeds import RunDeeds
 from plexsuper.equipment import equip
 from plexsuper.errors import ExitCode
@@ -37,6 +37,7 @@ from plexsuper.redact import Redactor
 from plexsuper.stream import Envelope, Recorder
 from plexsuper.supervise import harmless
 from plexsuper.terms import Stage
+from plexsuper.tidying import TidyDeeds
 
 HEARTBEAT: Final = 30.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,7 +52,14 @@ async def nothing_meanwhile(_: Kit) -> None:
     await anyio.lowlevel.checkpoint()
 
 
-async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_meanwhile) -> int:
+async def tidy(settings: Settings, face: Face) -> int:
+    """Put in order what an earlier run has left, and return the exit code; told and ended as a run is."""
+    return await run(settings, face, tidy=True)
+
+
+async def run(
+    settings: Settings, face: Face, meanwhile: Interlude = nothing_meanwhile, *, tidy: bool = False
+) -> int:
     """Carry out one run and return its exit code; everything that happens is told to *face*.
 
     The first SIGINT, SIGTERM or SIGHUP ends the run cleanly, a second one at once.
@@ -74,7 +82,7 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
         ):
             faces.start_soon(harmless, bus.publish, "output", partial(face.show, envelopes))
             async with (
-                equip(settings, bus, recorder, redactor, run_dir, face=face, past=past) as kit,
+                equip(settings, bus, recorder, redactor, run_dir, face=face, past=past, tidy=tidy) as kit,
                 anyio.create_task_group() as tasks,
             ):
                 await signals.listen()
@@ -89,23 +97,26 @@ async def run(settings: Settings, face: Face, meanwhile: Interlude = nothing_mea
 
 async def conduct(kit: Kit, wanted: Agenda, *, dropped: Callable[[], int] = lambda: 0) -> Conclude:
     """Drive a run to its conclusion with everything in *kit*; *dropped* counts the lines nobody read."""
-    kit.bus.publish(_started(kit.settings))
+    kit.bus.publish(_started(kit.settings, tidy=kit.tidy))
     past = kit.past
     if past is not None:
-        kit.bus.publish(resumed(past))
+        kit.bus.publish(resumed(past, tidy=kit.tidy))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_beat, kit, dropped)
-        coordinator = Coordinator(bus=kit.bus, plan=_plan(wanted, kit.past), deeds=RunDeeds(kit))
+        coordinator = Coordinator(
+            bus=kit.bus, plan=_plan(wanted, kit), deeds=TidyDeeds(kit) if kit.tidy else RunDeeds(kit)
+        )
         conclusion = await coordinator.run()
         tasks.cancel_scope.cancel()
     return conclusion
 
 
-def _plan(wanted: Agenda, past: PastRun | None) -> Plan:
+def _plan(wanted: Agenda, kit: Kit) -> Plan:
+    past, tidying = kit.past, Tidying() if kit.tidy else None
     if past is None:
-        return Plan(agenda=wanted)
+        return Plan(agenda=wanted, tidying=tidying)
     interrupted = None if past.interrupted is None else past.interrupted.id
-    return Plan(agenda=wanted, reports=past.done, interrupted=interrupted)
+    return Plan(agenda=wanted, reports=past.done, interrupted=interrupted, tidying=tidying)
 
 
 def _on_a_page(
@@ -161,7 +172,7 @@ async def _hearing(publish: Publish) -> AsyncIterator[_Signals]:
         tasks.cancel_scope.cancel()
 
 
-def _started(settings: Settings) -> e.RunStarted:
+def _started(settings: Settings, *, tidy: bool) -> e.RunStarted:
     return e.RunStarted(
         profile=settings.profile,
         interval=settings.timing.interval,
@@ -169,6 +180,7 @@ def _started(settings: Settings) -> e.RunStarted:
         versions=versions(),
         sections=settings.run.sections,
         settings=settings.public(),
+        tidy=tidy,
     )
 
 

@@ -46,6 +46,7 @@ class RunDeeds:
         self._phases = Phases(kit, self._ledger, self._owners)
         self._librarian = Librarian(kit)
         self._machine = ""
+        self._ledgers: dict[str, Ledger] = {}
         self._attached = False
         self._unproved = False
         """Whether Plex goes on although storage is not proved: its scanners are ended as they come."""
@@ -131,14 +132,22 @@ class RunDeeds:
     async def _silence(self) -> Outcome:
         wait = self._kit.settings.guard.when_idle
         await mind_viewers(self._kit.plex, self._kit.bus.publish, wait=wait)
-        first, self._machine = not self._machine, (await persist(self._kit.plex.identity)).machine
-        if first and self._kit.guard is not None:
-            self._kit.guard.silent_since = self._ledger().since
+        await self._recognise()
         self._kit.bus.publish(await silence(self._kit.plex, self._ledger()))
         return Outcome.DONE
 
+    async def _recognise(self) -> None:
+        """Learn which server it is, and since when an earlier run has kept it silent."""
+        guard = None if self._machine else self._kit.guard
+        if guard is not None:
+            guard.silent_since = 0  # as long as nobody knows, nothing is proved, and no copy is let go
+        self._machine = (await persist(self._kit.plex.identity)).machine
+        if guard is not None:
+            guard.silent_since = self._ledger().since
+
     def _ledger(self) -> Ledger:
-        return Ledger(self._kit.settings.state_dir, self._machine)
+        ledger = Ledger(self._kit.settings.state_dir, self._machine)
+        return self._ledgers.setdefault(self._machine, ledger)
 
     async def _choose_sections(self) -> Outcome:
         settings = self._kit.settings

@@ -42,6 +42,7 @@ async def equip(
     *,
     face: Face,
     past: PastRun | None = None,
+    tidy: bool = False,
 ) -> AsyncIterator[Kit]:
     """Open everything that must outlive the tasks of the run, and close it after them."""
     async with AsyncExitStack() as stack:
@@ -91,6 +92,7 @@ async def equip(
                 held=freezer.frozen,
                 injected=past is not None and past.injected,
             ),
+            tidy=tidy,
         )
         yield kit
 

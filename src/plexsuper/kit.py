@@ -34,7 +34,7 @@ from plexsuper.state import Now
 from plexsuper.terms import Section, SectionDefinition
 
 SPIN: Final = 6
-"""So many stall times a phase goes on of which nothing moves but the processor time of its processes."""
+"""So many stall times a phase goes on of which nothing moves but what its processes compute and read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,8 @@ class Kit:
     redactor: Redactor = field(default_factory=Redactor)
     definitions: tuple[SectionDefinition, ...] = ()
     preflight: Callable[[], Awaitable[None]]
+    tidy: bool = False
+    """Whether the run only puts in order what an earlier one has left."""
 
 
 def agenda(settings: Settings) -> Agenda:

@@ -1,6 +1,7 @@
 """Cares for the library of a run: put in place, checked, copied, accounted for, brought back, written out."""
 
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -12,9 +13,15 @@ from plexsuper import events as e
 from plexsuper.actions.database import check_database, collect
 from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.library import export, inject, judge, repair
+from plexsuper.actions.server import is_up
 from plexsuper.actions.undo import revive, snapshot
+from plexsuper.clients.library.file import LibrarySource
+from plexsuper.clients.library.mark import LibraryMarks
+from plexsuper.database.copies.store import staged, sweep
+from plexsuper.database.copies.swap import is_unfinished
 from plexsuper.database.revive.report import LostPart
 from plexsuper.decisions.planned import planned_steps
+from plexsuper.decisions.reopened import last_mark, reopened
 from plexsuper.errors import DatabaseError, StateError
 from plexsuper.journal import runs
 from plexsuper.kit import Kit, outset
@@ -59,6 +66,7 @@ class Librarian:
             if statistics is not None:
                 kit.bus.publish(statistics)
             sections = checked.sections
+            await self._reopen(kit.library, fresh=checked.fresh)
         if kit.settings.run.dry_run:
             kit.bus.publish(e.RunPlanned(steps=planned_steps(outset(kit, sections))))
         return Outcome.SKIPPED if kit.library is None else Outcome.DONE
@@ -90,16 +98,39 @@ class Librarian:
             self._snapshot = None
 
     def _let_go_all(self) -> None:
-        """Remove the copy, and those of earlier runs: what they have done is proved by this one, unless it was a loss."""
+        for copy in self._copies():
+            _let_go(copy)
+
+    def _copies(self) -> Iterator[Path]:
+        """Give the copy, and those of earlier runs: what they have done is proved by this one, unless it was a loss."""
         if self._snapshot is not None:
-            _let_go(self._snapshot)
-        paths = self._kit.settings.plex.paths
+            yield self._snapshot
+        paths, place = self._kit.settings.plex.paths, self._kit.run_dir
         if paths is None:
             return
+        if place is not None:
+            yield _copy_of(place.name, paths.databases)
         with suppress(StateError):  # of whom nobody knows anything, the copy stays
             for record in runs(self._kit.settings.state_dir):
                 if record.state in ("unfinished", "ended") and record.verdict not in _STILL_NEEDED:
-                    _let_go(_copy_of(record.id, paths.databases))
+                    yield _copy_of(record.id, paths.databases)
+
+    def left(self) -> tuple[Path, ...]:
+        """Return what there is of copies that go when nothing is in doubt, of drafts, and of what killed deeds have staged.
+
+        It asks the disk: call it in a worker thread.
+        """
+        paths = self._kit.settings.plex.paths
+        if paths is None or not self._kit.settings.guard.enabled:
+            return ()
+        names = dict.fromkeys(name for copy in self._copies() for name in (copy, *_traces(copy)))
+        return (*(name for name in names if name.exists()), *staged(paths.databases))
+
+    async def clear_up(self) -> None:
+        """Remove what a deed on the databases has staged that was killed; an exchange is completed only where Plex does not run."""
+        paths = self._kit.settings.plex.paths
+        if paths is not None and (self._kit.runtime.pid is None or not is_unfinished(paths.databases)):
+            await anyio.to_thread.run_sync(sweep, paths.databases)
 
     async def revive(self) -> Outcome:
         """Put back what is in doubt, as it was before the first scan; a later scan on healthy storage decides.
@@ -110,7 +141,7 @@ class Librarian:
         guard, paths = self._kit.guard, self._kit.settings.plex.paths
         if guard is None or paths is None or self._snapshot is None:
             return Outcome.SKIPPED
-        if self._kit.runtime.pid is not None:
+        if await is_up(self._kit.runtime, self._kit.plex):
             raise DatabaseError(_NOT_OURS.format(len(guard.in_doubt), self._snapshot, guard.report))
         if doubtful := guard.in_doubt:
             await self._bring_back(guard, paths.databases, self._snapshot, doubtful)
@@ -138,11 +169,23 @@ class Librarian:
         if self._kit.library is not None:  # what was counted before has changed
             self._kit.bus.publish(await collect(self._kit.library, when="after", reliable=True))
 
+    async def _reopen(self, library: LibrarySource, *, fresh: bool) -> None:
+        """Tell which sections an earlier process of this run was through with in another state of the library."""
+        done = () if self._kit.past is None else self._kit.past.done
+        if not done:
+            return
+        marks = LibraryMarks({}) if fresh else await library.marks({r.section.id: last_mark(r) for r in done})
+        for section, reason in reopened(done, marks.sections, last_section=marks.last_section, fresh=fresh):
+            self._kit.bus.publish(e.SectionReopened(section=section, reason=reason))
+
     async def _mend(self) -> None:
         """Inject, check and repair, while Plex does not run; a library in use is left alone."""
         kit, wanted, paths = self._kit, self._kit.settings.library, self._kit.settings.plex.paths
-        archive = None if kit.past is not None and kit.past.injected else wanted.archive
-        if paths is None or kit.runtime.pid is not None or kit.library is None:
+        before = kit.past is not None and kit.past.injected
+        if before and kit.library is not None and not await kit.library.exists():
+            before = False  # what had been put in place is gone since
+        archive = None if before else wanted.archive
+        if paths is None or kit.library is None or await is_up(kit.runtime, kit.plex):
             if archive is not None:
                 raise DatabaseError(_RUNS.format(archive))
             return
@@ -194,11 +237,17 @@ def _copy_of(run: str, databases: Path) -> Path:
     return databases.with_name(f"{databases.name}.plexsuper-{run}")
 
 
+def _traces(snapshot: Path) -> tuple[Path, Path]:
+    """Return the names under which a copy is removed and made, for which a killed process may have had no time."""
+    return snapshot.with_name(f"{snapshot.name}.gone"), snapshot.with_name(f".{snapshot.name}.partial")
+
+
 def _let_go(snapshot: Path) -> None:
     """Remove a copy that nobody needs; killed in between, it is never taken for a whole one."""
-    aside = snapshot.with_name(f"{snapshot.name}.gone")
+    aside, draft = _traces(snapshot)
     # Of an earlier copy of this run, by a process that was killed here
     shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(draft, ignore_errors=True)
     with suppress(OSError):
         snapshot.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)

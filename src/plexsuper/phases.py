@@ -14,7 +14,8 @@ from plexsuper.actions.guard.guard import Guard
 from plexsuper.actions.leftovers import Leftovers, numbered
 from plexsuper.actions.persist import persist
 from plexsuper.actions.phase import Request, carry_out
-from plexsuper.actions.quiet import keep_quiet, silence_again
+from plexsuper.actions.quiet import QUIET
+from plexsuper.actions.quiet_again import QUIET_BUT_SONIC, keep_quiet, silence_again
 from plexsuper.actions.refresh import start_refresh, stop_refresh
 from plexsuper.actions.roster import Roster
 from plexsuper.actions.scan import start_scan, stop_scan
@@ -74,7 +75,8 @@ class Phases:
         leftovers = self._leftovers(order, about)
         if leftovers is not None:
             await leftovers.begin()
-        keep = partial(keep_quiet, kit.plex, self._ledger(), kit.bus)
+        wanted = QUIET_BUT_SONIC if phase is Phase.SONIC else QUIET
+        keep = partial(keep_quiet, kit.plex, self._ledger(), kit.bus, wanted)
         async with beside(kit.bus.publish, "quiet", keep):
             report = await self._guarded(self._request(order, about), about, leftovers)
         if leftovers is not None and report.outcome not in _UNTRIED:
@@ -86,7 +88,7 @@ class Phases:
         return report
 
     async def _silence_again(self) -> None:
-        """See that nobody has made Plex empty its trash by itself since it was silenced; raise as `silence_again`."""
+        """See that nobody has switched on what was silenced since; raise as `silence_again`."""
         if again := await persist(partial(silence_again, self._kit.plex, self._ledger())):
             self._kit.bus.publish(again)
 

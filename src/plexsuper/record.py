@@ -40,13 +40,14 @@ def look_back(settings: Settings) -> tuple[PastRun | None, CatchUp]:
     return past, Earlier.of(settings.state_dir, past.run).catch_up
 
 
-def resumed(past: PastRun) -> e.RunResumed:
-    """Return what is told of a run that goes on."""
+def resumed(past: PastRun, *, tidy: bool = False) -> e.RunResumed:
+    """Return what is told of a run that goes on, or that somebody tidies up after."""
     return e.RunResumed(
         gap=max(0.0, (datetime.now(UTC) - past.last_ts).total_seconds()),
         done=tuple(report.section for report in past.done),
         interrupted=past.interrupted,
         ended_by=past.ended_by,
+        tidy=tidy,
     )
 
 
@@ -85,6 +86,7 @@ def _be_alone(stack: AsyncExitStack, settings: Settings, run_id: str) -> None:
     supervised = subjects(
         url=plex.url,
         config_dir=plex.config_dir,
+        databases=None if plex.paths is None else plex.paths.databases,
         container=container,
         engine=plex.docker.engine,
         mount=settings.media.path if settings.media.kind == "rclone" else None,

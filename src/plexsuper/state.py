@@ -77,6 +77,8 @@ def _with(now: Now, event: e.Event) -> Now:  # noqa: C901, PLR0912 - one flat ta
         case e.SectionsChosen():
             refs = tuple(SectionRef(id=s.id, title=s.title) for s in event.sections)
             return replace(now, sections=refs)
+        case e.SectionReopened():
+            return replace(now, reports=tuple(r for r in now.reports if r.section.id != event.section.id))
         case e.SectionStarted():
             return replace(now, stage=Stage.SECTIONS, section=event.section)
         case e.SectionFinished():

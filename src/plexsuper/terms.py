@@ -66,6 +66,7 @@ class Verdict(StrEnum):
     LOSS = "loss"
     INTERNAL = "internal"
     PLANNED = "planned"  # --dry-run: everything up to the first change was done
+    TIDIED = "tidied"  # `plexsuper tidy`: what an earlier run had left is given back; that run may go on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ class Scanner:
 
     `section` is the one its arguments name, or that of the `items` they name; None when it is not known. `items` is
     empty when they name none, and when there is no library to ask for their section. `cpu` is the processor time in
-    seconds that it had used when it was last seen at work; None: not told.
+    seconds that it had used when it was last seen at work, `read` the bytes that it had read; None: not told.
     """
 
     pid: int
@@ -167,6 +168,7 @@ class Scanner:
     section: int | None = None
     items: tuple[int, ...] = ()
     cpu: float | None = None
+    read: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +188,11 @@ class Counts:
     episodes: int = 0
     photos: int = 0
     photo_albums: int = 0
+
+    @property
+    def entries(self) -> int:
+        """All of them together, each once: the tracks with sonic data are counted as tracks."""
+        return sum(getattr(self, f.name) for f in fields(self) if f.name != "sonic")
 
     def __add__(self, other: "Counts") -> "Counts":
         """The counts of both together."""
@@ -226,10 +233,31 @@ class PrefChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryMark:
+    """What the library database shows of a section at one time, by which a later look tells whether it is still the same.
+
+    `uuid` is the section's own, `scanned_at` the time of its last scan. `last_item`, `last_media` and `last_stream` are the
+    greatest ids that the whole database has ever given: they never fall, whatever is deleted. The counts are of what is
+    not in the trash. None, or an empty `uuid`: this database does not tell.
+    """
+
+    uuid: str
+    scanned_at: int | None
+    last_item: int | None
+    last_media: int | None
+    last_stream: int | None
+    media: int
+    analyzed: int
+    tracks: int
+    sonic: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseReport:
     """What became of one phase of a section; `seconds` is its wall time, `waited` the quiet time at its end.
 
-    `added` is how many files it added to the section; None when they were not counted.
+    `added` is how many files it added to the section; None when they were not counted. `mark` is what the library showed
+    of the section at the end of a phase that is done; None when there is no library to ask.
     """
 
     phase: Phase
@@ -239,6 +267,7 @@ class PhaseReport:
     attempts: int = 1
     added: int | None = None
     note: str = ""
+    mark: LibraryMark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

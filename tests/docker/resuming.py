@@ -32,8 +32,8 @@ class Resuming:
     started: int = 0
 
     @contextmanager
-    def run(self) -> Iterator[RealRun]:
-        """Start the run, or let it go on."""
+    def run(self, verb: str = "run") -> Iterator[RealRun]:
+        """Start the run, or let it go on; *verb* is another command with its settings."""
         self.started += 1
         place = self.here.root / f"out-{self.started}"
         place.mkdir()
@@ -41,7 +41,7 @@ class Resuming:
             name: value for name, value in os.environ.items() if not name.startswith(("PLEX_", "PLEXSUPER_"))
         }
         environment = kept | {"DOCKER_HOST": self.here.engine, "PLEX_CLAIM": "claim-secretword"}
-        argv = [sys.executable, "-m", "plexsuper", "run", "--events", "jsonl", "--config", str(self.file)]
+        argv = [sys.executable, "-m", "plexsuper", verb, "--events", "jsonl", "--config", str(self.file)]
         with (place / "stdout").open("wb") as out, (place / "stderr").open("wb") as err:
             process = subprocess.Popen(argv, env=environment, stdout=out, stderr=err)
         try:

@@ -53,6 +53,28 @@ async def test_a_killed_run_goes_on_with_the_container_and_the_mount_that_are_go
         check_the_end(place, run)
 
 
+@pytest.mark.lesson("L40", "L41")
+async def test_after_a_killed_run_container_and_mount_are_put_away_without_a_run(engine, images):
+    async with resuming(engine, images) as place:
+        await place.killed_in_a_scan()
+        with place.run("tidy") as tidy:
+            code = await ended(tidy)
+            assert code == 0, tidy.stdout.decode()[-3000:] + tidy.stderr
+        (found,) = tidy.of("leftovers.found")
+        assert (found["data"]["server"], found["data"]["mount"]) == (True, True)
+        assert len(tidy.of("container.adopted")) == 1
+        assert tidy.of("prefs.restored")[0]["data"]["withheld"] == []
+        assert tidy.of("section.started") == []
+        assert place.rclones() == []
+        assert [m.point for m in read_mounts() if m.point.startswith(f"{place.there.root}/")] == []
+        assert docker("inspect", "--format", "{{.State.Status}}", place.here.name) == "exited"
+        with place.run() as run:
+            code = await ended(run)
+            assert code == 0, run.stdout.decode()[-3000:] + run.stderr
+        assert len(run.of("run.resumed")) == 1
+        check_the_end(place, run)
+
+
 @pytest.mark.lesson("L41", "L43")
 async def test_a_killed_run_replaces_a_container_and_a_mount_that_died_with_it(engine, images):
     async with resuming(engine, images) as place:

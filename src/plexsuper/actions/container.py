@@ -18,15 +18,22 @@ async def prepare_container(
         PreflightError: the image cannot be pulled, or nobody can be asked for the claim.
         ServerAway: the engine does not answer.
     """
+    if await adopt_container(runtime, publish):
+        return
+    await pull_image(images, runtime.container.spec.image, publish)
+    if claims is not None:
+        await claims.prepare()
+
+
+async def adopt_container(runtime: DockerRuntime, publish: Publish) -> bool:
+    """Take over the container of *runtime*, and say whether there is one that runs; raises as `prepare_container`."""
     adopted = await runtime.adopt()
     if adopted is None:
-        await pull_image(images, runtime.container.spec.image, publish)
-        if claims is not None:
-            await claims.prepare()
-        return
+        return False
     state = adopted.state
     publish(
         ContainerAdopted(
             name=state.name, id=state.id, image=state.image, pid=state.pid, thawed=len(adopted.frozen)
         )
     )
+    return True

@@ -95,6 +95,8 @@ class _Follower:
     ) -> Judgement:
         """Take facts as they come until there is a judgement that ends the phase."""
         self._note_looked(settler, before)
+        if self._request.phase is Phase.SCAN:
+            self._doubt.asked(anyio.current_time())
         warned = False
         while True:
             now = anyio.current_time()
@@ -148,6 +150,8 @@ class _Follower:
     def _note(self, settler: Settler, fact: Evidence) -> None:
         now = anyio.current_time()
         settler.note(fact, now)
+        if settler.seen:
+            self._doubt.answered()
         if isinstance(fact, e.SectionsChanged):
             listed = any(section.id == self._request.section.id for section in fact.sections)
             if self._listed and not listed:

@@ -5,27 +5,16 @@ window whatever the butler's own switches say, so the behaviours are set to `nev
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from types import MappingProxyType
-from typing import Final, Never
-
-import anyio
+from typing import Final
 
 from plexsuper.actions import sonic
 from plexsuper.actions.persist import persist
-from plexsuper.bus import Bus
 from plexsuper.clients.plex.server import Plex
-from plexsuper.clients.plex.values import NotAccepted, Preference
+from plexsuper.clients.plex.values import Preference
 from plexsuper.clients.server.ledger import Ledger
 from plexsuper.errors import ServerAway, ServerError, ServerRefused
-from plexsuper.events import (
-    Event,
-    NotificationsConnected,
-    PrefsChanged,
-    PrefsQuieted,
-    PrefsQuietedAgain,
-    PrefsRestored,
-)
+from plexsuper.events import PrefsQuieted, PrefsRestored
 from plexsuper.terms import PrefChange
 
 _SWITCHES: Final = (
@@ -67,8 +56,6 @@ QUIET: Final[Mapping[str, str]] = MappingProxyType(
 VITAL: Final = "autoEmptyTrash"
 """Without this one off, a wrong removal is for good: no scan is started then (lesson L40)."""
 
-_LOOK_AGAIN: Final = 15.0
-
 
 async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
     """Silence Plex and return what was changed.
@@ -103,14 +90,12 @@ async def silence(plex: Plex, ledger: Ledger) -> PrefsQuieted:
 def _original(now: Mapping[str, Preference], remembered: Mapping[str, str] | None) -> dict[str, str]:
     values = {id_: now[id_].value for id_ in QUIET if id_ in now}
     ours = {
-        id_: value
-        for id_, value in (remembered or {}).items()
-        if id_ in now and _is_ours(id_, now[id_].value)
+        id_: value for id_, value in (remembered or {}).items() if id_ in now and is_ours(id_, now[id_].value)
     }
     return values | ours
 
 
-def _is_ours(id_: str, value: str) -> bool:
+def is_ours(id_: str, value: str) -> bool:
     """Whether *value* is what a run sets; another one was chosen by somebody else since."""
     return value == QUIET.get(id_) or (id_, value) == (sonic.PREFERENCE, sonic.WORKING)
 
@@ -136,46 +121,6 @@ async def _stop_butler(plex: Plex) -> tuple[str, ...]:
     return tuple(activity.title or activity.kind for activity in running)
 
 
-async def silence_again(plex: Plex, ledger: Ledger) -> PrefsQuietedAgain | None:
-    """Keep Plex from emptying the trash by itself; None when nobody has changed that since it was silenced.
-
-    Whoever switched it on wants it on when the run is over, whatever it was before: the ledger remembers that.
-
-    Raises:
-        ServerError: the value did not take.
-    """
-    now = await plex.preference(VITAL)
-    if now is None or _is_ours(VITAL, now.value):
-        return None
-    change = PrefChange(id=VITAL, before=now.value, after=QUIET[VITAL])
-    ledger.save({**(ledger.load() or {}), VITAL: change.before})
-    await plex.set_preferences({VITAL: change.after})
-    now = await plex.preference(VITAL)
-    if now is None or now.value != change.after:
-        raise ServerError(
-            f"Somebody switched {VITAL} on during the run, and Plex does not take it off again. Nothing is scanned while it is "
-            "on; check that the token belongs to the server's owner"
-        )
-    return PrefsQuietedAgain(changed=(change,))
-
-
-async def keep_quiet(plex: Plex, ledger: Ledger, bus: Bus[Event]) -> Never:
-    """Silence again what somebody changes, as soon as Plex tells that something was changed.
-
-    A notification may be lost, so that the settings are also read again now and then, and whenever the socket was opened
-    anew. Plex empties the trash at the end of a scan.
-    """
-    with bus.subscribe(PrefsChanged, NotificationsConnected) as facts:
-        while True:
-            # One that stands still or is away changes nothing and empties nothing; one that accepts us no more is lost.
-            with suppress(ServerAway, NotAccepted):
-                if again := await silence_again(plex, ledger):
-                    bus.publish(again)
-            with anyio.move_on_after(_LOOK_AGAIN):
-                await anext(facts)
-            facts.take()
-
-
 async def restore(plex: Plex, ledger: Ledger, *, withhold: bool = False) -> PrefsRestored:
     """Put back what was silenced and read it back; values that are no longer ours are left alone.
 
@@ -188,9 +133,9 @@ async def restore(plex: Plex, ledger: Ledger, *, withhold: bool = False) -> Pref
     for id_, before in remembered.items():
         if id_ not in now or now[id_].value == before:
             continue
-        if withhold and id_ == VITAL and _is_ours(id_, now[id_].value):
+        if withhold and id_ == VITAL and is_ours(id_, now[id_].value):
             withheld.append(id_)
-        elif _is_ours(id_, now[id_].value):
+        elif is_ours(id_, now[id_].value):
             changes.append(PrefChange(id=id_, before=now[id_].value, after=before))
         else:
             kept.append(id_)

@@ -1,6 +1,8 @@
 """The sections of a run as Plex has them now: somebody may move or delete one while the run goes on."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -13,8 +15,8 @@ from plexsuper.clients.plex.server import Plex
 from plexsuper.clients.plex.values import NotAccepted
 from plexsuper.decisions.orders import RunPhase
 from plexsuper.errors import DatabaseError, ServerRefused
-from plexsuper.events import Event, SectionDeleted
-from plexsuper.terms import Outcome, PhaseReport, Section
+from plexsuper.events import Event, SectionDeleted, SectionsAdded
+from plexsuper.terms import Outcome, PhaseReport, Section, SectionRef
 
 DELETED: Final = "the section was deleted in Plex while the run went on"
 
@@ -33,6 +35,7 @@ class Roster:
         self._library = library
         self._guard = guard
         self._sections: dict[int, Section] = {}
+        self._known: set[int] = set()
 
     def choose(self, sections: Sequence[Section]) -> None:
         """Take *sections* as those of the run."""
@@ -41,6 +44,7 @@ class Roster:
     async def sections(self, about: int) -> tuple[Section, ...]:
         """Return what Plex lists; raise `ServerRefused` when *about* is not in it and there is no library to ask."""
         listed = await self._plex.sections()
+        self._notice(listed)
         if self._library is None and all(section.id != about for section in listed):
             raise ServerRefused(f"Plex does not list section {about} any more")
         return listed
@@ -56,7 +60,7 @@ class Roster:
         began = anyio.current_time()
         try:
             if not await self._is_deleted(order.section.id):
-                return await work(self._sections[order.section.id])
+                return await self._marked(await work(self._sections[order.section.id]), order.section.id)
         except NotAccepted:
             # Whoever watches the server tells of it, and we are cancelled; tried again before, every section would be set aside.
             with anyio.move_on_after(_TOLD_WITHIN):
@@ -67,9 +71,28 @@ class Roster:
                 raise
         return await self._set_aside(order, began)
 
+    def _notice(self, listed: Sequence[Section]) -> None:
+        """Tell once of each section that was not there when the first one of the run was turned to."""
+        added = tuple(s for s in listed if s.id not in self._known)
+        first, self._known = not self._known, self._known | {s.id for s in listed} | self._sections.keys()
+        if added and not first:
+            refs = tuple(SectionRef(id=s.id, title=s.title) for s in added)
+            self._bus.publish(SectionsAdded(sections=refs))
+
+    async def _marked(self, report: PhaseReport, section: int) -> PhaseReport:
+        """Return *report* with what the library shows of *section* at its end, by which a resume knows it again."""
+        if self._library is None or report.outcome not in (Outcome.DONE, Outcome.SKIPPED):
+            return report
+        with suppress(DatabaseError):  # then nothing can be compared later, which costs this run nothing
+            marks = await self._library.marks({section: None})
+            return replace(report, mark=marks.sections.get(section))
+        return report
+
     async def _is_deleted(self, section: int, *, refused: bool = False) -> bool:
         """Say whether Plex lists it no more, and *refused* what was asked of it or has it no more in its library."""
-        listed = next((s for s in await persist(self._plex.sections) if s.id == section), None)
+        everything = await persist(self._plex.sections)
+        self._notice(everything)
+        listed = next((s for s in everything if s.id == section), None)
         if listed is not None:
             self._sections[section] = listed
             return False

@@ -104,11 +104,16 @@ class _Ended:
 async def _attach_or_start(bus: Bus[Event], *, plex: Plex, runtime: Runtime, url: str) -> bool:
     if runtime.owned:
         return False
-    if runtime.pid is not None or await _answers(plex):
+    if await is_up(runtime, plex):
         bus.publish(PlexAttached(url=url))
         return True
     bus.publish(PlexStarted(pid=await runtime.start()))
     return False
+
+
+async def is_up(runtime: Runtime, plex: Plex) -> bool:
+    """Say whether the server runs: its process is seen, or it answers although this host does not see or know its processes."""
+    return runtime.pid is not None or await _answers(plex)
 
 
 async def _answers(plex: Plex) -> bool:

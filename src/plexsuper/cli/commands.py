@@ -121,6 +121,31 @@ def run(
 
 
 @app.command()
+def tidy(
+    *,
+    config: ConfigFile = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what is left and what would be done, and change nothing.")
+    ] = False,
+    events: Events = None,
+) -> None:
+    """Put everything back that a killed run has left, without a run.
+
+    Plex goes on if it stands still, its settings are given back and read back, what was started is stopped, what was
+    mounted is unmounted, copies are removed. Called twice, or with nothing left over, it does nothing. A run that was cut off
+    may still go on afterwards (`plexsuper run`).
+    """
+    settings = settings_from(config, dry_run=dry_run, events=events)
+    import anyio  # noqa: PLC0415 - with uvloop: --help must not load it
+
+    from plexsuper.app import tidy as carry_out  # noqa: PLC0415 - the network stack: --help must not load it
+    from plexsuper.faces.face import left_by_a_run, open_face  # noqa: PLC0415 - rich: --help must not load it
+
+    face = open_face(settings.events.format, places=None if dry_run else left_by_a_run(settings.state_dir))
+    raise typer.Exit(anyio.run(carry_out, settings, face, backend_options=_UVLOOP))
+
+
+@app.command()
 def check(
     *,
     config: ConfigFile = None,

@@ -12,7 +12,7 @@ import typer
 
 from plexsuper.cli.database_archives import export, inject, verify
 from plexsuper.cli.database_health import check, repair
-from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, full_check
+from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, alone_with, full_check
 from plexsuper.cli.database_output import emit, outcome, print_text, progress_line, say, write_json
 from plexsuper.cli.database_revive import revive
 from plexsuper.cli.database_text import diff_lines, remap_lines, statistics_lines
@@ -93,14 +93,15 @@ def remap(
                 chosen += parse_json(mappings.read_bytes())
             except OSError as error:
                 raise SettingsError(f"cannot read the mappings in {mappings}: {error.strerror}") from error
-        report = remap_databases(
-            file,
-            make_mappings(chosen),
-            dry_run=dry_run,
-            media_root=parse_media_root(media_root) if media_root else None,
-            check=None if no_check else full_check(progress),
-            progress=progress,
-        )
+        with alone_with(locate_pair(file).directory, dry_run=dry_run):
+            report = remap_databases(
+                file,
+                make_mappings(chosen),
+                dry_run=dry_run,
+                media_root=parse_media_root(media_root) if media_root else None,
+                check=None if no_check else full_check(progress),
+                progress=progress,
+            )
         emit(report, lambda: remap_lines(report, dry_run=dry_run), as_json=as_json)
 
 
@@ -137,7 +138,7 @@ def restore(
 ) -> None:
     """Put a snapshot in place of the databases. Without SNAPSHOT the newest; the replaced ones are kept.
 
-    The databases that `inject` replaced count as a snapshot. A snapshot holds no Metadata and Media, so these stay as
+    The databases that `inject` or `deploy` replaced count as a snapshot. A snapshot holds no Metadata and Media, so these stay as
     they are; where `inject` has replaced them, too, it is said where the old ones lie.
     """
     with outcome(as_json=as_json), progress_line() as progress:
@@ -155,7 +156,8 @@ def restore(
             else:
                 print_text(f"would restore {chosen}" + (f" of {manifest.created}" if manifest else ""))
         else:
-            kept = restore_snapshot(chosen, file, check=judge, progress=progress)
+            with alone_with(pair.directory):
+                kept = restore_snapshot(chosen, file, check=judge, progress=progress)
             if as_json:
                 write_json({"restored": str(chosen), "kept": str(kept)} | left)
             else:

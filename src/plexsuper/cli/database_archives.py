@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, full_check
+from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, alone_with, full_check
 from plexsuper.cli.database_output import emit, outcome, progress_line
 from plexsuper.database.archive.destination import find_destination
 from plexsuper.database.copies.snapshot import Snapshot, verify_snapshot
@@ -55,7 +55,8 @@ def inject(
             content = verify_archive(archive, check=judge, progress=progress)
             emit(content, lambda: iter([f"{archive} is good; it would go to {place}"]), as_json=as_json)
             return
-        done = inject_archive(archive, file, bundles=bundles, check=judge, progress=progress)
+        with alone_with(find_destination(file).directory):
+            done = inject_archive(archive, file, bundles=bundles, check=judge, progress=progress)
         emit(
             done,
             lambda: iter([f"{archive} is in place; replaced databases: {done.kept or 'none'}"]),

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from plexsuper.cli.database_options import DryRun, File, Json, PlexSqlite, plex_command
+from plexsuper.cli.database_options import DryRun, File, Json, PlexSqlite, alone_with, plex_command
 from plexsuper.cli.database_output import PartlyDone, emit, outcome, print_text, progress_line
 from plexsuper.cli.database_text import check_lines, repair_lines
 from plexsuper.database.files import locate_files
@@ -64,10 +64,12 @@ def repair(
         from plexsuper.database.repair import repair_database  # noqa: PLC0415 - see check
 
         command = plex_command(plex_sqlite)
-        reports, failures = _each(
-            locate_files(file),
-            lambda path: repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command),
-        )
+        files = locate_files(file)
+        with alone_with(files[0].parent):
+            reports, failures = _each(
+                files,
+                lambda path: repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command),
+            )
         if failures:
             failures += [f"{report.path} is repaired" for report in reports if report.changed]
         _conclude(reports, failures, lambda: repair_lines(reports), as_json=as_json)

@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plexsuper.cli.database_options import DryRun, File, Json, NoCheck, PlexSqlite, full_check, plex_command
+from plexsuper.cli.database_options import (
+    DryRun,
+    File,
+    Json,
+    NoCheck,
+    PlexSqlite,
+    alone_with,
+    full_check,
+    plex_command,
+)
 from plexsuper.cli.database_output import emit, outcome, progress_line
+from plexsuper.database.files import locate_pair
 from plexsuper.errors import ExitCode
 
 if TYPE_CHECKING:  # these modules cost start-up time
@@ -34,15 +44,16 @@ def revive(
         from plexsuper.database.revive.deed import revive_parts  # noqa: PLC0415
         from plexsuper.database.revive.wanted import read_wanted  # noqa: PLC0415
 
-        done = revive_parts(
-            file,
-            snapshot,
-            read_wanted(parts),
-            dry_run=dry_run,
-            plex_sqlite=plex_command(plex_sqlite),
-            check=None if no_check else full_check(progress),
-            progress=progress,
-        )
+        with alone_with(locate_pair(file).directory, dry_run=dry_run):
+            done = revive_parts(
+                file,
+                snapshot,
+                read_wanted(parts),
+                dry_run=dry_run,
+                plex_sqlite=plex_command(plex_sqlite),
+                check=None if no_check else full_check(progress),
+                progress=progress,
+            )
         emit(done, lambda: _lines(done, dry_run=dry_run), as_json=as_json)
         if done.missing:
             raise typer.Exit(ExitCode.LOSS)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import shutil
 import socket
 from collections.abc import Iterable, Sequence
@@ -31,7 +32,7 @@ class Host:
 
     `command` is the program that the server's command runs, None when there is no such program;
     `url_is_here` is None when the address of the server cannot be resolved. `ledgers`: what runs that ended have not given
-    back to Plex (see `clients.server.ledger`).
+    back to Plex (see `clients.server.ledger`). `open_files`: how many one process may have open, None for any number.
     """
 
     python: str
@@ -43,6 +44,7 @@ class Host:
     command: str | None
     url_is_here: bool | None
     ledgers: tuple[Path, ...] = ()
+    open_files: int | None = None
 
 
 def look_at_host(*, state_dir: Path, config_dir: Path | None, command: Sequence[str], url: str) -> Host:
@@ -57,7 +59,13 @@ def look_at_host(*, state_dir: Path, config_dir: Path | None, command: Sequence[
         command=shutil.which(command[0]) if command else None,
         url_is_here=_is_here(urlsplit(url).hostname or ""),
         ledgers=left_in(state_dir),
+        open_files=_most_open_files(),
     )
+
+
+def _most_open_files() -> int | None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if most == resource.RLIM_INFINITY else most
 
 
 def _has_pidfd() -> bool:

@@ -45,6 +45,7 @@ def janitor(directory: Path) -> Iterator[None]:
         with suppress(BrokenPipeError):  # somebody has ended it
             os.write(ours, _DONE)
         os.close(ours)
+        child.send(signal.SIGCONT)  # one that somebody has stopped would never read it
         with suppress(ChildProcessError):
             os.waitpid(child.pid, 0)
 

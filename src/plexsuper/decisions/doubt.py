@@ -8,22 +8,39 @@ RETRY_LOOK: Final = 1.0
 
 _LONGEST: Final = 15.0
 
+_EARLY: Final = (0.2, 0.5, 1.0, 2.0)
+"""Seconds after Plex was asked at which a phase of which nothing was seen is looked at directly."""
+
 
 class Doubt:
     """When everything is read directly once more, because what was read last time showed something open.
 
     Monitors tell only changes of what they saw themselves: of a scanner process that lived between two of their looks,
-    and that a direct look happened to see, they will never tell the end.
+    and that a direct look happened to see, they will never tell the end. Of a small scan that begins and ends between
+    two of their polls, while the socket is broken or silent, they may tell nothing at all.
     """
 
     def __init__(self) -> None:
         self.at = math.inf
         self._delay = RETRY_LOOK
+        self._early: list[float] = []
+
+    def asked(self, now: float) -> None:
+        """Plex was asked at time *now* for what may be over soon."""
+        self._early = [now + after for after in _EARLY]
+        self.at = min(self.at, self._early[0])
+
+    def answered(self) -> None:
+        """Something of it was seen: the monitors, or the looks that follow what is open, tell the rest."""
+        if self.at in self._early:
+            self.at = math.inf
+        self._early = []
 
     def looked(self, now: float, *, anything_open: bool) -> None:
         """Everything was read directly at time *now*."""
         if not anything_open:
-            self.at, self._delay = math.inf, RETRY_LOOK
+            self._early = [at for at in self._early if at > now]
+            self.at, self._delay = min(self._early, default=math.inf), RETRY_LOOK
             return
         self.at, self._delay = now + self._delay, min(2 * self._delay, _LONGEST)
 

@@ -17,6 +17,7 @@ _VERDICTS: Final[Mapping[ExitCode, Verdict]] = {
     ExitCode.SERVER: Verdict.SERVER,
 }
 _LOST: Final = "entries of the library are lost although their files are in storage: {}"
+_UNGUARDED: Final = "the guard was off, so nobody has looked whether what is gone from the library is gone from storage, too; {}"
 _UNACCOUNTED: Final = (
     "nobody can tell what these sections have lost: {}; their trash is not emptied automatically"
 )
@@ -62,6 +63,19 @@ class Ending:
             ending = ending._and(_LOST.format(counts.lost))
             ending = replace(ending, verdict=Verdict.LOSS, exit_code=ExitCode.LOSS)
         return ending
+
+    def unguarded(self, trashed: int | None) -> "Ending":
+        """Return the ending of a run without a guard, after which *trashed* entries are in the trash; None: not counted."""
+        match trashed:
+            case None:
+                told = "what is in the trash was not counted"
+            case 0:
+                told = "no entry is in the trash"
+            case 1:
+                told = "1 entry is in the trash"
+            case _:
+                told = f"{trashed:,} entries are in the trash"
+        return self._and(_UNGUARDED.format(told))
 
     def _and(self, detail: str) -> "Ending":
         return replace(self, detail=f"{self.detail}; {detail}" if self.detail else detail)

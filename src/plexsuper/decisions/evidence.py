@@ -6,7 +6,7 @@ Pure and timeless; `settle.py` adds the times. What counts (recorded from real s
 * the section's `refreshing` flag and its `scannedAt`, from the section *list*;
 * scanner processes of the awaited kind and section; other kinds are somebody else's work (lesson L22), and one that
   works on items of which nobody can tell the section proves nothing;
-* processor time that such a process uses: it is at work, although nothing else may move;
+* processor time that such a process uses, and what it reads: it is at work, although nothing else may move;
 * items that Plex announced and has not finished;
 * rows of this section that moved in the library database. A write that moved no row of ours proves little:
   an idle server writes its own statistics every few seconds;
@@ -14,7 +14,6 @@ Pure and timeless; `settle.py` adds the times. What counts (recorded from real s
   shows it: traces, which tell that it ran, but not that it is over. Tracks of other sections tell that it is still to come.
 """
 
-from dataclasses import asdict
 from enum import Enum
 from typing import TypeAlias
 
@@ -26,7 +25,7 @@ from plexsuper.events import (
     ScannersChanged,
     SectionsChanged,
 )
-from plexsuper.terms import Activity, Counts, Phase, Scanner, ScannerKind, SectionCounts
+from plexsuper.terms import Activity, Phase, Scanner, ScannerKind, SectionCounts
 
 Evidence: TypeAlias = (
     ActivitiesChanged | ScannersChanged | SectionsChanged | ItemsChanged | LibraryChanged | LibraryCounted
@@ -69,7 +68,7 @@ class Move(Enum):
 
     NOTHING = "nothing"
     PROGRESS = "progress"  # something of this phase started, moved or ended
-    WORK = "work"  # a process of this phase has used processor time, and nothing else moved
+    WORK = "work"  # a process of this phase has used processor time or has read, and nothing else moved
     ROWS = "rows"  # rows of this section moved in the database
     WRITE = "write"  # somebody wrote to the database, but not to rows of this section
 
@@ -101,7 +100,7 @@ class Picture:
         self._forced = forced
         self._open: dict[str, tuple[str, ...]] = {}
         self._activities: tuple[Activity, ...] = ()
-        self._cpu: dict[int, float] = {}
+        self._work: dict[int, tuple[float | None, int | None]] = {}
         self._elsewhere: dict[int, int] = {}
         self._items: ItemsChanged | None = None
         self._finished = 0
@@ -204,11 +203,11 @@ class Picture:
     def _note_scanners(self, running: tuple[Scanner, ...]) -> Move:
         ours = [scanner for scanner in running if self._is_at_ours(scanner)]
         names = tuple(f"scanner process {scanner.pid} ({scanner.kind})" for scanner in ours)
-        used = {scanner.pid: scanner.cpu for scanner in ours if scanner.cpu is not None}
-        worked = any(cpu != self._cpu.get(pid, cpu) for pid, cpu in used.items())
+        work = {scanner.pid: (scanner.cpu, scanner.read) for scanner in ours if scanner.cpu is not None}
+        worked = any(done != self._work.get(pid, done) for pid, done in work.items())
         # A direct look measures nothing; of those that have ended nothing is kept, for a phase has hundreds of thousands
         alive = {scanner.pid for scanner in ours}
-        self._cpu = {pid: cpu for pid, cpu in (self._cpu | used).items() if pid in alive}
+        self._work = {pid: done for pid, done in (self._work | work).items() if pid in alive}
         moved = names != self._open.get("scanners", ())
         self._open["scanners"] = names
         self.seen = self.seen or bool(names)
@@ -264,15 +263,10 @@ def counted(counts: SectionCounts) -> LibraryCounted:
     """Return what the database says of one section as evidence; `items` are its live rows of every kind."""
     return LibraryCounted(
         section=counts.section,
-        items=_sum(counts.live),
-        trashed=_sum(counts.trashed),
+        items=counts.live.entries,
+        trashed=counts.trashed.entries,
         media=counts.media,
         analyzed=counts.analyzed,
         tracks=counts.live.tracks,
         sonic=counts.live.sonic,
     )
-
-
-def _sum(counts: Counts) -> int:
-    kinds = asdict(counts)
-    return sum(number for kind, number in kinds.items() if kind != "sonic")

@@ -25,6 +25,7 @@ class Footing:
         """Return the footing after *fact* and the orders that cannot wait; *deed* is in hand, *ending*: only clean-up is left.
 
         A Plex that a run which died has left frozen goes on when storage is proved; what it was frozen for was true then.
+        Where storage cannot be proved the run ends, and Plex has to answer once more: it goes on without its scanners.
         """
         match fact:
             case e.MountSuspected():
@@ -37,8 +38,8 @@ class Footing:
                 return Footing(), orders
             case e.PlexFoundFrozen():
                 return replace(self, frozen=True), ()
-            case e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.DONE) if self.frozen:
-                return replace(self, frozen=False), (Thaw(),)
+            case e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.DONE | Outcome.FAILED) if self.frozen:
+                return replace(self, frozen=False), (Thaw(proved=fact.outcome is Outcome.DONE),)
             case _:
                 return self, ()
 

@@ -42,6 +42,7 @@ from plexsuper.decisions.stages import (
     SERVER_STAGES,
     SONIC_NEEDS,
 )
+from plexsuper.decisions.tidying import TIDIED, WATCHED, Tidying
 from plexsuper.errors import ExitCode
 from plexsuper.terms import (
     Outcome,
@@ -60,7 +61,7 @@ class Plan:
     """Where a run stands: `begin` gives the first orders, `after` those that follow from a fact.
 
     A run that goes on begins with the `reports` of the sections it is through with, and the id of the section that was
-    `interrupted`: its scan may have been cut short.
+    `interrupted`: its scan may have been cut short. One that only tidies up has `tidying`, and no sections.
     """
 
     agenda: Agenda
@@ -78,7 +79,9 @@ class Plan:
     unsaved: bool = False
     removals: RemovalCounts = field(default_factory=RemovalCounts)
     unaccounted: tuple[SectionRef, ...] = ()
+    trashed: int | None = None
     ending: Ending | None = None
+    tidying: Tidying | None = None
     over: bool = False
 
     def begin(self) -> "Step":
@@ -87,7 +90,7 @@ class Plan:
 
     def after(self, fact: e.Event) -> "Step":
         """Return the plan after *fact* and the orders that follow from it."""
-        plan, reflex = self._learn(fact)._stand(fact)
+        plan, reflex = self._note(fact)._learn(fact)._stand(fact)
         if plan.over or (plan == self and not reflex):
             return plan, ()
         plan, orders = plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
@@ -99,9 +102,24 @@ class Plan:
         footing, orders = self.footing.after(fact, agenda=self.agenda, deed=self.deed, ending=ending)
         return replace(self, footing=footing), orders
 
+    @property
+    def _forward(self) -> tuple[Stage, ...]:
+        return FORWARD if self.tidying is None else self.tidying.stages
+
+    @property
+    def _without_plex(self) -> bool:
+        """Whether Plex has to be brought up before it is asked anything."""
+        return Stage.SERVER in self._forward and Stage.SERVER not in self.done
+
     # --- what a fact changes -------------------------------------------------------------------------
 
-    def _learn(self, fact: e.Event) -> "Plan":  # noqa: C901 - one flat table of facts
+    def _note(self, fact: e.Event) -> "Plan":
+        if self.tidying is None:
+            return self
+        begun = frozenset() if self.agenda.dry_run else self.tidying.begun(fact)
+        return replace(self, tidying=self.tidying.after(fact), begun=self.begun | begun)
+
+    def _learn(self, fact: e.Event) -> "Plan":  # noqa: C901, PLR0912 - one flat table of facts
         match fact:
             case e.StageFinished():
                 return self._stage_ended(fact)
@@ -110,6 +128,9 @@ class Plan:
             case e.SectionsChosen():
                 through = {report.section.id for report in self.reports}
                 return replace(self, waiting=tuple(s for s in fact.sections if s.id not in through))
+            case e.SectionReopened():
+                kept = tuple(report for report in self.reports if report.section.id != fact.section.id)
+                return replace(self, reports=kept)
             case e.TokenFound():
                 return replace(self, plex_pass=fact.plex_pass)
             case e.PlexFoundFrozen():
@@ -122,6 +143,8 @@ class Plan:
                 return replace(self, course=self._disturbed("trust in the storage"))
             case e.LibraryVerified(section=None):
                 return replace(self, removals=fact.counts, unaccounted=fact.unaccounted)
+            case e.StatsCollected(when="after"):
+                return replace(self, trashed=fact.statistics.trashed.entries)
             case e.PlexLost():
                 return self._server_lost(fact.detail)
             case e.RunInterrupted():
@@ -161,12 +184,21 @@ class Plan:
         if fact.outcome is not Outcome.FAILED:
             ended = fact.outcome is not Outcome.CANCELLED or fact.stage in CLEAN_UP
             plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
+            plan = plan._once_more(fact)
             return plan._restarting() if fact.stage is Stage.STOP else plan
         if fact.stage in CLEAN_UP:
             plan = replace(plan, done=plan.done | {fact.stage})
-        elif Stage.SERVER not in plan.done and fact.stage in ASK_PLEX:
+        elif fact.stage is Stage.STORAGE and self.tidying is not None:
+            return replace(plan, done=plan.done | {fact.stage})  # the rest can be given back without it
+        elif plan._without_plex and fact.stage in ASK_PLEX:
             return plan  # Plex went away under this stage: start it again, then repeat the stage
         return plan._end(ExitCode(fact.exit_code), fact.detail)
+
+    def _once_more(self, fact: e.StageFinished) -> "Plan":
+        if self.tidying is None or self.ending is None or not (self.ending.good and self.agenda.can_restart):
+            return self
+        again = self.tidying.again(fact, in_doubt=self._in_doubt)
+        return replace(self, ending=None, done=self.done - again) if again else self
 
     def _restarting(self) -> "Plan":
         if self.ending is not None or self.course is None:
@@ -192,7 +224,7 @@ class Plan:
             reason = self.ending.detail or self.ending.verdict.value
         elif isinstance(self.deed, Phase) and not self.footing.storage:
             reason = "storage was lost"
-        elif (isinstance(self.deed, Phase) or self.deed in ASK_PLEX) and Stage.SERVER not in self.done:
+        elif (isinstance(self.deed, Phase) or self.deed in ASK_PLEX) and self._without_plex:
             reason = "Plex was lost"
         elif self.deed in ASK_PLEX and self.footing.frozen:
             reason = "storage was lost"
@@ -212,19 +244,20 @@ class Plan:
             return plan, (CloseSection(report), *orders)
         if self.ending is not None:
             return self._clean_up(self.ending)
-        if self.agenda.dry_run and self.done.issuperset(BEFORE_CHANGES):
+        if self.agenda.dry_run and self.done.issuperset(s for s in self._forward if s in BEFORE_CHANGES):
             return self._clean_up(PLANNED)
         if self.course is not None and self.course.restart_wanted:
             return self._order_stage(Stage.STOP)
-        stage = next((stage for stage in FORWARD if stage not in self.done), None)
+        stage = next((stage for stage in self._forward if stage not in self.done), None)
         if stage is None:
-            return self._clean_up(through(self.reports))
+            return self._clean_up(through(self.reports) if self.tidying is None else TIDIED)
         if not self.footing.storage and stage is not Stage.STATISTICS:
             return self, ()  # MountRestored or MountAbandoned comes next
         return self._drive_sections() if stage is Stage.SECTIONS else self._order_stage(stage)
 
     def _order_stage(self, stage: Stage) -> "Step":
-        monitors = (MONITORS[stage],) if stage in MONITORS and not self._restart_in_hand else ()
+        table = MONITORS if self.tidying is None else WATCHED
+        monitors = (table[stage],) if stage in table and not self._restart_in_hand else ()
         return replace(self, deed=stage, begun=self.begun | {stage}), (*monitors, RunStage(stage))
 
     @property
@@ -264,6 +297,11 @@ class Plan:
             plan, orders = replace(plan, footing=replace(plan.footing, frozen=False))._order_stage(stage)
             return plan, (*thaw, *orders)
         ending = ending.with_removals(plan.removals, plan.unaccounted)
+        if not plan.agenda.guard and Stage.SECTIONS in plan.begun:
+            ending = ending.unguarded(plan.trashed)
+        if plan.tidying is not None:
+            restored = Stage.RESTORE in plan.done
+            ending = plan.tidying.judged(ending, restored=restored, in_doubt=plan._in_doubt)
         conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
         return replace(plan, ending=ending, over=True), (conclude,)
 

@@ -2,7 +2,8 @@
 
 A run that was killed may go on. One that ended by itself may go on when what ended it can be mended from outside
 (a signal, storage, Plex, a defect) and its database had been put in place and found sound, or when nothing was missing
-but room for its archive. One that came to its end, lost entries, or changed nothing yet is never taken up again.
+but room for its archive. One after which `plexsuper tidy` has tidied up may go on as the killed one that it was.
+One that came to its end, lost entries, or changed nothing yet is never taken up again.
 """
 
 import json
@@ -92,6 +93,8 @@ def why_not(past: PastRun) -> str:
         return ""
     if past.verdict is Verdict.DATABASE and past.unsaved:
         return ""
+    if past.verdict is Verdict.TIDIED:
+        return "" if past.database_done or past.injected else "there was nothing to go on with"
     if past.verdict in MENDABLE:
         return "it ended before anything was done that need not be done again"
     return _WHY_NOT.get(past.verdict, "it ended before it changed anything")
@@ -132,6 +135,9 @@ def _with(past: PastRun, fact: e.Event) -> PastRun:  # noqa: C901 - one flat tab
             return replace(
                 past, chosen=len({s.id for s in fact.sections} | {r.section.id for r in past.done})
             )
+        case e.SectionReopened():
+            retried = frozenset(pair for pair in past.retried if pair[0] != fact.section.id)
+            return replace(past, done=_without(past.done, fact.section), retried=retried)
         case e.SectionStarted():
             return replace(past, interrupted=fact.section, done=_without(past.done, fact.section))
         case e.SectionFilesRetried():

@@ -4,7 +4,7 @@ Pure: facts and times go in, a judgement comes out; nobody waits here and there 
 when it was *seen to run* and then *everything* has been quiet for a short window, which grows with the pauses
 that were seen inside this very phase. "Nothing happened for N minutes" never ends a phase; something that
 stays open without any sign of progress is a stall, which is another thing. A process that is seen at work puts the
-stall off, but not for ever: one that spins does so, too.
+stall off, but not for ever: one that spins, or reads the same thing again and again, does so, too.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Patience:
 
     `quiet` is the shortest quiet time that settles, `quiet_max` the longest that a pause seen in this phase leads
     to. What Plex does by itself after what was asked for (see `Picture.follow_up_expected`) shows within
-    `follow_up`; announced items that do not move for so long stop counting. `spin` is how long processor time alone
-    keeps a phase from being a stall.
+    `follow_up`; announced items that do not move for so long stop counting. `spin` is how long processor time and
+    reading alone keep a phase from being a stall.
     """
 
     quiet: float = 2.0
@@ -122,7 +122,8 @@ class Settler:
         return since + self._patience.follow_up
 
     @property
-    def _seen(self) -> bool:
+    def seen(self) -> bool:
+        """Whether any sign of the phase was seen."""
         return self._picture.seen or self._picture.traced
 
     @property
@@ -166,7 +167,7 @@ class Settler:
             return Capped(after=age)
         if self._busy(at):
             return self._judge_busy(at)
-        if self._seen or self._picture.complete:
+        if self.seen or self._picture.complete:
             return self._judge_quiet(at)
         since = at - max(self._awaited_since, self._moved_at)
         if since >= self._patience.unseen:
@@ -193,7 +194,7 @@ class Settler:
         written = at - max(self._written_at, self._quiet_since)
         calm = quiet >= self.window and (written >= self.window or quiet >= self._patience.quiet_max)
         if calm and at >= self._not_before:
-            return Settled(waited=quiet, seen=self._seen)
+            return Settled(waited=quiet, seen=self.seen)
         by_window = max(self._quiet_since, self._written_at) + self.window
         until = max(min(by_window, self._quiet_since + self._patience.quiet_max), self._not_before)
         return Waiting(until=max(until, at + _SOON))

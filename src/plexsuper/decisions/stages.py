@@ -3,6 +3,8 @@
 Pure tables; `plan.py` goes by them.
 """
 
+from collections.abc import Mapping
+
 from plexsuper import events as e
 from plexsuper.decisions.orders import Monitor, Unwatch, Watch
 from plexsuper.terms import Stage
@@ -31,7 +33,7 @@ SERVER_STAGES = frozenset({Stage.SERVER, Stage.TOKEN, Stage.QUIET})
 ASK_PLEX = frozenset({Stage.TOKEN, Stage.QUIET, Stage.CATALOGUE})
 """Stages that can do nothing while Plex is away, and would wait for it instead of starting it again."""
 
-MONITORS = {
+MONITORS: Mapping[Stage, Watch | Unwatch] = {
     Stage.SERVER: Watch((Monitor.MOUNT, Monitor.FROST, Monitor.SERVER)),
     Stage.CATALOGUE: Watch((Monitor.NOTIFICATIONS, Monitor.SCANNERS, Monitor.PROGRESS)),
     Stage.RESTORE: Unwatch((Monitor.MOUNT, Monitor.SCANNERS, Monitor.PROGRESS)),
@@ -46,8 +48,10 @@ SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
 
 
 DECISIVE: tuple[type[e.Event], ...] = (
+    e.LeftoversFound,
     e.StageFinished,
     e.SectionPhaseFinished,
+    e.SectionReopened,
     e.SectionsChosen,
     e.TokenFound,
     e.MountSuspected,
@@ -58,6 +62,8 @@ DECISIVE: tuple[type[e.Event], ...] = (
     e.PlexFoundFrozen,
     e.GuardConfirmed,
     e.LibraryVerified,
+    e.StatsCollected,
+    e.PrefsRestored,
     e.PlexLost,
     e.RunInterrupted,
 )

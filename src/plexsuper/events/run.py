@@ -9,7 +9,10 @@ from plexsuper.terms import Outcome, SectionRef, SectionReport, Stage, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run began. `stall_after` = threshold x interval, computed once (lesson L12). No secrets in `settings`."""
+    """A run began. `stall_after` = threshold x interval, computed once (lesson L12). No secrets in `settings`.
+
+    `tidy`: it only puts in order what an earlier one has left.
+    """
 
     level: ClassVar[Level] = "info"
     profile: str
@@ -18,17 +21,44 @@ class RunStarted:
     versions: dict[str, str]
     sections: tuple[str, ...]
     settings: dict[str, object]
+    tidy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoversFound:
+    """`plexsuper tidy` has looked for what an earlier run has left; nothing of all this: nothing was left.
+
+    `frozen` processes of Plex stand still. `settings` are the files that remember what Plex's settings were. `server`: Plex
+    runs and was started for a run. `mount`: something of a mount of ours is there. `copies` of the library, and drafts of
+    such, are of no use to anybody when nothing is in doubt.
+    """
+
+    level: ClassVar[Level] = "info"
+    frozen: int = 0
+    settings: tuple[str, ...] = ()
+    server: bool = False
+    mount: bool = False
+    copies: tuple[str, ...] = ()
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was left."""
+        return bool(self.frozen or self.settings or self.server or self.mount or self.copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed:
-    """A run that had not ended goes on; `gap` seconds after its last fact. `done` sections are not repeated."""
+    """A run that had not ended goes on; `gap` seconds after its last fact. `done` sections are not repeated.
+
+    `tidy`: only to put in order what it has left; it may go on with its sections later.
+    """
 
     level: ClassVar[Level] = "warning"
     gap: float
     done: tuple[SectionRef, ...]
     interrupted: SectionRef | None
     ended_by: str
+    tidy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +157,7 @@ class ClockJumped:
 
 RunEvent: TypeAlias = (
     RunStarted
+    | LeftoversFound
     | RunResumed
     | JournalFailed
     | JournalRestored

@@ -41,6 +41,23 @@ class SectionDeleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectionsAdded:
+    """Somebody added sections in Plex while the run went on: it does not do them, the next one can."""
+
+    level: ClassVar[Level] = "warning"
+    sections: tuple[SectionRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionReopened:
+    """A run that goes on was through with this section, but the library does not show that: it is done again."""
+
+    level: ClassVar[Level] = "warning"
+    section: SectionRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SectionStarted:
     """The run turned to a section."""
 
@@ -162,6 +179,8 @@ SectionEvent: TypeAlias = (
     | SectionsChosen
     | SectionsUnknown
     | SectionDeleted
+    | SectionsAdded
+    | SectionReopened
     | SectionStarted
     | SectionFinished
     | SectionPhaseStarted

@@ -156,11 +156,14 @@ class PrefsChanged:
 class PrefsQuietedAgain:
     """Somebody changed in the middle of the run what must be silent while it lasts: it is silent again.
 
-    `before` of each change is what he wants; that is what the end of the run puts back.
+    `before` of each change is what he wants; that is what the end of the run puts back. Plex did not take those of
+    `failed`: they are not silent. `butler_stopped` is maintenance that had begun meanwhile and was stopped.
     """
 
     level: ClassVar[Level] = "warning"
     changed: tuple[PrefChange, ...]
+    failed: tuple[str, ...] = ()
+    butler_stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,16 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
             steps=("take Movies through: scan, analysis", "put every setting of Plex back as it was")
         ),
     ),
+    (
+        0,
+        e.LeftoversFound(
+            frozen=4,
+            settings=("/var/lib/plexsuper/preferences-7f3a….json",),
+            server=True,
+            mount=True,
+            copies=("/config/Databases.plexsuper-20261122T180512Z-3f1a",),
+        ),
+    ),
     (0, e.PlexAttached(url="http://127.0.0.1:32400")),
     (
         1,
@@ -186,6 +196,13 @@ MISHAPS: tuple[tuple[float, e.Event], ...] = (
     ),
     (3599, e.SectionsUnknown(sections=("Books (type book)",))),
     (3599, e.SectionDeleted(section=MUSIC)),
+    (3599, e.SectionsAdded(sections=(MUSIC,))),
+    (
+        3599,
+        e.SectionReopened(
+            section=MUSIC, reason="the library database is in a state from before the end of this section"
+        ),
+    ),
     (3599, e.ClockJumped(seconds=3600.0)),
     (3599, e.ClockJumped(seconds=-3600.0)),
     (3599, e.SectionPhaseAwaited(section=MUSIC, phase=Phase.ANALYZE, after=30.0, asked=False)),

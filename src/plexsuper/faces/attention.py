@@ -34,7 +34,7 @@ DAY: Final = timedelta(days=1)
 
 _HOPE: Final = ". The copy from before the run may bring them back: the end of the run tells"
 
-_GOOD: Final = frozenset({Verdict.DONE, Verdict.PLANNED})
+_GOOD: Final = frozenset({Verdict.DONE, Verdict.PLANNED, Verdict.TIDIED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

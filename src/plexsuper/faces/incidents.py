@@ -100,6 +100,7 @@ _MOMENTS = (
     e.GuardConfirmed,
     e.SectionsUnknown,
     e.SectionDeleted,
+    e.SectionReopened,
 )
 """Faults of which no event says that they are over."""
 
@@ -135,7 +136,7 @@ def _begins(event: e.Event) -> Thing | None:
             return "engine"
         case e.GuardTripped() | e.GuardConfirmed() | e.LibraryRepaired():
             return "library"
-        case e.SectionsUnknown() | e.SectionDeleted():
+        case e.SectionsUnknown() | e.SectionDeleted() | e.SectionReopened():
             return "library"
         case e.SectionPhaseStalled():
             return "phase"

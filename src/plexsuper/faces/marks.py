@@ -77,6 +77,7 @@ _ASCII = str.maketrans(
         "·": ".",
         "≈": "~",
         "…": ".",
+        "→": ">",
         "━": "=",
         "╸": "=",
         "─": "-",
@@ -87,7 +88,7 @@ _ASCII = str.maketrans(
 def verdict(given: Verdict) -> Mark:
     """Return the mark of a run's end."""
     match given:
-        case Verdict.DONE | Verdict.PLANNED:
+        case Verdict.DONE | Verdict.PLANNED | Verdict.TIDIED:
             return OUTCOMES[Outcome.DONE]
         case Verdict.SET_ASIDE:
             return OUTCOMES[Outcome.STALLED]

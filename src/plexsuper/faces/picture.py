@@ -4,7 +4,7 @@ A pure fold of envelopes, so a recorded stream shows the same picture as a live 
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ from plexsuper import events as e
 from plexsuper.faces.words import sentence
 from plexsuper.state import Now
 from plexsuper.stream import Envelope
+from plexsuper.terms import PhaseReport, SectionReport
 
 if TYPE_CHECKING:
-    from plexsuper.terms import Outcome, Phase, PhaseReport, Section, Stage
+    from plexsuper.terms import Outcome, Phase, Section, Stage
 
 
 _SHOWN = (e.StageStarted, e.SectionStarted, e.SectionPhaseProgressed, e.RunFinished)
@@ -55,6 +56,7 @@ class Picture:
         self.started: datetime | None = None
         self.at: datetime | None = None
         self.planned: tuple[Section, ...] = ()
+        self.tidy = False
         self.stages: dict[Stage, Outcome] = {}
         self.entered: set[Stage] = set()
         self.stage_since: datetime | None = None
@@ -62,6 +64,7 @@ class Picture:
         self.phase_since: datetime | None = None
         self.phases: tuple[Phase, ...] = ()
         self.phase_reports: tuple[PhaseReport, ...] = ()
+        self._tried: dict[int, dict[Phase, PhaseReport]] = {}
         self.finished: e.RunFinished | None = None
         self.steps: tuple[str, ...] = ()
         self.recent: deque[Line] = deque(maxlen=keep)
@@ -84,6 +87,19 @@ class Picture:
         self._follow(envelope.event, envelope.ts)
         self._remember(envelope)
 
+    def whole(self, report: SectionReport) -> SectionReport:
+        """Return *report* with every try of each phase in it: it says itself nothing of those that were cancelled or repeated."""
+        tried = self._tried.get(report.section.id)
+        return replace(report, phases=tuple(tried.values())) if tried else report
+
+    def _try(self, section: int, report: PhaseReport) -> None:
+        """Add one try: its outcome is the phase's so far, its time comes to that of the tries before it."""
+        phases = self._tried.setdefault(section, {})
+        if (before := phases.get(report.phase)) is not None:
+            seconds, waited = before.seconds + report.seconds, before.waited + report.waited
+            report = replace(report, seconds=seconds, waited=waited)
+        phases[report.phase] = report
+
     def _remember(self, envelope: Envelope) -> None:
         if envelope.level == "debug" or isinstance(envelope.event, _SHOWN):
             return
@@ -103,7 +119,7 @@ class Picture:
             self.warnings.append(line)
             self.warned += 1
 
-    def _follow(self, event: e.Event, at: datetime) -> None:
+    def _follow(self, event: e.Event, at: datetime) -> None:  # noqa: C901 - one flat table of facts
         match event:
             case e.StageStarted():
                 self.stage_since = at
@@ -119,6 +135,9 @@ class Picture:
                 self.phase_since = at
             case e.SectionPhaseFinished():
                 self.phase_reports = (*self.phase_reports, event.report)
+                self._try(event.section.id, event.report)
+            case e.RunStarted():
+                self.tidy = event.tidy
             case e.RunPlanned():
                 self.steps = event.steps
             case e.RunFinished():

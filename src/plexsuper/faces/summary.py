@@ -41,8 +41,14 @@ def summary(
     """
     parts: list[RenderableType] = [_verdict(picture)]
     if picture.now.verdict is Verdict.PLANNED:
-        parts += [Text(), Text("A run would", "bold"), *_plan(picture.steps, width - 2)]
-    reports = picture.finished.sections if picture.finished else picture.now.reports
+        parts += [
+            Text(),
+            Text("It would" if picture.tidy else "A run would", "bold"),
+            *_plan(picture.steps, width - 2),
+        ]
+    reports = tuple(
+        map(picture.whole, picture.finished.sections if picture.finished else picture.now.reports)
+    )
     if reports:
         parts += [Text(), *map(ended, reports)] if width < NARROW else [Text(), _sections(reports)]
     if told and picture.findings:

@@ -117,7 +117,7 @@ class Timeline:
         """Return the sections of the run in their order, those to come too."""
         return [section.as_json() for section in self._sections.values()]
 
-    def see(self, event: e.Event, t: float) -> tuple[str, ...]:  # noqa: C901 - one flat table of facts
+    def see(self, event: e.Event, t: float) -> tuple[str, ...]:  # noqa: C901, PLR0912 - one flat table of facts
         """Take *event*, which happened at *t*; return what changed: `stages`, `sections`, both or nothing."""
         match event:
             case e.StageStarted():
@@ -137,6 +137,9 @@ class Timeline:
                     Stage.SECTIONS, t
                 )  # a checkpoint between two sections is a stage of its own
                 return ("stages", "sections")
+            case e.SectionReopened():
+                row = self._row(event.section)
+                row.end, row.outcome, row.reason = None, None, ""
             case e.SectionFinished():
                 row = self._row(event.section)
                 row.end, row.outcome, row.reason = t, event.report.outcome, event.report.reason

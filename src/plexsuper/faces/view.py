@@ -189,7 +189,7 @@ def _sections(picture: Picture, room: int) -> list[Text]:
     now = picture.now
     behind = {report.section.id for report in now.reports} | ({now.section.id} if now.section else set())
     ahead = [plain(ref.title) for ref in now.sections if ref.id not in behind]
-    rows = [ended(report) for report in now.reports]
+    rows = [ended(picture.whole(report)) for report in now.reports]
     to_come = [Text(f"{marks.WAITING.symbol} then {', '.join(ahead)}", "dim")] if ahead else []
     room -= len(to_come)
     if len(rows) > room > 0:

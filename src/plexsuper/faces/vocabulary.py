@@ -51,6 +51,7 @@ VERDICTS: dict[Verdict, str] = {
     Verdict.LOSS: "library entries were lost",
     Verdict.INTERNAL: "internal error",
     Verdict.PLANNED: "planned, nothing was changed",
+    Verdict.TIDIED: "tidied up",
 }
 
 LEFT: dict[LeftReason, str] = {

@@ -8,6 +8,7 @@ that counts from one again.
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -62,12 +63,43 @@ class Connection(Protocol):
         ...
 
 
+class _PutBack(sqlite3.OperationalError):
+    """Somebody has removed the file; all that was in it is in its place again, and it must be opened anew."""
+
+
 class _Whole(sqlite3.Connection):
-    """Makes a transaction of each `executemany`: asked for one by one, its steps are turns of a thread, and can be cancelled between."""
+    """Makes a transaction of each `executemany`: asked for one by one, its steps are turns of a thread, and can be cancelled between.
+
+    A file that is removed is written on without complaint, and gone with the process: so it is looked for before each.
+    """
+
+    def __init__(self, path: Path, **how: Any) -> None:
+        super().__init__(path, **how)
+        self._path = path
+        self._file = _file_of(path)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        if _file_of(self._path) != self._file:
+            _make_room(self._path)
+            self.execute("VACUUM INTO ?", (str(self._path),))
+            raise _PutBack(f"{self._path} was removed")
         with self:
             return super().executemany(sql, parameters)
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Return which file is at *path*."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _make_room(path: Path) -> None:
+    """Make the file *path*, and its directories, where nobody else may look."""
+    path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 Connect = Callable[[Callable[[], sqlite3.Connection]], Awaitable[Connection]]
@@ -113,6 +145,13 @@ class JournalFile:
 
     async def add(self, lines: Sequence[Line], *, durable: bool) -> None:
         """Store *lines*, all or none; *durable*: they are on the disk when this returns, whatever happens to the machine."""
+        try:
+            await self._add(lines, durable=durable)
+        except _PutBack:
+            await self.close()
+            await self._add(lines, durable=durable)
+
+    async def _add(self, lines: Sequence[Line], *, durable: bool) -> None:
         await self.open()
         assert self._connection is not None
         assert self._part is not None
@@ -150,9 +189,7 @@ class JournalFile:
 
     def _begin(self) -> sqlite3.Connection:
         """Make and open the file; called in a worker thread."""
-        self.path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path.parent.mkdir(exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make_room(self.path)
         connection = sqlite3.connect(self.path, check_same_thread=False, factory=_Whole)
         try:
             connection.executescript(_SCHEMA)

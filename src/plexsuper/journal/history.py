@@ -32,7 +32,7 @@ _BACKWARD: Final = "SELECT line FROM lines WHERE id > ? AND +weight <= ? ORDER B
 _TURNING_POINTS: Final = (
     "SELECT ts, line FROM lines WHERE weight = 0 AND type IN ('run.started', 'run.resumed', 'run.finished', "
     "'stage.finished', 'library.injected', 'snapshot.taken', 'sections.chosen', 'section.started', "
-    "'section.finished', 'section.files.retried') ORDER BY id"
+    "'section.finished', 'section.reopened', 'section.files.retried') ORDER BY id"
 )
 
 
@@ -242,7 +242,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
                 raise StateError(
                     f"{path} was written by a newer plexsuper (version {version} of the journal)"
                 )
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not tables:
+                raise StateError(f"{path} cannot be read: nothing is in it")
             yield connection
     except sqlite3.Error as error:
         raise StateError(f"{path} cannot be read: {error}") from error

@@ -33,6 +33,7 @@ _DECISIVE: Final = frozenset(
 """First words of the types of decisive facts, unless they are of debug level or tell progress."""
 
 _ALSO_DECISIVE: Final = (
+    e.LeftoversFound,
     e.MountLost,
     e.MountRestored,
     e.MountAbandoned,

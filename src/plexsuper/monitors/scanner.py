@@ -33,13 +33,17 @@ class Scanners(Protocol):
         """Return the processor time in seconds that *pid* has used; None when it cannot be told."""
         ...
 
+    def bytes_read(self, pid: int) -> int | None:
+        """Return how many bytes *pid* has read; None when it cannot be told."""
+        ...
+
 
 async def watch_scanners(publish: Publish, *, runtime: Scanners, placed: Placed, every: float) -> Never:
     """Publish `ScannersChanged` when a scanner process was started (seen within *every* s) or has ended (at once).
 
     Also, now and then, when one is at work, and when *placed* has found out on which section.
     """
-    working = Working(runtime.cpu_time)
+    working = Working(runtime.cpu_time, runtime.bytes_read)
     known: tuple[Scanner, ...] | None = None
     while True:
         running = working.told(await placed(runtime.scanners()), anyio.current_time())

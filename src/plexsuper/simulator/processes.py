@@ -95,7 +95,7 @@ class VirtualProcesses:
     """A process table for worlds without an operating system.
 
     Unrealistic: starting one takes no time, all of them see the same tree in memory, and each uses the same `share` of
-    a processor for as long as it runs.
+    a processor, and reads the same number of bytes a second, for as long as it runs.
     """
 
     def __init__(self, tree: Tree, logs: Logs, *, first_pid: int = 400) -> None:
@@ -103,6 +103,9 @@ class VirtualProcesses:
         self._logs = logs
         self._next = first_pid
         self.share = 0.0
+        self.reads: float | None = 0.0
+        """Bytes a second; None: nobody is told."""
+
         self.running: dict[int, VirtualProcess] = {}
         self.history: list[VirtualProcess] = []
 
@@ -119,6 +122,13 @@ class VirtualProcesses:
         """Return the processor time in seconds that the process *pid* has used; None if it is gone."""
         process = self.running.get(pid)
         return None if process is None else self.share * (anyio.current_time() - process.began)
+
+    def bytes_read(self, pid: int) -> int | None:
+        """Return how many bytes the process *pid* has read; None if it is gone, or nobody is told."""
+        process = self.running.get(pid)
+        if process is None or self.reads is None:
+            return None
+        return int(self.reads * (anyio.current_time() - process.began))
 
     def kill(self, pid: int) -> None:
         """Kill a process, as SIGKILL does."""

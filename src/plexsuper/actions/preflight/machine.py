@@ -14,6 +14,8 @@ from plexsuper.profiles import PROFILES
 MIB: Final = 1024**2
 LEAST_FREE: Final = 64 * MIB
 GOOD_FREE: Final = 1024 * MIB
+LEAST_OPEN_FILES: Final = 256
+"""A run has about fifty; rclone, and a Plex that is started here, inherit the limit and need more."""
 
 
 def check_settings(settings: Settings, _seen: Seen) -> Iterator[PreflightFinding]:
@@ -52,6 +54,12 @@ def check_machine(_settings: Settings, seen: Seen) -> Iterator[PreflightFinding]
             "system",
             "this kernel gives no pidfd: the end of a process cannot be noticed",
             "use Linux 5.3 or newer; in a container, allow pidfd_open in its seccomp profile",
+        )
+    if host.open_files is not None and host.open_files < LEAST_OPEN_FILES:
+        yield error(
+            "system",
+            f"a process may have only {host.open_files} files open here: a run that has no more cannot even stop Plex",
+            "allow 1024 or more: ulimit -n 1024, or LimitNOFILE=1024 for a service",
         )
 
 

@@ -18,7 +18,7 @@ from plexsuper.clients.docker.answers import (
     scanners_of,
     state_from,
 )
-from plexsuper.clients.docker.engine import explained
+from plexsuper.clients.docker.engine import ANSWERS, WORKS, explained
 from plexsuper.clients.docker.spec import CLAIM_FILE, OURS, OWNER, ContainerSpec, differences
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.terms import Scanner
@@ -96,7 +96,7 @@ class Container:
     async def create(self, claim: SecretStr | None) -> None:
         """Make the container anew; one of ours that has ended is replaced. It does not run yet."""
         name = self.spec.name
-        with explained(f"making the container {name}"):
+        with explained(f"making the container {name}", within=WORKS):
             if await self.state() is not None:
                 await self._handle.delete(v=True)
             await self._docker.containers.create(self.spec.creation(claim=claim is not None), name=name)
@@ -109,7 +109,7 @@ class Container:
         """Start it; raise `ServerRefused` with the engine's reason when it cannot be started."""
         name = self.spec.name
         try:
-            with explained(f"starting the container {name}"):
+            with explained(f"starting the container {name}", within=WORKS):
                 await self._handle.start()
         except ServerRefused as error:
             raise ServerRefused(f"{error}{hint_for(str(error))}") from error
@@ -120,7 +120,7 @@ class Container:
 
     async def stop(self, patience: float) -> None:
         """Ask it to end, and kill it after *patience* seconds."""
-        with explained(f"stopping the container {self.spec.name}"):
+        with explained(f"stopping the container {self.spec.name}", within=patience + ANSWERS):
             await self._handle.stop(t=max(1, int(patience)))
 
     async def remove(self) -> None:
@@ -129,12 +129,12 @@ class Container:
         if found is not None:
             if found.labels.get(OWNER) != OURS:
                 self._refuse_strange(found)
-            with explained(f"removing the container {self.spec.name}"):
+            with explained(f"removing the container {self.spec.name}", within=WORKS):
                 await self._handle.delete(force=True, v=True)
 
     async def exec(self, argv: Sequence[str], *, user: str = "root") -> tuple[int, str]:
         """Run a command in it; return its exit code and all it said."""
-        with explained(f"running {argv[0]} in the container {self.spec.name}"):
+        with explained(f"running {argv[0]} in the container {self.spec.name}", within=None):
             command = await self._handle.exec(list(argv), user=user)
             said = []
             async with command.start() as stream:
@@ -162,14 +162,14 @@ class Container:
     async def log(self, lines: int | None = None) -> tuple[LogLine, ...]:
         """Return the last *lines* lines that it has printed, or all of them."""
         tail = "all" if lines is None else str(lines)
-        with explained(f"reading the log of the container {self.spec.name}"):
+        with explained(f"reading the log of the container {self.spec.name}", within=WORKS):
             parts = await self._handle.log(stdout=True, stderr=True, tail=tail, timestamps=True)
         return tuple(LogLine.parse(line) for line in "".join(parts).splitlines())
 
     async def follow_log(self, since: str = "") -> AsyncIterator[LogLine]:
         """Give every line it prints after the stamp *since*; ends when the container ends."""
         rest = ""
-        with explained(f"following the log of the container {self.spec.name}"):
+        with explained(f"following the log of the container {self.spec.name}", within=None):
             stream = self._handle.log(stdout=True, stderr=True, follow=True, timestamps=True)
             async for part in stream:
                 *lines, rest = (rest + part).split("\n")
@@ -179,7 +179,7 @@ class Container:
 
     async def measurements(self) -> AsyncIterator[Measured]:
         """Give what it uses, about once a second, until it ends."""
-        with explained(f"measuring the container {self.spec.name}"):
+        with explained(f"measuring the container {self.spec.name}", within=None):
             async for sample in self._handle.stats():
                 if (measured := measured_from(sample)) is not None:
                     yield measured

@@ -122,7 +122,7 @@ class Images:
             ServerAway: the engine does not answer.
         """
         layers, last = _Layers(), None
-        with explained(f"pulling the image {name}"):
+        with explained(f"pulling the image {name}", within=None):
             try:
                 async for line in self._docker.images.pull(name, stream=True):
                     layers.add(line)

@@ -19,7 +19,7 @@ from plexsuper.clients.docker.happenings import container_happenings
 from plexsuper.clients.docker.processes import ContainerProcesses
 from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
-from plexsuper.clients.processes.table import cpu_time, exited
+from plexsuper.clients.processes.table import bytes_read, cpu_time, exited
 from plexsuper.clients.server.frozen import FrozenRecord, record_file
 from plexsuper.errors import ServerAway, ServerRefused
 from plexsuper.redact import redact
@@ -216,6 +216,10 @@ class DockerRuntime:
     def cpu_time(self, pid: int) -> float | None:
         """See `Runtime.cpu_time`; the processes of an engine elsewhere have numbers that mean others here."""
         return cpu_time(pid) if self.visible else None
+
+    def bytes_read(self, pid: int) -> int | None:
+        """See `Runtime.bytes_read`, and `cpu_time`."""
+        return bytes_read(pid) if self.visible else None
 
     def freeze(self) -> tuple[int, ...]:
         """See `Runtime.freeze`; raise `ServerRefused` when this host does not see the container's processes."""

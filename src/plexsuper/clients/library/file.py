@@ -1,6 +1,7 @@
 """The place of the library database: whether it is there, what it holds at rest, how to watch it live."""
 
 import errno
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +17,11 @@ from plexsuper.clients.library.live import (
     open_library,
     sections_from_rows,
 )
+from plexsuper.clients.library.mark import LibraryMarks, read_marks
 from plexsuper.database.connection import reading, sqlite_errors
 from plexsuper.database.statistics import read_statistics
 from plexsuper.errors import DatabaseError
-from plexsuper.terms import Section, Statistics
+from plexsuper.terms import LibraryMark, Section, Statistics
 
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 
@@ -42,6 +44,10 @@ class LibrarySource(Protocol):
 
     async def survey(self) -> tuple[tuple[Section, ...], Statistics]:
         """Return the sections and all counts, whether Plex runs or not; raise `DatabaseError`."""
+        ...
+
+    async def marks(self, wanted: Mapping[int, LibraryMark | None]) -> LibraryMarks:
+        """Mark the *wanted* sections (see `read_marks`), whether Plex runs or not; raise `DatabaseError`."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[Library]:
@@ -89,6 +95,17 @@ class LibraryFile:
             counts = as_statistics(read_statistics(conn))
             conn.execute("ROLLBACK")
         return sections, counts
+
+    async def marks(self, wanted: Mapping[int, LibraryMark | None]) -> LibraryMarks:
+        """See `LibrarySource.marks`."""
+        return await anyio.to_thread.run_sync(self._marks, wanted)
+
+    def _marks(self, wanted: Mapping[int, LibraryMark | None]) -> LibraryMarks:
+        with reading(self._path) as conn, sqlite_errors(self._path):
+            conn.execute("BEGIN")
+            marks = read_marks(conn.execute, wanted)
+            conn.execute("ROLLBACK")
+        return marks
 
     def open(self) -> AbstractAsyncContextManager[Library]:
         """See `LibrarySource.open`."""

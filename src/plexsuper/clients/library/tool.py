@@ -6,6 +6,7 @@ out of memory must not take the run with it. They are safe to kill at any moment
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,9 +18,11 @@ from anyio.abc import Process
 
 from plexsuper.clients.processes.child import clean_environment
 from plexsuper.clients.processes.lifetime import DIE_WITH
+from plexsuper.clients.processes.table import stopped
 from plexsuper.errors import DatabaseError, ExitCode
 
 _SAID = 2000
+_LOOK = 1.0
 _RESULTS = (ExitCode.DONE, ExitCode.DATABASE, ExitCode.LOSS)
 
 
@@ -68,10 +71,21 @@ async def _run(argv: Sequence[str]) -> tuple[int, bytes, str]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_collect, process.stdout, out)
             tasks.start_soon(_collect, process.stderr, said)
-            await process.wait()
+            async with anyio.create_task_group() as watch:
+                watch.start_soon(_keep_going, process)
+                await process.wait()
+                watch.cancel_scope.cancel()
     finally:
         await _end(process)
     return process.returncode or 0, bytes(out), said.decode("utf-8", "replace")
+
+
+async def _keep_going(process: Process) -> None:
+    """Let *process* go on when somebody has stopped it: nothing else bounds how long a big library takes."""
+    while True:
+        await anyio.sleep(_LOOK)
+        if stopped(process.pid):
+            process.send_signal(signal.SIGCONT)
 
 
 async def _collect(stream: Any, into: bytearray) -> None:

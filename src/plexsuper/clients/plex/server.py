@@ -1,6 +1,6 @@
 """What a run asks of a Plex server and tells it, method by method; no URL or JSON leaves this file."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -222,22 +222,23 @@ class Plex:
 
     # --- settings and maintenance ---------------------------------------------------------------------
 
-    async def preferences(self) -> dict[str, Preference]:
-        """Return all settings by id, which are never none. Those of a Plex Pass are absent on a server without one."""
-        listed = rows(await self._ask.read("/:/prefs"), "Setting", SettingRow)
-        found = {row.id: row.preference() for row in listed if not isinstance(row, Unreadable)}
-        if not found:  # believed, it would mean that nothing has to be silenced or put back
+    async def preferences(self, names: Collection[str] = ()) -> dict[str, Preference]:
+        """Return all settings by id, or only those of *names*. Those of a Plex Pass are absent on a server without one.
+
+        Plex always lists all; those that are not wanted need not be understood.
+
+        Raises:
+            ServerAway: Plex lists none at all.
+        """
+        listed = many((await self._ask.read("/:/prefs")).get("Setting"))
+        wanted = [row for row in listed if not names or (isinstance(row, dict) and row.get("id") in names)]
+        known = rows({"Setting": wanted}, "Setting", SettingRow)
+        found = {row.id: row.preference() for row in known if not isinstance(row, Unreadable)}
+        if not (
+            listed if names else found
+        ):  # believed, it would mean that nothing has to be silenced or put back
             raise ServerAway(_NO_SETTINGS)
         return found
-
-    async def preference(self, name: str) -> Preference | None:
-        """Return one setting by its id; None on a server without it. Plex lists all, but only this one has to be understood."""
-        listed = many((await self._ask.read("/:/prefs")).get("Setting"))
-        if not listed:
-            raise ServerAway(_NO_SETTINGS)
-        named = {"Setting": [row for row in listed if isinstance(row, dict) and row.get("id") == name]}
-        row = next(rows(named, "Setting", SettingRow), None)
-        return row.preference() if isinstance(row, SettingRow) else None
 
     async def set_preferences(self, values: Mapping[str, str]) -> None:
         """Set settings by id. Read them back: a server may take an unknown id without any effect."""

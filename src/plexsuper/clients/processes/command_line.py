@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 
 from plexsuper.terms import Scanner, ScannerKind
@@ -32,6 +32,9 @@ Those that stay and wait for it (sudo, docker exec, timeout, sh -c) are not here
 """
 
 _INTERPRETER = re.compile(r"(?:python[\d.]*|ld-(?:linux|musl)[\w.-]*)")
+
+_SHELL = re.compile(r"(?:ba|da|k|z)?sh")
+"""Runs a script under the script's own name, but the text after `-c` in processes of its own."""
 
 _SHORT = {"s": "scan", "r": "refresh", "a": "analyze", "b": "index", "g": "generate", "t": "tree", "i": "info"} | {
     "l": "list", "w": "reset", "n": "add-section", "D": "del-section", "c": "section", "o": "item"
@@ -108,11 +111,14 @@ def _runs(program: str) -> re.Pattern[str]:
 
 
 def _unwrapped(argv: list[str]) -> list[str]:
-    """Return the command that *argv*[0] becomes; empty if it becomes none."""
+    """Return the command that *argv*[0] becomes, or the script that it runs; empty if there is none."""
     name = argv[0].rpartition("/")[2]
+    rest = argv[1:]
+    if _SHELL.fullmatch(name):
+        own_options = list(takewhile(lambda word: word.startswith("-"), rest))
+        return [] if any("c" in option for option in own_options) else rest[len(own_options) :]
     if name not in _EXECING and not _INTERPRETER.fullmatch(name):
         return []
-    rest = argv[1:]
     own = _EXECING.get(name, 0)
     while rest and (own or _is_own(rest[0])):
         own -= not rest[0].startswith("-") and own > 0

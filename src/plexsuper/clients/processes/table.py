@@ -22,6 +22,8 @@ mount; its name is not.
 
 _ENOUGH = 256 * 1024
 
+_READ = re.compile(rb"rchar: (\d+)\n")
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _YOUNG, _TRUST = 2.0, 10.0
 
@@ -172,10 +174,26 @@ async def exited(pid: int) -> None:
         os.close(descriptor)
 
 
+def stopped(pid: int) -> bool:
+    """Say whether somebody has stopped *pid* (SIGSTOP): it does nothing then, whatever the thing is like that it works on."""
+    state = _stat(pid)
+    return state is not None and state[0] == "T"
+
+
 def cpu_time(pid: int) -> float | None:
     """Return the processor time in seconds that all threads of *pid* have used; None if it has ended."""
     fields = _fields(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 12 else None
+
+
+def bytes_read(pid: int) -> int | None:
+    """Return how many bytes all threads of *pid* have got from `read` and its like, from files, caches and pipes.
+
+    None if it has ended, or is not ours to ask: the kernel tells only its owner and root. A thread that is stuck in a
+    mount does not keep it from telling.
+    """
+    found = _READ.match(_read(f"/proc/{pid}/io", 4096))
+    return None if found is None else int(found[1])
 
 
 def _stat(pid: int) -> tuple[str, int] | None:

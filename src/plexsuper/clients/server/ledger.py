@@ -18,11 +18,12 @@ class Ledger:
     """Plex preferences as they were before they were silenced, by server, in the state directory.
 
     A run that is killed leaves its ledger behind, and the next run restores from it instead of taking the
-    silenced values for the user's own.
+    silenced values for the user's own. A file that somebody removes after it was saved through this object is no loss.
     """
 
     def __init__(self, state_dir: Path, machine: str) -> None:
         self._path = state_dir / f"preferences-{machine or 'unknown'}.json"
+        self._saved: dict[str, str] | None = None
 
     def load(self) -> dict[str, str] | None:
         """Return the remembered values by preference id; None when nothing has to be undone."""
@@ -45,7 +46,7 @@ class Ledger:
         try:
             values = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None
+            return self._saved
         except (OSError, ValueError) as error:
             raise StateError(
                 f"{self._path} cannot be read ({error}); restore Plex's settings by hand, then delete it"
@@ -72,19 +73,23 @@ class Ledger:
             raise StateError(
                 f"{self._path} cannot be written ({error.strerror}); nothing was changed in Plex. Make room or choose another state_dir"
             ) from error
+        self._saved = kept
 
     def clear(self) -> None:
         """Forget: everything is undone."""
         self._path.unlink(missing_ok=True)
+        self._saved = None
 
 
-def left_in(state_dir: Path) -> tuple[Path, ...]:
+def left_in(state_dir: Path, machine: str = "*") -> tuple[Path, ...]:
     """Return the ledgers in *state_dir*: of servers to which a run that ended has not given everything back.
+
+    With *machine*, an id or a pattern, only those of such servers.
 
     None of a directory of somebody else: whoever needs it tells that it cannot be read.
     """
     with suppress(PermissionError):
-        return tuple(sorted(state_dir.glob("preferences-*.json")))
+        return tuple(sorted(state_dir.glob(f"preferences-{machine}.json")))
     return ()
 
 

@@ -12,7 +12,7 @@ import anyio.to_thread
 from plexsuper.clients.plex.config_dir import hider, read_preferences, tail
 from plexsuper.clients.processes.child import Child, clean_environment
 from plexsuper.clients.processes.signals import not_ours, pidfds, send, signal_all
-from plexsuper.clients.processes.table import ProcessTable, cpu_time, exited
+from plexsuper.clients.processes.table import ProcessTable, bytes_read, cpu_time, exited
 from plexsuper.clients.server.found import SUPPORT_DIR, LocalServer
 from plexsuper.clients.server.frozen import FrozenRecord
 from plexsuper.errors import ServerAway, ServerRefused
@@ -134,6 +134,10 @@ class LocalRuntime:
     def cpu_time(self, pid: int) -> float | None:
         """See `Runtime.cpu_time`."""
         return cpu_time(pid)
+
+    def bytes_read(self, pid: int) -> int | None:
+        """See `Runtime.bytes_read`."""
+        return bytes_read(pid)
 
     def inside(self, path: str) -> str:
         """See `Runtime.inside`."""

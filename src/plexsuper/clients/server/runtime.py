@@ -39,6 +39,10 @@ class Runtime(Protocol):
         """Return the processor time in seconds that *pid* has used; None when it has ended, or this host does not see it."""
         ...
 
+    def bytes_read(self, pid: int) -> int | None:
+        """Return how many bytes *pid* has read; None when it has ended, or this host does not see it or is not told."""
+        ...
+
     def inside(self, path: str) -> str:
         """Return the name by which this host reaches what the server calls *path*."""
         ...

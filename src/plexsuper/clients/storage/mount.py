@@ -185,6 +185,10 @@ class Storage:
         await self._prover.prove_block(current)
         return proof
 
+    def left_behind(self) -> bool:
+        """Whether an earlier run has left something of its mount; asks the local disk alone, and no mount."""
+        return (self._base / "staging").exists()
+
     async def unmount(self) -> None:
         """Take everything away: what is shown first, then the processes, then what is on disk; bounded."""
         generations, self._generations = self._generations, None

@@ -70,7 +70,7 @@ class ContentProbe:
             if (answer := await self._answer(question, deadline)) is not None:
                 self._question = None
                 return self._judge(answer, question.latency)
-            if helper.usable:
+            if helper.at_work():
                 return self._late(helper, question)
         raise StorageError(
             f"{self.path} cannot be probed: the helper process ends at once; look at its memory limit"
@@ -84,7 +84,7 @@ class ContentProbe:
             question = helper.ask("exists", paths=[os.fsdecode(path) for path in paths])
             if (answer := await self._answer(question, deadline)) is not None:
                 return _failure(answer["errors"]) if answer["errors"] else tuple(answer["there"])
-            if helper.usable:
+            if helper.at_work():
                 return self._late(helper, question)
         raise StorageError(
             f"{self.path} cannot be probed: the helper process ends at once; look at its memory limit"
@@ -102,7 +102,7 @@ class ContentProbe:
                     return Proof(entries=answer["entries"], latency=question.latency, detail=detail)
                 missing = Failure(reason="wrong_content", detail=f"none of {', '.join(names)} is there")
                 return _failure(answer["errors"]) if answer["errors"] else missing
-            if helper.usable:
+            if helper.at_work():
                 return self._late(helper, question)
         raise StorageError(
             f"{root} cannot be probed: the helper process ends at once; look at its memory limit"

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from plexsuper.clients.processes.child import Child, clean_environment
+from plexsuper.clients.processes.table import stopped
 
 _SCRIPT = Path(__file__).with_name("probe_helper.py")
 _GOODBYE = 0.5
@@ -73,6 +74,12 @@ class ProbeChild:
     def ended(self) -> bool:
         """Collect it if it has ended, and say whether it has."""
         return self._child.poll()
+
+    def at_work(self) -> bool:
+        """Whether a late answer is still to come. One that somebody has stopped is ended: its silence tells nothing of the storage."""
+        if self._open and stopped(self.pid):
+            self.abandon()
+        return self._open
 
     def ask(self, operation: str, **arguments: Any) -> Question:
         """Ask it, without waiting; it answers in the order in which it was asked."""

@@ -48,12 +48,18 @@ def main() -> None:
     os.closerange(3, 4096)
     threading.stack_size(256 * 1024)
     todo: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threads = 0
+    threads, most = 0, MOST_THREADS
     for line in sys.stdin.buffer:
         todo.put(line)
-        if threads < MOST_THREADS and todo.qsize() > 0:
-            threading.Thread(target=work, args=(todo, length), daemon=True).start()
-            threads += 1
+        if threads < most and todo.qsize() > 0:
+            try:
+                threading.Thread(target=work, args=(todo, length), daemon=True).start()
+            except RuntimeError:  # a limit of this machine: those that are there do the rest
+                most = threads
+                if not threads:
+                    raise
+            else:
+                threads += 1
     os._exit(0)  # threads that hang in the storage would hold the exit
 
 

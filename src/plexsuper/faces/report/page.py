@@ -19,7 +19,7 @@ _POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'non
 _MANY: Final = 50
 """Rows above which a table is folded away."""
 
-_GOOD: Final = frozenset({"done", "planned"})
+_GOOD: Final = frozenset({"done", "planned", "tidied"})
 _LEGEND: Final = (
     *(("scan", "scan"), ("analyze", "analysis"), ("refresh", "refresh"), ("sonic", "sonic")),
     *(

@@ -4,8 +4,6 @@ Each family of events has its words in a module of its own. A `match` there is o
 type checker refuses an event without words.
 """
 
-import re
-
 from plexsuper import events as e
 from plexsuper.events import (
     ContainerEvent,
@@ -16,6 +14,7 @@ from plexsuper.events import (
     ServerEvent,
     StorageEvent,
 )
+from plexsuper.faces.plain import plain
 from plexsuper.faces.vocabulary import PHASES, STAGES
 from plexsuper.faces.words.container import said_of_container
 from plexsuper.faces.words.evidence import said_of_evidence
@@ -29,15 +28,6 @@ from plexsuper.faces.words.storage import said_of_storage
 from plexsuper.state import Now
 
 __all__ = ["plain", "progress", "sentence", "standing"]
-
-_CONTROL = re.compile(  # and what turns the direction of writing, and every run of spaces
-    "[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
-)
-
-
-def plain(text: str) -> str:
-    """Return *text* as one line that a terminal cannot misread: no control characters, no lone surrogates."""
-    return _CONTROL.sub(" ", text).strip()
 
 
 def sentence(event: e.Event) -> str:

@@ -7,15 +7,20 @@ from plexsuper.faces.vocabulary import DOES, OUTCOMES, STAGES, VERDICTS
 from plexsuper.terms import Outcome
 
 
-def said_of_run(event: RunEvent) -> str:  # noqa: C901 - one flat table of facts
+def said_of_run(event: RunEvent) -> str:  # noqa: C901, PLR0912 - one flat table of facts
     """Return what *event* says."""
     match event:
+        case e.RunStarted(tidy=True):
+            return "tidying up what an earlier run has left"
+        case e.LeftoversFound():
+            return f"left by an earlier run: {_left(event)}"
         case e.RunStarted():
             stall = duration(event.stall_after)
             return f"run started with profile {event.profile}; {stall} without progress count as a stall"
         case e.RunResumed():
             done = f"{number(len(event.done), 'section')} done before"
-            return f"an unfinished run goes on after {duration(event.gap)} ({event.ended_by}); {done}"
+            goes_on = "is tidied up" if event.tidy else "goes on"
+            return f"an unfinished run {goes_on} after {duration(event.gap)} ({event.ended_by}); {done}"
         case e.JournalFailed():
             return f"journal {event.path} cannot be written: {event.detail}; the run goes on"
         case e.JournalRestored():
@@ -43,6 +48,18 @@ def said_of_run(event: RunEvent) -> str:  # noqa: C901 - one flat table of facts
                 f"again in {duration(event.retry_in)}" if event.retry_in > 0 else "it is not started again"
             )
             return f"monitor {event.monitor} crashed ({event.error}); {again}"
+
+
+def _left(event: e.LeftoversFound) -> str:
+    frozen = number(event.frozen, "process", "processes")
+    there = {
+        f"Plex stands still ({frozen})": event.frozen,
+        "Plex's settings are silenced": event.settings,
+        "Plex runs, and was started for it": event.server,
+        "its mount": event.mount,
+        f"{number(len(event.copies), 'copy', 'copies')} of the library": event.copies,
+    }
+    return ", ".join(words for words, found in there.items() if found) or "nothing"
 
 
 def _stage(event: e.StageFinished) -> str:

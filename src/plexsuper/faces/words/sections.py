@@ -21,6 +21,13 @@ def said_of_sections(event: SectionEvent) -> str:  # noqa: C901, PLR0912 - one f
             return f"{left_out}; plexsuper does not know this kind of section, and nothing in it is indexed"
         case e.SectionDeleted():
             return f"{event.section.title} was deleted in Plex by somebody: nothing more is done with it, and nothing of it is lost"
+        case e.SectionsAdded():
+            added = listed((s.title for s in event.sections), "none")
+            return (
+                f"added in Plex during the run: {added}; not done by it, start plexsuper once more for that"
+            )
+        case e.SectionReopened():
+            return f"{event.section.title} is done again: {event.reason}"
         case e.SectionStarted():
             return f"{event.section.title}: {listed((PHASES[p] for p in event.phases), 'nothing to do')}"
         case e.SectionFinished():

@@ -49,8 +49,7 @@ def said_of_server(event: ServerEvent) -> str:  # noqa: C901, PLR0912 - one flat
         case e.PrefsChanged():
             return "a preference of Plex was changed"
         case e.PrefsQuietedAgain():
-            ids = ", ".join(change.id for change in event.changed)
-            return f"somebody changed {ids} in Plex during the run: silenced again, and put back at the end as he wants it"
+            return _quieted_again(event)
         case e.PrefsRestored():
             return _restored(event)
 
@@ -65,6 +64,22 @@ def _stopped(event: e.PlexStopped) -> str:
     code = "" if event.exit_code is None else f" with exit code {event.exit_code}"
     wal = "; its write-ahead log is not empty" if event.wal_empty is False else ""
     return f"Plex stopped{code}{wal}"
+
+
+def _quieted_again(event: e.PrefsQuietedAgain) -> str:
+    told = []
+    if event.changed:
+        ids = ", ".join(change.id for change in event.changed)
+        told.append(
+            f"somebody changed {ids} in Plex during the run: silenced again, and put back at the end as he wants it"
+        )
+    if event.failed:
+        told.append(
+            f"somebody changed {', '.join(event.failed)} in Plex during the run, and Plex does not take it back: NOT silent"
+        )
+    if event.butler_stopped:
+        told.append(f"stopped {', '.join(event.butler_stopped)}")
+    return "; ".join(told)
 
 
 def _restored(event: e.PrefsRestored) -> str:
