@@ -55,15 +55,15 @@ def check_database(
     Raises:
         DatabaseError: the file is missing, empty, unreadable, open in another process, or changes during the check.
     """
-    started = time.monotonic()
+    started, before = time.monotonic(), file_state(path)
     try:
         source = PageSource(path)
     except Malformed as error:
         finding = Finding("header", "header", "structure", str(error))
-        return CheckReport(path=path, full=full, findings=(finding,), seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return CheckReport(path=path, full=full, findings=(finding,), state=before, seconds=seconds)
     with source:
         refuse_if_open(path)
-        before = file_state(path)
         report = _Examination(source, full, progress or _silent, plex_sqlite, earlier).report()
         if file_state(path) != before:
             raise DatabaseError(f"{path} changed while it was checked; stop Plex and check again")
