@@ -21,33 +21,36 @@ class Doubt:
     """
 
     def __init__(self) -> None:
-        self.at = math.inf
+        self._again = math.inf
         self._delay = RETRY_LOOK
         self._early: list[float] = []
+
+    @property
+    def at(self) -> float:
+        """When the next look is due; infinity when none is."""
+        return min([self._again, *self._early])
 
     def asked(self, now: float) -> None:
         """Plex was asked at time *now* for what may be over soon."""
         self._early = [now + after for after in _EARLY]
-        self.at = min(self.at, self._early[0])
 
     def answered(self) -> None:
         """Something of it was seen: the monitors, or the looks that follow what is open, tell the rest."""
-        if self.at in self._early:
-            self.at = math.inf
         self._early = []
 
     def looked(self, now: float, *, anything_open: bool) -> None:
         """Everything was read directly at time *now*."""
+        self._early = [at for at in self._early if at > now]
         if not anything_open:
-            self._early = [at for at in self._early if at > now]
-            self.at, self._delay = min(self._early, default=math.inf), RETRY_LOOK
+            self._again, self._delay = math.inf, RETRY_LOOK
             return
-        self.at, self._delay = now + self._delay, min(2 * self._delay, _LONGEST)
+        self._again, self._delay = now + self._delay, min(2 * self._delay, _LONGEST)
 
     def arose(self, now: float) -> None:
         """Something was seen at time *now* that only a direct look can explain."""
-        self.at = min(self.at, now)
+        self._again = min(self._again, now)
 
     def put_off(self, until: float) -> None:
         """It could not be read now."""
-        self.at = max(self.at, until)
+        self._again = max(self._again, until)
+        self._early = [max(at, until) for at in self._early]
