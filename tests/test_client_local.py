@@ -211,7 +211,7 @@ async def test_a_frozen_server_can_be_stopped(place: Path) -> None:
     runtime.freeze()
     await becomes(pid, "T")
     assert await runtime.stop(10) == 3
-    assert state(scanner) in {"", "Z"}
+    await becomes(scanner, "Z")  # or gone: on a busy machine one that is killed ends a moment later
 
 
 async def test_nothing_running_is_nothing_to_freeze_or_stop(place: Path) -> None:
