@@ -16,6 +16,8 @@ pytest_plugins = ["tests.leaks", "tests.lessons"]
 
 _LONGEST = (
     "test_survival",
+    "test_tidy",
+    "test_replaced_library",
     "test_demo",
     "test_database_index_proofs",
     "test_guard_real",
