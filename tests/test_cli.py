@@ -200,6 +200,12 @@ def test_a_dry_tidying_lists_what_is_left_and_what_would_be_done(set_up, tmp_pat
     assert list(ledger.parent.iterdir()) == [ledger]
 
 
+def test_a_dry_tidying_with_nothing_to_do_sends_nobody_on(set_up):
+    shown = plexsuper("tidy", "--config", str(set_up), "--dry-run", "--events", "text")
+    assert shown.returncode == 0
+    assert shown.stdout.endswith("There is nothing to tidy up.\n\n")
+
+
 def test_a_tidying_that_finds_nothing_says_so_and_asks_nobody(set_up):
     shown = plexsuper("tidy", "--config", str(set_up), "--events", "text")
     assert shown.returncode == 0

@@ -41,11 +41,7 @@ def summary(
     """
     parts: list[RenderableType] = [_verdict(picture)]
     if picture.now.verdict is Verdict.PLANNED:
-        parts += [
-            Text(),
-            Text("It would" if picture.tidy else "A run would", "bold"),
-            *_plan(picture.steps, width - 2),
-        ]
+        parts += [Text(), *_plan(picture, width - 2)]
     reports = tuple(
         map(picture.whole, picture.finished.sections if picture.finished else picture.now.reports)
     )
@@ -87,8 +83,12 @@ def _verdict(picture: Picture) -> Text:
     return text
 
 
-def _plan(steps: tuple[str, ...], width: int) -> Iterator[Text]:
-    for place, step in enumerate(steps, start=1):
+def _plan(picture: Picture, width: int) -> Iterator[Text]:
+    if picture.tidy and not picture.steps:
+        yield Text("There is nothing to tidy up.")
+        return
+    yield Text("It would" if picture.tidy else "A run would", "bold")
+    for place, step in enumerate(picture.steps, start=1):
         yield from paragraph(Text(f"{place:3}. "), Text(plain(step)), width, 4)
     yield Text("Next: the same command without --dry-run.")
 
