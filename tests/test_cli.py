@@ -23,6 +23,7 @@ HEAVY = (
     "aiohttp",
     "aiosqlite",
     "anyio",
+    "numpy",
     "pydantic",
     "pydantic_settings",
     "rich",

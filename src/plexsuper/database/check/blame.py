@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from plexsuper.database.btree.pages import PageSource
 from plexsuper.database.btree.trees import walk_tree
-from plexsuper.database.check.custom_index import OrderWatch
+from plexsuper.database.check.alphabet import OrderWatch
 from plexsuper.database.check.report import Finding, Unjudged
 from plexsuper.database.check.table_checks import comparable, duplicates, membership, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, explain

@@ -65,7 +65,7 @@ def full_jobs(
         jobs += _table_jobs(conn, table, last, left, by_pass)
     jobs += [(0, job) for job in special_jobs(schema, known)]
     # All passes are one job: two threads that keep Python busy would only wait for each other
-    first: list[Job[Verdict]] = [partial(_read_passes, passes=passes)]
+    first: list[Job[Verdict]] = [partial(_read_passes, source=source, passes=passes)]
     return first + [job for _, job in sorted(jobs, key=lambda entry: -entry[0])]
 
 
@@ -170,11 +170,13 @@ def _look_up(conn: sqlite3.Connection, *, table: Table, indexes: list[Index]) ->
     return Verdict(list(_each_alone(conn, table, indexes)), [complaint])
 
 
-def _read_passes(conn: sqlite3.Connection, *, passes: list[tuple[Table, list[Index]]]) -> Verdict:
+def _read_passes(
+    conn: sqlite3.Connection, *, source: PageSource, passes: list[tuple[Table, list[Index]]]
+) -> Verdict:
     verdict = Verdict()
     for table, indexes in passes:
         try:
-            findings, doubtful = compare_in_passes(conn, table, indexes)
+            findings, doubtful = compare_in_passes(conn, source, table, indexes)
         except SQLITE_ERRORS as error:
             verdict.complaints.append(Complaint(table.name, (explain(error),)))
             findings, doubtful = [], [index for index in indexes if comparable(index)]

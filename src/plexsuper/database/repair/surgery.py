@@ -15,7 +15,8 @@ from pathlib import Path
 
 from plexsuper.database.btree.format import Malformed, PageKind
 from plexsuper.database.btree.records import decode_record, encode_record
-from plexsuper.database.check.custom_index import OrderWatch, index_entries
+from plexsuper.database.check.alphabet import OrderWatch
+from plexsuper.database.check.custom_index import index_entries
 from plexsuper.database.check.table_checks import comparable, lookup, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, decode, explain
 from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index
