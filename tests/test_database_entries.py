@@ -43,8 +43,10 @@ TEXTS = [
     for length in (0, 1, 7, 8, 9, 56, 57, 58, 63, 64, 65, 118, 119, 120, 121, 300, 3000)
     for letter in "aé"
 ]
+NUMBERED = [7, 300, 70_000, 1 << 24, 1 << 31, 1 << 46, 1 << 47]
 KEYS = [
     None,
+    5.0,
     *EDGES,
     *(-edge for edge in EDGES),
     *TEXTS,
@@ -95,6 +97,23 @@ def test_the_entries_in_the_pages_are_those_that_sqlite_reads(page_size, tmp_pat
         read = listed(read_entries(source, root))
     wanted = as_sqlite_reads(path, "INDEXED BY i")
     assert told(read) == told(wanted)
+
+
+@pytest.mark.parametrize("page_size", [512, 1024, 4096])
+def test_an_entry_has_one_digest_however_it_is_read(page_size, tmp_path):
+    rows = [(base + at, key) for base in NUMBERED for at, key in enumerate(KEYS * 2)]
+    path = make(tmp_path / "items.db", rows, page_size=page_size)
+    with closing(connect(path.as_uri())) as conn, PageSource(path) as source:
+        schema = read_schema(conn)
+        pages = summed(read_entries(source, schema.indexes["i"].root))
+        packed, singly = (
+            summed(
+                part
+                for _, part in read_entries_of_rows(conn, schema.tables["items"], [("key",)], packs=packs)
+            )
+            for packs in (True, False)
+        )
+    assert pages == packed == singly
 
 
 def test_what_stands_in_the_log_is_read_from_it(tmp_path):
@@ -164,11 +183,15 @@ def test_the_entries_of_rows_are_those_that_sqlite_reads(what, packs, tmp_path):
     assert double == [("é", *entry) for entry in wanted]
 
 
-def digest(some: list[Entry], cut: int = 1) -> Digest:
+def summed(parts: Iterable[Entries]) -> Digest:
     found = Digest()
-    for part in filter(None, (some[:cut], some[cut:])):
-        found.add(entries(part))
+    for part in parts:
+        found.add(part)
     return found
+
+
+def digest(some: list[Entry], cut: int = 1) -> Digest:
+    return summed(map(entries, filter(None, (some[:cut], some[cut:]))))
 
 
 @given(

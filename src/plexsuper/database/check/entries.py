@@ -62,14 +62,27 @@ class Entries:
         numbers = np.frombuffer(array("q", rowids), np.int64)
         words, kinds = _lay_out(columns[0]) if len(columns) == 1 else _nothing(len(rowids))
         kinds[(numbers < 0) | (numbers >= HIGHEST)] = ODD
-        places = np.flatnonzero(kinds == ODD).tolist()
-        values = (
-            [decode(column).split("\0") if isinstance(column, bytes) else column for column in columns]
-            if places
-            else []
+        found = cls(words, kinds, numbers, {})
+        if places := np.flatnonzero(kinds == ODD).tolist():
+            values = [
+                decode(column).split("\0") if isinstance(column, bytes) else column for column in columns
+            ]
+            found.odd.update(
+                (place, (*(column[place] for column in values), rowids[place])) for place in places
+            )
+        return found
+
+    def replaced(self, places: Numbers, others: "Entries") -> "Entries":
+        """The same with *others* at *places*."""
+        width = max(self.words.shape[1], others.words.shape[1])
+        words = np.zeros((len(self), width), np.uint64)
+        words[:, : self.words.shape[1]] = self.words
+        words[places] = 0
+        words[places, : others.words.shape[1]] = others.words
+        self.kinds[places], self.rowids[places] = others.kinds, others.rowids
+        return Entries(
+            words, self.kinds, self.rowids, {int(places[at]): odd for at, odd in others.odd.items()}
         )
-        odd = {place: (*(column[place] for column in values), rowids[place]) for place in places}
-        return cls(words, kinds, numbers, odd)
 
     def __len__(self) -> int:
         return len(self.kinds)

@@ -12,7 +12,7 @@ import numpy as np
 from plexsuper.database.btree.format import Malformed, Page, PageKind, max_local
 from plexsuper.database.btree.page import kind_of, parse_cell, pointers
 from plexsuper.database.btree.pages import PageSource
-from plexsuper.database.btree.records import decode_record, value_size
+from plexsuper.database.btree.records import Value, decode_record, value_size
 from plexsuper.database.btree.trees import read_chain
 from plexsuper.database.check.entries import (
     KEPT,
@@ -21,7 +21,6 @@ from plexsuper.database.check.entries import (
     NUMBER,
     ODD,
     Entries,
-    Entry,
     Flags,
     Kinds,
     Numbers,
@@ -129,11 +128,11 @@ class _Cells:
                 f"a page between {leaves[0].number} and {leaves[-1].number} has more cells than fit"
             )
         ordinals = np.arange(self._ends[-1]) - np.repeat(self._ends - counts, counts)
-        self._bases = np.repeat(bases, counts)
-        self._places = self._pairs(self._bases + 8 + 2 * ordinals)
+        begins = np.repeat(bases, counts)
+        self._places = self._pairs(begins + 8 + 2 * ordinals)
+        self._starts = begins + self._places
         room = np.minimum(sizes, source.usable - np.array([leaf.shift for leaf in leaves]))
         self._limits = np.repeat(bases + room, counts)
-        self._starts = self._bases + self._places
         if (self._starts + _SMALLEST > self._limits).any():
             raise Malformed(
                 f"a cell of a page between {leaves[0].number} and {leaves[-1].number} points out of it"
@@ -157,8 +156,12 @@ class _Cells:
         body = self._starts + 1 + header
         rowids = self._numbers(body + key_size, rowid_size, rowid_serial, simple)
         words, kinds = self._keys(body, key_size, serial, simple)
-        odd = {place: self._decode(place) for place in np.flatnonzero(kinds == ODD).tolist()}
-        return Entries(words, kinds, rowids, odd)
+        entries = Entries(words, kinds, rowids, {})
+        places = np.flatnonzero(kinds == ODD)
+        if not len(places):
+            return entries
+        keys, numbers = zip(*map(self._decode, places.tolist()), strict=True)
+        return entries.replaced(places, Entries.of([keys], numbers))
 
     def _heads(self) -> Iterator[Numbers]:
         head = windows(self._data, self._starts, 1).view(np.uint8)
@@ -185,13 +188,13 @@ class _Cells:
         simple &= values <= _MASKS[sizes] >> 1
         return np.where(simple & (serials == _ONE), 1, values)
 
-    def _decode(self, place: int) -> Entry:
+    def _decode(self, place: int) -> tuple[Value, int]:
         leaf = self._leaves[int(np.searchsorted(self._ends, place, side="right"))]
         kind = kind_of(leaf.page, leaf.number)
         start = int(self._places[place]) + leaf.shift - (0 if kind.is_leaf else _CHILD)
         page = Page(leaf.number, kind, leaf.page, (), 0)
         cell = parse_cell(leaf.page, start, kind, self._source.usable, leaf.number)
-        entry = tuple(decode_record(read_chain(self._source, page, cell)[0]))
-        if len(entry) != 2 or not isinstance(entry[1], int):
+        key, *others = decode_record(read_chain(self._source, page, cell)[0]) or [None]
+        if len(others) != 1 or not isinstance(others[0], int):
             raise Malformed(f"page {leaf.number}: an entry is not made of one key and a rowid")
-        return entry
+        return key, others[0]

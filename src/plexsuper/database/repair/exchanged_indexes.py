@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from itertools import islice
 
 from plexsuper.database.btree.format import Malformed
+from plexsuper.database.btree.index_entries import index_entries
 from plexsuper.database.btree.pages import PageSource
 from plexsuper.database.btree.records import Value, decode_record
-from plexsuper.database.check.custom_index import index_entries
 from plexsuper.database.check.table_checks import comparable, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, explain
 from plexsuper.database.schema import Index, Schema

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.index_entries import index_entries
 from plexsuper.database.btree.records import decode_record, encode_record
 from plexsuper.database.check.alphabet import OrderWatch
-from plexsuper.database.check.custom_index import index_entries
 from plexsuper.database.check.table_checks import comparable, lookup, quoted
 from plexsuper.database.connection import SQLITE_ERRORS, decode, explain
 from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from plexsuper.database.access import immutable_uri
 from plexsuper.database.btree.format import Malformed, PageKind
+from plexsuper.database.btree.index_entries import decode_entry, index_entries
 from plexsuper.database.btree.pages import PageSource
 from plexsuper.database.btree.records import Value, encode_record
-from plexsuper.database.check.custom_index import decode_entry, index_entries
 from plexsuper.database.check.table_checks import quoted
 from plexsuper.database.connection import connect
 from plexsuper.database.repair.build import entry_cell, page_bytes, raise_index

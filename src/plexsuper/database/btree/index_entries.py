@@ -1,4 +1,4 @@
-"""Reads an index whose order only Plex knows, page by page, its entries as they are."""
+"""Reads the entries of an index from its pages, as the records that they are: whatever their order, and with no collation."""
 
 import struct
 from collections.abc import Iterator
