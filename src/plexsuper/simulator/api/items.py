@@ -7,7 +7,7 @@ from typing import Any
 from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
 from plexsuper.simulator.api.sections import MEDIA_TAGS
 from plexsuper.simulator.core import Core
-from plexsuper.simulator.library.rows import storable
+from plexsuper.simulator.library.values import storable
 from plexsuper.simulator.library.writer import Section
 from plexsuper.simulator.life import Life
 from plexsuper.simulator.messages import Request, Response

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from plexsuper.simulator.library.rows import INSERTS, TABLES, Row
+from plexsuper.simulator.library.tables import INSERTS, TABLES, Row
 
 _BATCH = 5_000
 _CACHE_KIB = 262_144

@@ -19,12 +19,11 @@ from plexsuper.simulator.library.rows import (
     MediaPart,
     MediaStream,
     MetadataItem,
-    Row,
     SectionLocation,
-    storable,
 )
+from plexsuper.simulator.library.tables import Row
 from plexsuper.simulator.library.technical import Technical, suffix
-from plexsuper.simulator.library.values import encode_extra_data, file_hash, guid, sort_title
+from plexsuper.simulator.library.values import encode_extra_data, file_hash, guid, sort_title, storable
 
 Add: TypeAlias = Callable[[Row], int]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import SONIC_MARK, MetadataType, StreamType
 from plexsuper.simulator.library.catalogue import ANALYSIS_VERSION
-from plexsuper.simulator.library.rows import Blob, insert
+from plexsuper.simulator.library.rows import Blob
+from plexsuper.simulator.library.tables import insert
 from plexsuper.simulator.library.technical import technical
 from plexsuper.simulator.library.values import decode_extra_data, encode_extra_data, sonic_blob
 from plexsuper.simulator.library.writer import LibraryWriter

@@ -1,13 +1,12 @@
-"""The rows that the simulator writes, one type per table, so that every writer agrees on what a column holds.
+"""The rows of the media, one type per table, so that every writer agrees on what a column holds.
 
 A field is a column (`index_` is the column `index`); columns that are not named here keep their default. Times are Unix
 seconds. Paths are `str`, or `bytes` where they are not UTF-8: both are stored as text, as Plex does.
 """
 
-import sqlite3
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-Text: TypeAlias = str | bytes
+from plexsuper.simulator.library.values import Text
 
 
 class LibrarySection(NamedTuple):
@@ -173,69 +172,6 @@ class Tagging(NamedTuple):
     text: str = ""
 
 
-class ItemSettings(NamedTuple):
-    """What one account did with one item; it is bound to the guid and so survives the item."""
-
-    id: int | None
-    account_id: int
-    guid: str
-    view_count: int
-    last_viewed_at: int | None
-    created_at: int
-    updated_at: int
-    changed_at: int
-    view_offset: int | None = None
-    rating: float | None = None
-
-
-class ItemView(NamedTuple):
-    """One line of the watch history."""
-
-    id: int | None
-    account_id: int
-    guid: str
-    metadata_type: int
-    library_section_id: int
-    title: str
-    viewed_at: int
-    device_id: int = 1
-
-
-class Activity(NamedTuple):
-    """One finished background job."""
-
-    id: int | None
-    type: str
-    title: str
-    subtitle: str
-    scheduled_at: int
-    started_at: int
-    finished_at: int
-    cancelled: int = 0
-
-
-class PlayQueue(NamedTuple):
-    """What a client is playing; one for each client, account and type."""
-
-    id: int | None
-    client_identifier: str
-    account_id: int
-    metadata_type: int
-    version: int
-    total_items_count: int
-    created_at: int
-    updated_at: int
-
-
-class PlayQueueItem(NamedTuple):
-    """One place of a play queue."""
-
-    id: int | None
-    play_queue_id: int
-    metadata_item_id: int
-    order_: float
-
-
 class Blob(NamedTuple):
     """The result of an analysis, in the blobs database (`blob_type` 5 intro fingerprint, 7 sonic vector)."""
 
@@ -245,94 +181,3 @@ class Blob(NamedTuple):
     linked_id: int
     created_at: int
     blob_type: int
-
-
-class Location(NamedTuple):
-    """A place where photos were taken: a box of the R-tree."""
-
-    id: int | None
-    lat_min: float
-    lat_max: float
-    lon_min: float
-    lon_max: float
-
-
-class Word(NamedTuple):
-    """A word that the spelling correction of titles knows."""
-
-    id: int | None
-    rank: int
-    langid: int
-    word: str
-    k1: str | None
-    k2: str
-
-
-Row: TypeAlias = (
-    LibrarySection
-    | SectionLocation
-    | Directory
-    | MetadataItem
-    | MediaItem
-    | MediaPart
-    | MediaStream
-    | Tag
-    | Tagging
-    | ItemSettings
-    | ItemView
-    | Activity
-    | PlayQueue
-    | PlayQueueItem
-    | Blob
-    | Location
-    | Word
-)
-
-TABLES: dict[type[Row], str] = {
-    LibrarySection: "library_sections",
-    SectionLocation: "section_locations",
-    Directory: "directories",
-    MetadataItem: "metadata_items",
-    MediaItem: "media_items",
-    MediaPart: "media_parts",
-    MediaStream: "media_streams",
-    Tag: "tags",
-    Tagging: "taggings",
-    ItemSettings: "metadata_item_settings",
-    ItemView: "metadata_item_views",
-    Activity: "activities",
-    PlayQueue: "play_queues",
-    PlayQueueItem: "play_queue_items",
-    Blob: "blobs",
-    Location: "locations",
-    Word: "spellfix_metadata_titles_vocab",
-}
-
-_PATHS = {"file", "path", "root_path"}
-
-
-def _statement(kind: type[Row]) -> str:
-    columns = ", ".join(f'"{field.rstrip("_")}"' for field in kind._fields)
-    values = ", ".join("CAST(? AS TEXT)" if field in _PATHS else "?" for field in kind._fields)
-    return f"INSERT INTO {TABLES[kind]} ({columns}) VALUES ({values})"  # noqa: S608 # names come from the types above
-
-
-INSERTS: dict[type[Row], str] = {kind: _statement(kind) for kind in TABLES}
-"""The INSERT for rows of each type; its parameters are the fields in order."""
-
-
-def insert(conn: sqlite3.Connection, row: Row) -> int:
-    """Insert *row* (with `id` None: under the next free one) and return its id."""
-    rowid = conn.execute(INSERTS[type(row)], row).lastrowid
-    if rowid is None:  # pragma: no cover - an INSERT always has one
-        raise RuntimeError("SQLite gave no rowid for an INSERT")
-    return rowid
-
-
-def storable(path: str) -> Text:
-    """Return *path* as it can be stored: as it is, or its raw bytes where they are not UTF-8."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return path.encode("utf-8", "surrogateescape")
-    return path

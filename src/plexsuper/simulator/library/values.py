@@ -1,13 +1,16 @@
-"""The encodings Plex uses inside columns: extra data, guids, sort titles, hashes, sonic vectors."""
+"""The encodings Plex uses inside columns: extra data, guids, sort titles, hashes, sonic vectors, paths."""
 
 import gzip
 import hashlib
 import json
 import random
 from collections.abc import Mapping
+from typing import TypeAlias
 from urllib.parse import parse_qsl, quote
 
 from plexsuper.kinds import MetadataType
+
+Text: TypeAlias = str | bytes
 
 SONIC_DIMENSIONS = 50
 _ARTICLES = ("The ", "A ", "An ")
@@ -58,6 +61,15 @@ def sonic_blob(identity: str) -> bytes:
     rng = random.Random(identity)  # noqa: S311 # made-up data that must be the same every time
     vector = ",".join(f"{rng.uniform(-1, 1):.6f}" for _ in range(SONIC_DIMENSIONS))
     return gzip.compress(vector.encode("ascii"), compresslevel=1, mtime=0)
+
+
+def storable(path: str) -> Text:
+    """Return *path* as it can be stored: as it is, or its raw bytes where they are not UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape")
+    return path
 
 
 def _escape(text: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from plexsuper.errors import DatabaseError
 from plexsuper.kinds import MetadataType, SectionType
 from plexsuper.simulator.library.catalogue import Catalogue, Place
-from plexsuper.simulator.library.rows import insert, storable
-from plexsuper.simulator.library.values import guid
+from plexsuper.simulator.library.tables import insert
+from plexsuper.simulator.library.values import guid, storable
 
 NEXT_CHANGE = (
     "(SELECT max((SELECT coalesce(max(changed_at), 0) FROM metadata_items),"

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 
 from plexsuper.kinds import MetadataType
 from plexsuper.simulator.library.catalogue import Add
-from plexsuper.simulator.library.rows import (
+from plexsuper.simulator.library.rows import Tag, Tagging
+from plexsuper.simulator.library.rows_around import (
     Activity,
     ItemSettings,
     ItemView,
     Location,
     PlayQueue,
     PlayQueueItem,
-    Tag,
-    Tagging,
     Word,
 )
 from plexsuper.simulator.library.titles import Titles
