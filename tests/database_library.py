@@ -21,6 +21,20 @@ from typing import Any
 from plexsuper.database.files import BLOBS, LIBRARY
 from plexsuper.simulator.library.schema import connect_as_plex, create_databases
 from plexsuper.simulator.reference.build import build_reference
+from plexsuper.terms import LibraryMark
+
+UNMARKED = LibraryMark(
+    uuid="",
+    scanned_at=None,
+    last_item=None,
+    last_media=None,
+    last_stream=None,
+    media=0,
+    analyzed=0,
+    tracks=0,
+    sonic=0,
+)
+"""What a database that does not count its rows shows of a section that was never scanned."""
 
 
 @functools.cache

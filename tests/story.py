@@ -271,6 +271,17 @@ class Story:
 Interference = Callable[[Story], Coroutine[Any, Any, None]]
 
 
+def ended(conclusion: Conclude, duration: float = 0.0) -> e.RunFinished:
+    """Return the last event of a run that concludes so."""
+    return e.RunFinished(
+        verdict=conclusion.verdict,
+        exit_code=conclusion.exit_code,
+        duration=duration,
+        sections=conclusion.reports,
+        detail=conclusion.detail,
+    )
+
+
 def life(story: Story) -> Life:
     """Return the working parts of the story's server, which must be up."""
     assert story.world.server.life is not None

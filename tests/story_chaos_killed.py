@@ -34,7 +34,7 @@ from plexsuper.stream import Recorder
 from plexsuper.terms import Removal, SectionRef, Stage
 from tests import story
 from tests.on_loop import disk_on_the_loop
-from tests.story import MemoryRuntime, Story
+from tests.story import MemoryRuntime, Story, ended
 from tests.story_chaos import ANCHORS, Chaos, draw
 from tests.story_chaos_findings import _frozen, _lost, _preferences, _scans, _told, _verdict
 from tests.story_chaos_world import Record, play_chaos
@@ -206,14 +206,7 @@ class _Stage:
         )
         if last.past is None or restored:
             return False
-        ended = e.RunFinished(
-            verdict=conclusion.verdict,
-            exit_code=conclusion.exit_code,
-            duration=0.0,
-            sections=conclusion.reports,
-            detail=conclusion.detail,
-        )
-        self._keep(ended)
+        self._keep(ended(conclusion))
         return why_not(self._past()) == ""
 
     def _past(self) -> PastRun:

@@ -4,21 +4,20 @@ import anyio
 import pytest
 
 from plexsuper import events as e
-from plexsuper.actions.phase import Request, carry_out
+from plexsuper.actions.phase import carry_out
 from plexsuper.bus import Bus
 from plexsuper.decisions.evidence import Evidence
 from plexsuper.decisions.settle import Patience
 from plexsuper.errors import ServerAway
-from plexsuper.kinds import SectionType
-from plexsuper.terms import Outcome, Phase, PhaseReport, Scanner, ScannerKind, Section, SectionRef
+from plexsuper.terms import Outcome, Phase, PhaseReport, Scanner, ScannerKind
+from tests.phase_server import PhaseServer, listed
 from tests.virtual_time import run_virtual
 
-FILMS = SectionRef(id=1, title="Films")
 PATIENCE = Patience(quiet=2.0, quiet_max=20.0, unseen=30.0, stall=150.0, budget=3600.0, cap=28800.0)
 CANCELLED_AT = 10.0
 
 
-class Server:
+class Server(PhaseServer):
     """A server that scans until some time after it was told to stop, and whose end nobody notices by itself."""
 
     def __init__(self, *, stops_after: float, away: bool = False) -> None:
@@ -41,26 +40,15 @@ class Server:
         await anyio.lowlevel.checkpoint()
         if self.called_off and anyio.current_time() >= self.called_off[0] + self._stops_after:
             self.scanning = False
-        films = Section(id=1, title="Films", type=SectionType.MOVIE, refreshing=self.scanning, scanned_at=1)
-        return (e.SectionsChanged(sections=(films,)),)
+        return (listed(refreshing=self.scanning),)
 
 
 def ended_after(server: Server) -> float:
     """Return how long after its cancellation a scan on *server* has ended."""
 
     async def play() -> float:
-        bus: Bus[e.Event] = Bus()
-        request = Request(
-            section=FILMS,
-            phase=Phase.SCAN,
-            attempt=1,
-            patience=PATIENCE,
-            ask=server.ask,
-            call_off=server.call_off,
-            look=server.look,
-        )
         with anyio.CancelScope(deadline=CANCELLED_AT):
-            await carry_out(request, bus)
+            await carry_out(server.request(Phase.SCAN, PATIENCE), Bus())
         return anyio.current_time() - CANCELLED_AT
 
     return run_virtual(play)
@@ -81,16 +69,13 @@ def test_a_server_that_is_gone_needs_no_goodbye():
     assert ended_after(Server(stops_after=60.0, away=True)) == 0.0
 
 
-class Analyser:
+class Analyser(PhaseServer):
     """A server with everything analysed, whose scanner process is there for the looks at these times, and whose end nobody tells."""
 
     def __init__(self, *seen_in_look: int, away_in_look: int = -1) -> None:
         self.looks = 0
         self._seen_in_look = seen_in_look
         self._away_in_look = away_in_look
-
-    async def ask(self) -> None:
-        await anyio.lowlevel.checkpoint()
 
     async def look(self) -> tuple[Evidence, ...]:
         await anyio.lowlevel.checkpoint()
@@ -103,20 +88,11 @@ class Analyser:
         return (e.ScannersChanged(running=running), counts)
 
 
-def analysed(server: "Analyser | Unnoticed") -> tuple[PhaseReport, float]:
+def analysed(server: PhaseServer) -> tuple[PhaseReport, float]:
     """Return the report of an analysis by *server*, and when it was there."""
 
     async def play() -> tuple[PhaseReport, float]:
-        request = Request(
-            section=FILMS,
-            phase=Phase.ANALYZE,
-            attempt=1,
-            patience=PATIENCE,
-            ask=server.ask,
-            call_off=anyio.lowlevel.checkpoint,
-            look=server.look,
-        )
-        return await carry_out(request, Bus()), anyio.current_time()
+        return await carry_out(server.request(Phase.ANALYZE, PATIENCE), Bus()), anyio.current_time()
 
     return run_virtual(play)
 
@@ -148,7 +124,7 @@ def test_a_server_that_is_away_is_not_looked_at_without_a_pause():
     assert at == pytest.approx(4.0)
 
 
-class Unnoticed:
+class Unnoticed(PhaseServer):
     """A server whose analysis no monitor notices: only a direct look shows that its count has moved."""
 
     def __init__(self, *, works: bool) -> None:

@@ -3,6 +3,7 @@
 import stat
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import anyio
 import pytest
@@ -30,6 +31,13 @@ def plex_of(world: World) -> Plex:
     plex = Plex(world.transport(http))
     plex.token = SecretStr(TOKEN)
     return plex
+
+
+async def silent(world: World, state_dir: Path) -> tuple[Plex, Ledger]:
+    """Return a Plex that has been silenced, and what remembers how it was before."""
+    plex, ledger = plex_of(world), Ledger(state_dir, "m")
+    await silence(plex, ledger)
+    return plex, ledger
 
 
 async def values(plex: Plex) -> dict[str, str]:
@@ -93,8 +101,7 @@ def test_a_server_that_takes_a_value_without_effect_is_refused(tmp_path, deaf):
 
 def test_a_value_that_cannot_be_put_back_is_named_and_remembered(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         make_deaf(world, ["ButlerTaskBackupDatabase"])
         assert (await restore(plex, ledger)).failed == ("ButlerTaskBackupDatabase",)
         assert (ledger.load() or {})["ButlerTaskBackupDatabase"] == "1"

@@ -22,7 +22,7 @@ from tests.interposed import Line
 from tests.simulated import QUIET as CALM
 from tests.simulated import TOKEN, in_world
 from tests.story import Story, life, play
-from tests.test_action_quiet import MUSIC, butler_fails, make_deaf, plex_of, settings_fail, values
+from tests.test_action_quiet import MUSIC, butler_fails, make_deaf, plex_of, settings_fail, silent, values
 from tests.test_story_runs import FILMS, SERIES
 
 LOUD = {id_: "1" if value == "0" else "asap" for id_, value in QUIET.items()}
@@ -46,6 +46,13 @@ def noting(world: World, asked: list[str]) -> Plex:
     return plex
 
 
+async def silenced_again(plex: Plex, ledger: Ledger) -> e.PrefsQuietedAgain:
+    """Silence a Plex in which something is not silent any more."""
+    again = await silence_again(plex, ledger)
+    assert again is not None
+    return again
+
+
 def told(again: e.PrefsQuietedAgain | None) -> dict[str, tuple[str, str]]:
     return {} if again is None else {change.id: (change.before, change.after) for change in again.changed}
 
@@ -61,8 +68,7 @@ def test_automatic_emptying_that_somebody_switches_on_is_off_again_and_comes_bac
         await silence(plex, ledger)
         assert await silence_again(plex, ledger) is None
         await plex.set_preferences({"autoEmptyTrash": "1"})
-        again = await silence_again(plex, ledger)
-        assert again is not None
+        again = await silenced_again(plex, ledger)
         assert [(c.id, c.before, c.after) for c in again.changed] == [("autoEmptyTrash", "1", "0")]
         assert (await values(plex))["autoEmptyTrash"] == "0"
         await restore(plex, ledger)
@@ -73,8 +79,7 @@ def test_automatic_emptying_that_somebody_switches_on_is_off_again_and_comes_bac
 
 def test_automatic_emptying_that_cannot_be_switched_off_again_is_an_error(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         await plex.set_preferences({"autoEmptyTrash": "1"})
         make_deaf(world, ["autoEmptyTrash"])
         with pytest.raises(ServerError, match="Somebody switched autoEmptyTrash on"):
@@ -85,8 +90,7 @@ def test_automatic_emptying_that_cannot_be_switched_off_again_is_an_error(tmp_pa
 
 def test_everything_that_must_be_silent_is_silent_again_and_comes_back_as_it_was_chosen(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         await plex.set_preferences(LOUD)
         assert told(await silence_again(plex, ledger)) == {id_: (LOUD[id_], QUIET[id_]) for id_ in QUIET}
         now = await values(plex)
@@ -114,8 +118,7 @@ def test_what_nobody_changed_comes_back_as_it_was_before_the_run_whatever_else_w
 
 def test_a_plex_that_is_silent_still_is_asked_once_and_told_nothing(tmp_path):
     async def story(world: World) -> None:
-        ledger = Ledger(tmp_path, "m")
-        await silence(plex_of(world), ledger)
+        _, ledger = await silent(world, tmp_path)
         asked: list[str] = []
         assert await silence_again(noting(world, asked), ledger) is None
         assert asked == ["GET /:/prefs"]
@@ -125,12 +128,10 @@ def test_a_plex_that_is_silent_still_is_asked_once_and_told_nothing(tmp_path):
 
 def test_a_setting_that_plex_does_not_take_again_is_told_and_stops_nothing_but_the_trash_would(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         await plex.set_preferences({"watchMusicSections": "1", "GenerateBIFBehavior": "asap"})
         make_deaf(world, ["watchMusicSections"])
-        again = await silence_again(plex, ledger)
-        assert again is not None
+        again = await silenced_again(plex, ledger)
         assert (told(again), again.failed) == (
             {"GenerateBIFBehavior": ("asap", "never")},
             ("watchMusicSections",),
@@ -141,13 +142,11 @@ def test_a_setting_that_plex_does_not_take_again_is_told_and_stops_nothing_but_t
 
 def test_what_the_butler_has_begun_meanwhile_is_stopped(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         await plex.set_preferences({"MusicAnalysisBehavior": "asap"})
         await plex.start_butler("MusicAnalysis")
         await anyio.sleep(1)
-        again = await silence_again(plex, ledger)
-        assert again is not None
+        again = await silenced_again(plex, ledger)
         assert again.butler_stopped == ("MusicAnalysis",)
         await anyio.sleep(1)
         assert world.truth.of("butler.ended", task="MusicAnalysis")[0]["outcome"] == "cancelled"
@@ -157,14 +156,12 @@ def test_what_the_butler_has_begun_meanwhile_is_stopped(tmp_path):
 
 def test_a_butler_that_refuses_to_be_stopped_keeps_nothing_from_being_silent_and_told(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         await plex.start_butler("MusicAnalysis")
         await plex.set_preferences({"GenerateBIFBehavior": "asap"})
         await anyio.sleep(1)
         deaf, _ = butler_fails(world, 403, range(1, 9))
-        again = await silence_again(deaf, ledger)
-        assert again is not None
+        again = await silenced_again(deaf, ledger)
         assert (told(again), again.butler_stopped) == ({"GenerateBIFBehavior": ("asap", "never")}, ())
 
     in_world(story, MUSIC, knobs=CALM)
@@ -173,8 +170,7 @@ def test_a_butler_that_refuses_to_be_stopped_keeps_nothing_from_being_silent_and
 @pytest.mark.lesson("L18", "L22")
 def test_the_sonic_analysis_that_we_have_asked_for_is_left_alone_and_the_choice_for_later_kept(tmp_path):
     async def story(world: World) -> None:
-        plex, ledger = plex_of(world), Ledger(tmp_path, "m")
-        await silence(plex, ledger)
+        plex, ledger = await silent(world, tmp_path)
         await start_sonic(plex)
         await anyio.sleep(1)
         assert await silence_again(plex, ledger, QUIET_BUT_SONIC) is None
@@ -198,9 +194,8 @@ BUSY = Answer(503, "text/html", b"not now")
 
 def test_what_took_is_told_also_when_plex_is_away_before_it_can_be_read_again(tmp_path):
     async def story(world: World) -> None:
-        ledger = Ledger(tmp_path, "m")
-        await silence(plex_of(world), ledger)
-        await plex_of(world).set_preferences({"GenerateBIFBehavior": "asap"})
+        plex, ledger = await silent(world, tmp_path)
+        await plex.set_preferences({"GenerateBIFBehavior": "asap"})
         again = await silence_again(settings_fail(world, BUSY, 2, 3), ledger)
         assert told(again) == {"GenerateBIFBehavior": ("asap", "never")}
 

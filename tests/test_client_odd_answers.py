@@ -133,7 +133,8 @@ def test_a_frame_without_a_bottom_is_one_that_cannot_be_read(text: str) -> None:
         '{"MediaContainer":{"Setting":[{"value":1}]}}',
     ],
 )
-def test_a_server_without_a_single_setting_has_not_answered(body: str) -> None:
+@pytest.mark.parametrize("names", [(), ("autoEmptyTrash",)], ids=["all", "one"])
+def test_a_server_without_a_single_setting_has_not_answered(body: str, names: tuple[str, ...]) -> None:
     plex = Plex(Scripted({"GET /:/prefs": answer(body)}))
     with pytest.raises(ServerAway, match="GET /:/prefs: Plex lists no settings at all"):
-        run_virtual(plex.preferences)
+        run_virtual(plex.preferences, names)

@@ -346,13 +346,6 @@ def test_some_preferences_are_read_as_they_are_among_all_of_them(body: object) -
     assert run_virtual(plex.preferences, ("MusicAnalysisBehavior",)) == {}
 
 
-@pytest.mark.parametrize("body", [{"MediaContainer": {"size": 0}}, "<MediaContainer/>"], ids=["JSON", "XML"])
-def test_a_server_that_lists_no_settings_has_not_said_that_one_is_missing(body: object) -> None:
-    plex, _ = plex_with(GET__prefs=answer(body))
-    with pytest.raises(ServerAway, match="lists no settings at all"):
-        run_virtual(plex.preferences, ("autoEmptyTrash",))
-
-
 def test_preferences_are_set_in_one_request_and_none_makes_no_request() -> None:
     plex, script = plex_with(PUT__prefs=EMPTY)
     run_virtual(plex.set_preferences, {"autoEmptyTrash": "0", "ButlerStartHour": "3"})

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from plexsuper.clients.library.file import LibraryFile
 from plexsuper.clients.library.mark import LibraryMarks
 from plexsuper.errors import DatabaseError
 from plexsuper.simulator.library.schema import LIBRARY_DB, connect_as_plex, create_databases
-from plexsuper.terms import LibraryMark
+from tests.database_library import UNMARKED
 
 ROWS = """
 INSERT INTO library_sections (id, name, section_type, uuid, scanned_at) VALUES (1, 'Movies', 1, 'aa', 1762000000), (2, 'Music', 8, 'bb', NULL);
@@ -23,28 +24,9 @@ INSERT INTO media_items (id, library_section_id, metadata_item_id, deleted_at, m
   (1, 1, 1, NULL, 6), (2, 1, 2, NULL, 0), (3, 1, 2, 1, 6), (4, 2, 3, NULL, 6), (5, 2, 4, NULL, NULL);
 INSERT INTO media_streams (id, media_item_id) VALUES (11, 1);
 """
-MOVIES = LibraryMark(
-    uuid="aa",
-    scanned_at=1_762_000_000,
-    last_item=5,
-    last_media=5,
-    last_stream=11,
-    media=2,
-    analyzed=1,
-    tracks=0,
-    sonic=0,
-)
-MUSIC = LibraryMark(
-    uuid="bb",
-    scanned_at=None,
-    last_item=5,
-    last_media=5,
-    last_stream=11,
-    media=2,
-    analyzed=1,
-    tracks=2,
-    sonic=1,
-)
+COUNTED = replace(UNMARKED, last_item=5, last_media=5, last_stream=11, media=2, analyzed=1)
+MOVIES = replace(COUNTED, uuid="aa", scanned_at=1_762_000_000)
+MUSIC = replace(COUNTED, uuid="bb", tracks=2, sonic=1)
 
 
 @pytest.fixture
@@ -107,17 +89,7 @@ async def test_a_database_that_does_not_count_its_rows_tells_no_counters(tmp_pat
         )
     found = await LibraryFile(tmp_path / "old.db").marks({1: None})
     assert found.last_section == 0
-    assert found.sections[1] == LibraryMark(
-        uuid="",
-        scanned_at=None,
-        last_item=None,
-        last_media=None,
-        last_stream=None,
-        media=0,
-        analyzed=0,
-        tracks=0,
-        sonic=0,
-    )
+    assert found.sections[1] == UNMARKED
 
 
 async def test_what_cannot_be_read_is_no_mark(tmp_path: Path) -> None:

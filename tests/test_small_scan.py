@@ -5,20 +5,19 @@ import anyio.lowlevel
 import pytest
 
 from plexsuper import events as e
-from plexsuper.actions.phase import Request, carry_out
+from plexsuper.actions.phase import carry_out
 from plexsuper.bus import Bus
 from plexsuper.decisions.evidence import Evidence
 from plexsuper.decisions.settle import Patience
-from plexsuper.kinds import SectionType
-from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef
+from plexsuper.terms import Outcome, Phase, PhaseReport
+from tests.phase_server import PhaseServer, listed
 from tests.virtual_time import run_virtual
 
-FILMS = SectionRef(id=1, title="Films")
 PATIENCE = Patience(unseen=30.0)
 NEVER = (100.0, 100.0)
 
 
-class Server:
+class Server(PhaseServer):
     """A server that scans from one time to another after it was asked, which moves nothing but `refreshing`."""
 
     def __init__(self, bus: Bus[e.Event], *, begins: float, ends: float, tells: bool = False) -> None:
@@ -30,19 +29,14 @@ class Server:
     async def ask(self) -> None:
         await anyio.lowlevel.checkpoint()
         if self._tells:
-            self._bus.publish(self._list(refreshing=True))
-            self._bus.publish(self._list(refreshing=False))
+            self._bus.publish(listed(refreshing=True))
+            self._bus.publish(listed(refreshing=False))
 
     async def look(self) -> tuple[Evidence, ...]:
         await anyio.lowlevel.checkpoint()
         now = anyio.current_time()
         self.looks.append(now)
-        return (self._list(refreshing=self._begins <= now < self._ends),)
-
-    @staticmethod
-    def _list(*, refreshing: bool) -> e.SectionsChanged:
-        films = Section(id=1, title="Films", type=SectionType.MOVIE, refreshing=refreshing, scanned_at=1)
-        return e.SectionsChanged(sections=(films,))
+        return (listed(refreshing=self._begins <= now < self._ends),)
 
 
 def scanned(times: tuple[float, float], *, tells: bool = False) -> tuple[PhaseReport, list[float]]:
@@ -51,16 +45,7 @@ def scanned(times: tuple[float, float], *, tells: bool = False) -> tuple[PhaseRe
     async def play() -> tuple[PhaseReport, list[float]]:
         bus: Bus[e.Event] = Bus()
         server = Server(bus, begins=times[0], ends=times[1], tells=tells)
-        request = Request(
-            section=FILMS,
-            phase=Phase.SCAN,
-            attempt=1,
-            patience=PATIENCE,
-            ask=server.ask,
-            call_off=anyio.lowlevel.checkpoint,
-            look=server.look,
-        )
-        return await carry_out(request, bus), server.looks
+        return await carry_out(server.request(Phase.SCAN, PATIENCE), bus), server.looks
 
     return run_virtual(play)
 

@@ -24,6 +24,7 @@ from plexsuper.actions.sonic import start_sonic, stop_sonic
 from plexsuper.actions.storage import missing_locations, prove_storage
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.actions.warm import warm_section
+from plexsuper.clients.library.left_files import unanalyzed_files
 from plexsuper.clients.library.owners import Owners
 from plexsuper.clients.server.ledger import Ledger
 from plexsuper.decisions.evidence import Evidence, counted
@@ -207,7 +208,7 @@ class Phases:
             return frozenset()
         if not files:
             async with kit.library.open() as library:
-                files = await library.unanalyzed_files(section.id)
+                files = await unanalyzed_files(library, section.id)
         if not files:
             return frozenset()
         warmed = await warm_section(section, files, kit.bus.publish, limit=lambda: mount.budget.limit)

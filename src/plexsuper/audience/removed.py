@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from plexsuper.faces.plain import plain
 from plexsuper.faces.report.facts import Story
-from plexsuper.faces.words import plain
 
 MOST: Final = 10_000
 """So many entries of one section are named in a report; it says how many more there are."""

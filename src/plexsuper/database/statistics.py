@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
-from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
+from plexsuper.database.conditions import ANALYSED, SONIC
+from plexsuper.kinds import MetadataType, SectionType
 from plexsuper.terms import Counts
 
 Row = tuple[int | None, ...]
@@ -46,26 +47,30 @@ class LibraryStatistics:
     sections: tuple[SectionStatistics, ...]
 
 
-SECTIONS_SQL = "SELECT id, coalesce(CAST(name AS TEXT), ''), section_type FROM library_sections ORDER BY id"
-
-# Rows of section NULL, -1 or -2 (extras, placeholders) belong to no section and are never counted.
-ITEMS_SQL = f"""
+_SECTIONS = "SELECT id, coalesce(CAST(name AS TEXT), ''), section_type FROM library_sections"
+# Only tracks are asked for their sonic mark, which reads the row.
+_ITEMS = f"""
 SELECT library_section_id, metadata_type, deleted_at IS NOT NULL, count(*),
-       count(CASE WHEN metadata_type = {MetadataType.TRACK:d} AND instr(extra_data, '{SONIC_MARK}') > 0 THEN 1 END)
-FROM metadata_items WHERE library_section_id IN (SELECT id FROM library_sections) GROUP BY 1, 2, 3
+       count(CASE WHEN metadata_type = {MetadataType.TRACK:d} AND {SONIC} THEN 1 END)
+FROM metadata_items WHERE library_section_id {{}} GROUP BY 1, 2, 3
+"""  # noqa: S608 - constants of ours
+_PARTS = """
+SELECT i.library_section_id, p.deleted_at IS NOT NULL, count(*)
+FROM media_parts p JOIN media_items i ON i.id = p.media_item_id WHERE i.library_section_id {} GROUP BY 1, 2
+"""
+# The + : see `plexsuper.database.conditions`.
+_ANALYSED = f"""
+SELECT library_section_id, {ANALYSED}, count(*) FROM media_items
+WHERE library_section_id {{}} AND +deleted_at IS NULL GROUP BY 1, 2
 """  # noqa: S608 - constants of ours
 
-PARTS_SQL = """
-SELECT i.library_section_id, p.deleted_at IS NOT NULL, count(*)
-FROM media_parts p JOIN media_items i ON i.id = p.media_item_id
-WHERE i.library_section_id IN (SELECT id FROM library_sections) GROUP BY 1, 2
-"""
+# Rows of section NULL, -1 or -2 (extras, placeholders) belong to no section and are never counted.
+_ALL = "IN (SELECT id FROM library_sections)"
+SECTIONS_SQL = f"{_SECTIONS} ORDER BY id"
+ITEMS_SQL, PARTS_SQL, ANALYSED_SQL = (sql.format(_ALL) for sql in (_ITEMS, _PARTS, _ANALYSED))
 
-# A version below 0 is a tool's mark for a broken file: not analysed.
-ANALYSED_SQL = """
-SELECT library_section_id, coalesce(media_analysis_version, 0) > 0, count(*) FROM media_items
-WHERE deleted_at IS NULL AND library_section_id IN (SELECT id FROM library_sections) GROUP BY 1, 2
-"""
+SECTION_SQL = f"{_SECTIONS} WHERE id = :section"
+SECTION_ITEMS_SQL, SECTION_ANALYSED_SQL = (sql.format("= :section") for sql in (_ITEMS, _ANALYSED))
 
 FIELDS = {
     MetadataType.ARTIST: "artists",
@@ -81,8 +86,8 @@ FIELDS = {
 """The field of `Counts` that counts a metadata type; the other types (extras, playlists …) are not counted."""
 
 
-def read_statistics(conn: sqlite3.Connection) -> LibraryStatistics:
-    """Count everything in one read transaction (in the caller's, if there is one); nothing is written.
+def read_statistics(conn: sqlite3.Connection, *, parts: bool = True) -> LibraryStatistics:
+    """Count everything (but *parts*, where nobody wants them) in one read transaction: the caller's, if there is one.
 
     Raises:
         sqlite3.Error: any of the reads failed; a figure that could not be read is never given as 0.
@@ -91,11 +96,14 @@ def read_statistics(conn: sqlite3.Connection) -> LibraryStatistics:
     if own:
         conn.execute("BEGIN")
     try:
-        answers = [conn.execute(s).fetchall() for s in (SECTIONS_SQL, ITEMS_SQL, PARTS_SQL, ANALYSED_SQL)]
+        sections, items, analysed = (
+            conn.execute(s).fetchall() for s in (SECTIONS_SQL, ITEMS_SQL, ANALYSED_SQL)
+        )
+        files = conn.execute(PARTS_SQL).fetchall() if parts else ()
     finally:
         if own:
             conn.execute("ROLLBACK")
-    return statistics_from_rows(*answers)
+    return statistics_from_rows(sections, items, files, analysed)
 
 
 def statistics_from_rows(

@@ -13,9 +13,10 @@ from typing import Final
 
 from plexsuper import events as e
 from plexsuper.faces.numbers import count, duration, number, warned
+from plexsuper.faces.plain import plain
 from plexsuper.faces.status import status
 from plexsuper.faces.vocabulary import FAULTS, OUTCOMES, VERDICTS
-from plexsuper.faces.words import plain, sentence
+from plexsuper.faces.words import sentence
 from plexsuper.faces.words.guard import fates
 from plexsuper.state import Now
 from plexsuper.stream import Envelope

@@ -5,8 +5,8 @@ from rich.text import Text
 
 from plexsuper.faces import marks
 from plexsuper.faces.numbers import duration
+from plexsuper.faces.plain import plain
 from plexsuper.faces.vocabulary import OUTCOMES, SHORT
-from plexsuper.faces.words import plain
 from plexsuper.terms import Outcome, SectionReport
 
 _WRAPPING = Console(width=80, file=None, quiet=True)

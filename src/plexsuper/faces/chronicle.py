@@ -40,10 +40,10 @@ from plexsuper.faces.diary import Diary
 from plexsuper.faces.holdings import Failures, Holdings, Removals
 from plexsuper.faces.incidents import Incidents
 from plexsuper.faces.measures import Container, Curves, StorageHealth
+from plexsuper.faces.plain import plain
 from plexsuper.faces.series import short
 from plexsuper.faces.timeline import Timeline
 from plexsuper.faces.vocabulary import DOES, MOUNT, PHASES, SERVER, STAGES, VERDICTS
-from plexsuper.faces.words import plain
 from plexsuper.state import Now
 from plexsuper.stream import Envelope
 

@@ -7,8 +7,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 from plexsuper import events as e
+from plexsuper.faces.plain import plain
 from plexsuper.faces.series import short
-from plexsuper.faces.words import plain, sentence
+from plexsuper.faces.words import sentence
 from plexsuper.stream import Envelope
 
 KEPT: Final = {"warnings": 150, "plain": 200, "minor": 150}

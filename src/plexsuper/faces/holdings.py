@@ -5,8 +5,8 @@ from itertools import islice
 from typing import Any, Final
 
 from plexsuper import events as e
+from plexsuper.faces.plain import plain
 from plexsuper.faces.vocabulary import LEFT, PHASES
-from plexsuper.faces.words import plain
 from plexsuper.terms import Phase, Statistics
 
 _NAMES: Final = 200

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from plexsuper import events as e
+from plexsuper.faces.plain import plain
 from plexsuper.faces.series import Curve, Series, Spans, short
 from plexsuper.faces.vocabulary import PHASES
-from plexsuper.faces.words import plain
 from plexsuper.terms import Phase, SectionRef
 
 _ENDED: Final = 60

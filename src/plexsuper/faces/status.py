@@ -1,7 +1,8 @@
 """Where a run stands on one line, for the one who started it as a service (`systemctl status`)."""
 
+from plexsuper.faces.plain import plain
 from plexsuper.faces.vocabulary import DOES, MOUNT, PHASES, STAGES, VERDICTS
-from plexsuper.faces.words import plain, progress
+from plexsuper.faces.words.sections import progress
 from plexsuper.state import Now
 from plexsuper.terms import Stage
 

@@ -13,8 +13,8 @@ from plexsuper.faces import marks
 from plexsuper.faces.blocks import ended, paragraph
 from plexsuper.faces.numbers import change, count, duration, warned
 from plexsuper.faces.picture import Picture
+from plexsuper.faces.plain import plain
 from plexsuper.faces.vocabulary import RUN, SHORT, VERDICTS
-from plexsuper.faces.words import plain
 from plexsuper.faces.words.guard import fates
 from plexsuper.terms import Counts, Outcome, Phase, RemovalCounts, SectionReport, Verdict
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plexsuper import events as e
+from plexsuper.faces.plain import plain
 from plexsuper.faces.series import Spans, short
 from plexsuper.faces.vocabulary import DOES, OUTCOMES, PHASES, STAGES
-from plexsuper.faces.words import plain
 from plexsuper.terms import Phase, PhaseReport, Section, SectionRef, Stage
 
 _FROZEN = "frozen"

@@ -11,8 +11,8 @@ from plexsuper.faces import marks
 from plexsuper.faces.blocks import bar, cut, ended, paragraph, sides
 from plexsuper.faces.numbers import clock, count, duration, eta, percent, rate
 from plexsuper.faces.picture import Line, Picture
+from plexsuper.faces.plain import plain
 from plexsuper.faces.vocabulary import DOES, MOUNT, OUTCOMES, SERVER, SHORT, STAGES
-from plexsuper.faces.words import plain
 from plexsuper.terms import Outcome, Phase, Stage
 
 NARROW = 64

@@ -92,7 +92,7 @@ class LibraryFile:
         with reading(self._path) as conn, sqlite_errors(self._path):
             conn.execute("BEGIN")
             sections = sections_from_rows(conn.execute(SECTIONS_SQL), conn.execute(LOCATIONS_SQL).fetchall())
-            counts = as_statistics(read_statistics(conn))
+            counts = as_statistics(read_statistics(conn, parts=False))
             conn.execute("ROLLBACK")
         return sections, counts
 

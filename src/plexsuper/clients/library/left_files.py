@@ -4,29 +4,36 @@ from dataclasses import dataclass
 from typing import Final
 
 from plexsuper.clients.library.live import Library
+from plexsuper.database.conditions import ANALYSED, SONIC
 from plexsuper.database.connection import sqlite_errors
-from plexsuper.kinds import SONIC_MARK, MetadataType
+from plexsuper.kinds import MetadataType
 from plexsuper.terms import Phase
 
-_ANALYSIS_SQL: Final = """
-SELECT m.metadata_item_id, p.file, coalesce(p.size, -1) FROM media_items m JOIN media_parts p ON p.media_item_id = m.id
-WHERE m.library_section_id = :section AND m.deleted_at IS NULL AND p.deleted_at IS NULL AND p.file <> ''
-  AND coalesce(m.media_analysis_version, 0) <= 0 ORDER BY p.id LIMIT :most
+# The + : see `plexsuper.database.conditions`.
+_FILES: Final = """
+CROSS JOIN media_parts AS p ON p.media_item_id = media_items.id AND +p.deleted_at IS NULL AND p.file <> ''
+WHERE +media_items.deleted_at IS NULL
+"""
+_UNANALYSED: Final = (
+    f"FROM media_items {_FILES} AND media_items.library_section_id = :section AND NOT {ANALYSED}"
+)
+_TO_OPEN_SQL: Final = f"SELECT p.file {_UNANALYSED} ORDER BY p.file"
+_ANALYSIS_SQL: Final = f"""
+SELECT media_items.metadata_item_id, p.file, coalesce(p.size, -1) {_UNANALYSED} ORDER BY p.id LIMIT :most
 """
 _SONIC_SQL: Final = f"""
-SELECT t.id, p.file, coalesce(p.size, -1) FROM metadata_items t
-JOIN media_items m ON m.metadata_item_id = t.id JOIN media_parts p ON p.media_item_id = m.id
-WHERE t.library_section_id = :section AND t.metadata_type = {MetadataType.TRACK:d} AND t.deleted_at IS NULL
-  AND m.deleted_at IS NULL AND p.deleted_at IS NULL AND p.file <> ''
-  AND instr(coalesce(t.extra_data, ''), '{SONIC_MARK}') = 0 ORDER BY p.id LIMIT :most
+SELECT metadata_items.id, p.file, coalesce(p.size, -1) FROM metadata_items
+CROSS JOIN media_items ON media_items.metadata_item_id = metadata_items.id {_FILES}
+  AND metadata_items.library_section_id = :section AND metadata_items.metadata_type = {MetadataType.TRACK:d}
+  AND +metadata_items.deleted_at IS NULL AND NOT {SONIC} ORDER BY p.id LIMIT :most
 """  # noqa: S608 - constants of ours
 
-_KIN_SQL: Final = """
+_KIN_SQL: Final = f"""
 SELECT EXISTS (
-  SELECT 1 FROM library_sections ours JOIN library_sections s ON s.section_type = ours.section_type AND s.id <> ours.id
-  JOIN media_items m ON m.library_section_id = s.id
-  WHERE ours.id = :section AND m.media_analysis_version > 0)
-"""
+  SELECT 1 FROM library_sections AS ours
+  CROSS JOIN library_sections AS kin ON kin.section_type = ours.section_type AND kin.id <> ours.id
+  CROSS JOIN media_items ON media_items.library_section_id = kin.id AND {ANALYSED} WHERE ours.id = :section)
+"""  # noqa: S608 - constants of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,14 @@ class LeftFiles:
     left: int
     total: int
     files: tuple[LeftFile, ...] = ()
+
+
+async def unanalyzed_files(library: Library, section: int) -> tuple[str, ...]:
+    """Return the paths of the live files of *section* that its analysis will open, as Plex sees them. Raises `DatabaseError`."""
+    with sqlite_errors("the library database cannot be read"):
+        return tuple(
+            file for (file,) in await library.rows.execute_fetchall(_TO_OPEN_SQL, {"section": section})
+        )
 
 
 async def left_files(library: Library, section: int, phase: Phase, most: int) -> LeftFiles:

@@ -22,7 +22,7 @@ from plexsuper.database.connection import decode, sqlite_errors
 from plexsuper.database.files import has_log, in_wal_mode, os_errors
 from plexsuper.database.sampling import Cursor, Delta
 from plexsuper.errors import DatabaseError
-from plexsuper.kinds import SONIC_MARK, MetadataType, SectionType
+from plexsuper.kinds import SectionType
 from plexsuper.terms import Section, SectionCounts, Statistics, section_title
 
 BUSY = 5.0
@@ -33,30 +33,12 @@ SELECT id, name, section_type, agent, scanner, language, scanned_at FROM library
 """
 LOCATIONS_SQL = "SELECT library_section_id, root_path FROM section_locations ORDER BY id"
 
-# One section through the index on its id; only tracks are asked for their sonic mark, which reads the row.
-_ITEMS_SQL = f"""
-SELECT metadata_type, deleted_at IS NOT NULL, count(*),
-       count(CASE WHEN metadata_type = {MetadataType.TRACK:d} AND instr(extra_data, '{SONIC_MARK}') > 0 THEN 1 END)
-FROM metadata_items WHERE library_section_id = :section GROUP BY 1, 2
-"""  # noqa: S608 - constants of ours
-_ANALYZED_SQL = """
-SELECT coalesce(media_analysis_version, 0) > 0, count(*) FROM media_items
-WHERE library_section_id = :section AND deleted_at IS NULL GROUP BY 1
-"""
-
-
 # The delta, where it ends and the version then, in one look at the library: each more would be a turn of the connection's thread.
 _AND_END = f"""
 UNION ALL SELECT NULL, (SELECT data_version FROM pragma_data_version), last.*, NULL, NULL FROM ({sampling.CURSOR_SQL}) AS last
 """  # noqa: S608 - a constant of ours
 _DELTA_SQL = sampling.DELTA_SQL + _AND_END
 _DELTA_SCAN_SQL = sampling.DELTA_SCAN_SQL + _AND_END
-
-_UNANALYZED_SQL = """
-SELECT p.file FROM media_items m JOIN media_parts p ON p.media_item_id = m.id
-WHERE m.library_section_id = :section AND m.deleted_at IS NULL AND p.deleted_at IS NULL
-  AND coalesce(m.media_analysis_version, 0) <= 0 ORDER BY p.file
-"""
 
 
 class Rows(Protocol):
@@ -157,26 +139,14 @@ class Library:
         last = await self._ask("SELECT max(seq) FROM sqlite_sequence WHERE name = 'library_sections'")
         return bool(last and last[0][0] and last[0][0] >= section)
 
-    async def unanalyzed_files(self, section: int) -> tuple[str, ...]:
-        """Return the paths of the section's live files that its analysis will open, as Plex sees them."""
-        return tuple(file for (file,) in await self._ask(_UNANALYZED_SQL, {"section": section}) if file)
-
     async def section_counts(self, section: int) -> SectionCounts:
         """Return the counts of one section; raise `DatabaseError` if there is none with that id."""
-        names = list(await self._ask("SELECT name FROM library_sections WHERE id = ?", (section,)))
-        if not names:
+        wanted = (statistics.SECTION_SQL, statistics.SECTION_ITEMS_SQL, statistics.SECTION_ANALYSED_SQL)
+        present, items, analyzed = [await self._ask(sql, {"section": section}) for sql in wanted]
+        if not present:
             raise DatabaseError(f"section {section} is not in the library database any more")
-        items = await self._ask(_ITEMS_SQL, {"section": section})
-        media = dict(await self._ask(_ANALYZED_SQL, {"section": section}))
-        (row,) = names
-        return _section_counts(
-            statistics.statistics_from_rows(
-                [(section, row[0], None)],
-                [(section, *item) for item in items],
-                (),
-                [(section, done, count) for done, count in media.items()],
-            ).sections[0]
-        )
+        (counted,) = statistics.statistics_from_rows(present, items, (), analyzed).sections
+        return _section_counts(counted)
 
     async def statistics(self) -> Statistics:
         """Count everything in one read transaction."""

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from plexsuper.kinds import SONIC_MARK, MetadataType
+from plexsuper.database.conditions import ANALYSED, SONIC
+from plexsuper.kinds import MetadataType
 from plexsuper.terms import LibraryMark
 
 Ask: TypeAlias = Callable[[str, Mapping[str, Any]], Iterable[Sequence[Any]]]
@@ -14,13 +15,14 @@ _COUNTERS_SQL = "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"
 _LAST_SQL = "SELECT name, seq FROM sqlite_sequence"
 _COUNTED = ("metadata_items", "media_items", "media_streams")
 _SECTION_SQL = "SELECT coalesce(CAST(uuid AS TEXT), ''), scanned_at FROM library_sections WHERE id = :section"
-_MEDIA_SQL = """
-SELECT count(*), count(CASE WHEN coalesce(media_analysis_version, 0) > 0 THEN 1 END) FROM media_items
-WHERE library_section_id = :section AND deleted_at IS NULL AND id <= :last_media
-"""
+# The + : see `plexsuper.database.conditions`.
+_MEDIA_SQL = f"""
+SELECT count(*), count(CASE WHEN {ANALYSED} THEN 1 END) FROM media_items
+WHERE library_section_id = :section AND +deleted_at IS NULL AND +id <= :last_media
+"""  # noqa: S608 - constants of ours
 _TRACKS_SQL = f"""
-SELECT count(*), count(CASE WHEN instr(coalesce(extra_data, ''), '{SONIC_MARK}') > 0 THEN 1 END) FROM metadata_items
-WHERE library_section_id = :section AND metadata_type = {MetadataType.TRACK:d} AND deleted_at IS NULL AND id <= :last_item
+SELECT count(*), count(CASE WHEN {SONIC} THEN 1 END) FROM metadata_items
+WHERE library_section_id = :section AND metadata_type = {MetadataType.TRACK:d} AND +deleted_at IS NULL AND +id <= :last_item
 """  # noqa: S608 - constants of ours
 
 _GREATEST: Final = 2**63 - 1

@@ -15,14 +15,15 @@ _CHUNK: Final = 400
 # Both ends are found in the index on the section, whose entries are in the order of the ids.
 _LOW = "SELECT id FROM media_items WHERE library_section_id = ? ORDER BY id LIMIT 1"
 _HIGH = "SELECT id FROM media_items WHERE library_section_id = ? ORDER BY id DESC LIMIT 1"
+# The + : see `plexsuper.database.conditions`.
 _LIVE: Final = """
-m.deleted_at IS NULL AND p.deleted_at IS NULL AND p.file <> ''
++m.deleted_at IS NULL AND +p.deleted_at IS NULL AND p.file <> ''
 AND NOT EXISTS (SELECT 1 FROM metadata_items AS i WHERE i.id = m.metadata_item_id AND i.deleted_at IS NOT NULL)
 """
 _AT: Final = f"""
 SELECT DISTINCT p.id, p.file FROM json_each(?) AS place
 CROSS JOIN media_items AS m ON m.id = (
-  SELECT id FROM media_items WHERE library_section_id = ? AND id >= place.value AND deleted_at IS NULL ORDER BY id LIMIT 1)
+  SELECT id FROM media_items WHERE library_section_id = ? AND id >= place.value AND +deleted_at IS NULL ORDER BY id LIMIT 1)
 CROSS JOIN media_parts AS p ON p.media_item_id = m.id WHERE {_LIVE} ORDER BY p.id
 """  # noqa: S608 - constants of ours
 _BELOW: Final = f"""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from plexsuper.clients.plex.values import Preference, choices, normalise
+from plexsuper.clients.plex.values import ButlerTask, Preference, Session, choices, normalise
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Activity, Section, section_title
 
@@ -43,7 +43,8 @@ def _whole(value: Any) -> int | None:
     return None if number is None else int(number)
 
 
-def _flag(value: Any) -> bool:
+def flag(value: Any) -> bool:
+    """Say whether *value* is a yes: a truth value, a number, or a word for one."""
     return str(value).strip().lower() not in {"", "0", "0.0", "false", "no", "off", "none"}
 
 
@@ -54,7 +55,7 @@ def _key(value: Any) -> Any:
 
 Number = Annotated[int | None, BeforeValidator(_whole)]
 Share = Annotated[float | None, BeforeValidator(_number)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
+Flag = Annotated[bool, BeforeValidator(flag)]
 
 
 class Row(BaseModel):
@@ -161,6 +162,10 @@ class ButlerTaskRow(Row):
     enabled: Flag = False
     interval: Number = None
 
+    def task(self) -> ButlerTask:
+        """Return it as the run knows it."""
+        return ButlerTask(name=self.name, title=self.title, enabled=self.enabled, interval=self.interval)
+
 
 class _UserRow(Row):
     title: str = ""
@@ -174,6 +179,11 @@ class SessionRow(Row):
     type: str = ""
     user: Annotated[_UserRow | None, BeforeValidator(_one)] = Field(None, alias="User")
 
+    def session(self) -> Session:
+        """Return it as the run knows it."""
+        user = "" if self.user is None else self.user.title
+        return Session(key=self.session_key, title=self.title, kind=self.type, user=user)
+
 
 R = TypeVar("R", bound=Row)
 
@@ -185,10 +195,15 @@ class Unreadable:
     text: str
 
 
-def rows(root: dict[str, Any], tag: str, shape: type[R]) -> Iterator[R | Unreadable]:
-    """Give the children *tag* of an answer; one that does not fit must not hide the others."""
-    for raw in many(root.get(tag)):
+def rows(raw: Any, shape: type[R]) -> Iterator[R | Unreadable]:
+    """Read the children of one name as they stand in an answer; one that does not fit must not hide the others."""
+    for row in many(raw):
         try:
-            yield shape.model_validate(raw)
+            yield shape.model_validate(row)
         except ValidationError:
-            yield Unreadable(f"{raw!r:.200}")
+            yield Unreadable(f"{row!r:.200}")
+
+
+def readable(raw: Any, shape: type[R]) -> Iterator[R]:
+    """Give those of `rows` that fit."""
+    return (row for row in rows(raw, shape) if not isinstance(row, Unreadable))

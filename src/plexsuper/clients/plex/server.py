@@ -1,8 +1,8 @@
-"""What a run asks of a Plex server and tells it, method by method; no URL or JSON leaves this file."""
+"""What a run asks of a Plex server and tells it, method by method; no URL or JSON leaves this folder."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plexsuper.clients.plex.answers import (
     ActivityRow,
@@ -11,20 +11,20 @@ from plexsuper.clients.plex.answers import (
     SessionRow,
     SettingRow,
     Unreadable,
+    flag,
     many,
+    readable,
     rows,
 )
-from plexsuper.clients.plex.documents import document
-from plexsuper.clients.plex.http import Answer, NoAnswer, SocketRefused, Transport
+from plexsuper.clients.plex.http import SocketRefused, Transport
 from plexsuper.clients.plex.notices import Notice, parse_frame
 from plexsuper.clients.plex.questions import LOOK, WRITE, Questions, still_starting
+from plexsuper.clients.plex.readiness import who_answers
 from plexsuper.clients.plex.values import (
     ButlerTask,
     Identity,
-    NotUp,
     Preference,
     ServerInfo,
-    ServerNotUp,
     Session,
     UnknownSection,
 )
@@ -34,7 +34,6 @@ from plexsuper.terms import Activity, Section, SectionDefinition
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-_PASSING = {408, 429, 500, 502, 504}
 _NO_SETTINGS = "GET /:/prefs: Plex lists no settings at all; it always has some"
 
 SOCKETS = ("/:/websockets/notifications", "/:/websocket/notifications")
@@ -73,26 +72,7 @@ class Plex:
 
     async def identity(self, *, within: float = LOOK) -> Identity:
         """Return who answers *within* so many seconds; needs no token. Raise `ServerNotUp` with what was seen instead."""
-        try:
-            answer = await self._ask.ask("GET", "/identity", deadline=within)
-        except ServerAway as error:
-            refused = isinstance(error, NoAnswer) and error.refused
-            raise ServerNotUp(str(error), state="refused" if refused else "unreachable") from error
-        seen = self._ask.shown(answer)
-        if answer.status != 200:
-            state = _state_of(answer)
-            message = f"Plex is not ready ({state}): GET /identity answered {self._ask.in_words(answer)}"
-            raise ServerNotUp(message, state=state, status=answer.status, excerpt=seen)
-        try:
-            root = document(answer)
-            return Identity(
-                claimed=_flag(root.get("claimed")),
-                machine=str(root["machineIdentifier"]),
-                version=str(root["version"]),
-            )
-        except (ValueError, KeyError) as error:
-            message = f"GET /identity: this is no Plex server, check the URL; it answered: {seen}"
-            raise ServerNotUp(message, state="error", status=answer.status, excerpt=seen) from error
+        return await who_answers(self._ask, within=within)
 
     async def server(self) -> ServerInfo:
         """Return what the server's root says of its version, claim and Plex Pass."""
@@ -101,7 +81,7 @@ class Plex:
             version=str(root.get("version", "")),
             machine=str(root.get("machineIdentifier", "")),
             claimed=root.get("myPlexSigninState") == "ok" or bool(root.get("myPlexUsername")),
-            plex_pass=_flag(root.get("myPlexSubscription")),
+            plex_pass=flag(root.get("myPlexSubscription")),
             name=str(root.get("friendlyName", "")),
         )
 
@@ -117,7 +97,7 @@ class Plex:
         Sections of an unknown type are left out and named in `skipped`.
         """
         found, skipped = [], []
-        for row in rows(await self._ask.read("/library/sections"), "Directory", SectionRow):
+        for row in rows((await self._ask.read("/library/sections")).get("Directory"), SectionRow):
             if isinstance(row, Unreadable):
                 skipped.append(UnknownSection(title=row.text))
                 continue
@@ -180,9 +160,7 @@ class Plex:
     async def activities(self) -> tuple[Activity, ...]:
         """Return what Plex says it is doing; an idle server has a permanent row of kind `butler`."""
         root = await self._ask.read("/activities")
-        return tuple(
-            row.activity() for row in rows(root, "Activity", ActivityRow) if not isinstance(row, Unreadable)
-        )
+        return tuple(row.activity() for row in readable(root.get("Activity"), ActivityRow))
 
     async def cancel_activity(self, uuid: str) -> bool:
         """Cancel an activity; False when it is not cancellable or not there any more."""
@@ -196,14 +174,8 @@ class Plex:
     async def sessions(self) -> tuple[Session, ...]:
         """Return who plays what."""
         root = await self._ask.read("/status/sessions")
-        return tuple(
-            Session(
-                key=row.session_key, title=row.title, kind=row.type, user=row.user.title if row.user else ""
-            )
-            for tag in ("Metadata", "Video", "Track", "Photo")
-            for row in rows(root, tag, SessionRow)
-            if not isinstance(row, Unreadable)
-        )
+        tags = ("Metadata", "Video", "Track", "Photo")
+        return tuple(row.session() for tag in tags for row in readable(root.get(tag), SessionRow))
 
     @asynccontextmanager
     async def notifications(self) -> AsyncIterator[AsyncIterator[Notice]]:
@@ -232,11 +204,9 @@ class Plex:
         """
         listed = many((await self._ask.read("/:/prefs")).get("Setting"))
         wanted = [row for row in listed if not names or (isinstance(row, dict) and row.get("id") in names)]
-        known = rows({"Setting": wanted}, "Setting", SettingRow)
-        found = {row.id: row.preference() for row in known if not isinstance(row, Unreadable)}
-        if not (
-            listed if names else found
-        ):  # believed, it would mean that nothing has to be silenced or put back
+        found = {row.id: row.preference() for row in readable(wanted, SettingRow)}
+        # Believed, a list without any would mean that nothing has to be silenced or put back.
+        if not found and not any(readable(listed, SettingRow)):
             raise ServerAway(_NO_SETTINGS)
         return found
 
@@ -248,11 +218,7 @@ class Plex:
     async def butler_tasks(self) -> tuple[ButlerTask, ...]:
         """Return the maintenance tasks the server knows."""
         root = await self._ask.read("/butler")
-        return tuple(
-            ButlerTask(name=row.name, title=row.title, enabled=row.enabled, interval=row.interval)
-            for row in rows(root, "ButlerTask", ButlerTaskRow)
-            if not isinstance(row, Unreadable)
-        )
+        return tuple(row.task() for row in readable(root.get("ButlerTask"), ButlerTaskRow))
 
     async def start_butler(self, task: str) -> bool:
         """Start a maintenance task now, also outside its window; False when it already runs."""
@@ -279,17 +245,3 @@ class Plex:
                 continue
             for notice in notices:
                 yield notice
-
-
-def _state_of(answer: Answer) -> NotUp:
-    """Tell what a server that answers other than 200 is about; a proxy in front of it has words of its own."""
-    text = answer.body.decode("utf-8", "replace").lower()
-    if "migration" in text:
-        return "migration"
-    if still_starting(answer) or answer.status in _PASSING:
-        return "starting"
-    return "maintenance" if "maintenance" in text or answer.status == 503 else "error"
-
-
-def _flag(value: Any) -> bool:
-    return str(value).lower() in {"1", "true"}

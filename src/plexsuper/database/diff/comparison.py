@@ -9,10 +9,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
+from plexsuper.database.conditions import SONIC
 from plexsuper.database.connection import decode, reading, require_columns
 from plexsuper.database.diff.changes import Change, ChangeCounts, Entry, LibraryDiff, SectionDiff
 from plexsuper.database.diff.moved import Key, Twins, key_of
-from plexsuper.kinds import SONIC_MARK, MetadataType
+from plexsuper.kinds import MetadataType
 
 _LISTED = 1000
 _FETCH = 500
@@ -46,7 +47,7 @@ _NEEDED = {
 
 _ITEMS_SQL = f"""
 SELECT id, id, CAST(coalesce(library_section_id, 0) AS INTEGER), CAST(coalesce(metadata_type, 0) AS INTEGER), deleted_at IS NOT NULL,
-       title, guid, parent_id, "index", year, coalesce(instr(extra_data, '{SONIC_MARK}'), 0) > 0, changed_at
+       title, guid, parent_id, "index", year, {SONIC}, changed_at
 FROM metadata_items ORDER BY id
 """  # noqa: S608 - a constant of ours
 

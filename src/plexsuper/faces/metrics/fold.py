@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from plexsuper import events as e
 from plexsuper.faces.measures import StorageHealth
+from plexsuper.faces.plain import plain
 from plexsuper.faces.series import short
 from plexsuper.faces.timeline import Timeline
-from plexsuper.faces.words import plain
 from plexsuper.state import Now
 from plexsuper.stream import Envelope
 from plexsuper.terms import RemovalCounts, SectionRef

@@ -22,12 +22,10 @@ from plexsuper.faces.words.guard import said_of_guard
 from plexsuper.faces.words.library import said_of_library
 from plexsuper.faces.words.lists import open_in_plex
 from plexsuper.faces.words.run import said_of_run
-from plexsuper.faces.words.sections import progress, said_of_sections
+from plexsuper.faces.words.sections import said_of_sections
 from plexsuper.faces.words.server import said_of_server
 from plexsuper.faces.words.storage import said_of_storage
 from plexsuper.state import Now
-
-__all__ = ["plain", "progress", "sentence", "standing"]
 
 
 def sentence(event: e.Event) -> str:
