@@ -369,7 +369,7 @@ def test_a_section_set_aside_shows_in_the_verdict_and_the_others_are_done():
     assert plan.ending.verdict is Verdict.SET_ASIDE
     assert plan.ending.exit_code is ExitCode.SET_ASIDE
     assert plan.ending.detail == "set aside: Films"
-    assert [report.outcome for report in plan.reports] == [Outcome.SET_ASIDE, Outcome.DONE]
+    assert [report.outcome for report in plan.sections.reports] == [Outcome.SET_ASIDE, Outcome.DONE]
 
 
 def test_a_phase_past_its_hard_cap_is_not_tried_again():

@@ -9,23 +9,16 @@ from plexsuper.decisions.course import Agenda
 from plexsuper.decisions.plan import Plan
 from plexsuper.decisions.reopened import reopened
 from plexsuper.decisions.resume import fold
+from plexsuper.decisions.sections import Sections
 from plexsuper.state import Now, see
 from plexsuper.terms import LibraryMark, Outcome, Phase, PhaseReport, SectionRef, SectionReport, Stage
+from tests.database_library import UNMARKED
 from tests.test_plan import FILMS, MUSIC
 from tests.test_resume import BEFORE, NOW, finished, turned
 
 MOVIES = SectionRef(id=2, title="Movies")
-MARK = LibraryMark(
-    uuid="0b51c3a6",
-    scanned_at=1_780_000_000,
-    last_item=5_000,
-    last_media=4_000,
-    last_stream=9_000,
-    media=1_000,
-    analyzed=990,
-    tracks=0,
-    sonic=0,
-)
+COUNTERS = replace(UNMARKED, last_item=5_000, last_media=4_000, last_stream=9_000)
+MARK = replace(COUNTERS, uuid="0b51c3a6", scanned_at=1_780_000_000, media=1_000, analyzed=990)
 MUSIC_MARK = replace(MARK, tracks=400, sonic=400)
 OLDER = "the library database is in a state from before the end of this section"
 ANOTHER = "the library database is another one than that in which the section was done"
@@ -114,9 +107,9 @@ def test_a_section_that_was_done_before_marks_were_kept_is_believed():
 def test_a_section_that_is_reopened_is_driven_once_more_and_no_longer_told_as_done():
     done = (report(MARK, SectionRef(id=FILMS.id, title=FILMS.title)),)
     fact = e.SectionReopened(section=done[0].section, reason=OLDER)
-    plan, _ = Plan(agenda=Agenda(), reports=done, deed=Stage.DATABASE).after(fact)
+    plan, _ = Plan(agenda=Agenda(), sections=Sections(reports=done), deed=Stage.DATABASE).after(fact)
     plan, _ = plan.after(e.SectionsChosen(sections=(FILMS, MUSIC)))
-    assert [section.id for section in plan.waiting] == [FILMS.id, MUSIC.id]
+    assert [section.id for section in plan.sections.waiting] == [FILMS.id, MUSIC.id]
     assert see(Now(reports=done), fact).reports == ()
 
 

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from plexsuper import events as e
-from plexsuper.decisions.ending import Ending, through
+from plexsuper.decisions.account import Account
+from plexsuper.decisions.ending import through
 from plexsuper.errors import ExitCode
 from plexsuper.faces.picture import Picture
 from plexsuper.faces.summary import as_text
 from plexsuper.stream import Envelope, Recorder
 from plexsuper.terms import Verdict
-from tests.story import Story, play
+from tests.story import Story, ended, play
 from tests.test_story_guard import BLIND, FILMS, lose_what_is_read
 
 OFF: dict[str, Any] = {"guard": {"enabled": False}}
@@ -28,16 +29,9 @@ def detail(story: Story) -> tuple[ExitCode, Verdict, str]:
 def shown(story: Story) -> str:
     """Return the summary of the run, its lines joined."""
     assert story.conclusion is not None
-    recorder, picture, end = Recorder(run="r"), Picture(), story.conclusion
-    finished = e.RunFinished(
-        verdict=end.verdict,
-        exit_code=end.exit_code,
-        duration=60.0,
-        sections=end.reports,
-        detail=end.detail,
-    )
+    recorder, picture = Recorder(run="r"), Picture()
     with recorder.envelopes.subscribe(Envelope) as taken:
-        for fact in (*story.facts, finished):
+        for fact in (*story.facts, ended(story.conclusion, 60.0)):
             recorder.record(fact)
         for envelope in taken.take():
             picture.see(envelope)
@@ -88,5 +82,5 @@ def test_a_run_without_the_guard_that_has_scanned_nothing_says_nothing_of_the_ki
 
 @pytest.mark.parametrize(("trashed", "told"), [(1, "1 entry is"), (1305, "1,305 entries are")])
 def test_the_entries_in_the_trash_are_told_in_plain_words(trashed, told):
-    ending: Ending = through(()).unguarded(trashed)
+    ending = Account(trashed=trashed).judged(through(()), unguarded=True)
     assert ending.detail == f"{UNGUARDED}; {told} in the trash"

@@ -27,7 +27,7 @@ UP = (done(Stage.SERVER), done(Stage.TOKEN), done(Stage.CATALOGUE))
 
 def play(*facts: e.Event, agenda: Agenda = OURS) -> list[tuple[Order, ...]]:
     """Return the orders of each step, the first one's included."""
-    plan, orders = Plan(agenda=agenda, tidying=Tidying()).begin()
+    plan, orders = Plan(agenda=agenda, itinerary=Tidying()).begin()
     steps = [orders]
     for fact in facts:
         plan, orders = plan.after(fact)

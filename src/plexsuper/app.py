@@ -1,16 +1,17 @@
 """Puts the parts of a run together: resources outside, tasks inside; settings go in, an exit code comes out."""
 
+import asyncio
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import Any, Final, TypeAlias
+from types import FrameType
+from typing import Any, Final, Self, TypeAlias
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 
@@ -23,8 +24,10 @@ from plexsuper.clients.versions import versions
 from plexsuper.config import Settings, WebSettings
 from plexsuper.coordinator import Coordinator
 from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.itinerary import Itinerary
 from plexsuper.decisions.orders import Conclude
 from plexsuper.decisions.plan import Plan
+from plexsuper.decisions.sections import Sections
 from plexsuper.decisions.tidying import Tidying
 from plexsuper.deeds import RunDeeds
 from plexsuper.equipment import equip
@@ -43,6 +46,9 @@ HEARTBEAT: Final = 30.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+Decided: TypeAlias = Callable[[int], None]
+"""Is told the exit code of a run that is over and closed, and takes the signals from then on (`leave_with`)."""
+
 Interlude: TypeAlias = Callable[[Kit], Coroutine[Any, Any, None]]
 """Something that happens beside a run, to show how the run takes it."""
 
@@ -52,17 +58,23 @@ async def nothing_meanwhile(_: Kit) -> None:
     await anyio.lowlevel.checkpoint()
 
 
-async def tidy(settings: Settings, face: Face) -> int:
+async def tidy(settings: Settings, face: Face, *, decided: Decided | None = None) -> int:
     """Put in order what an earlier run has left, and return the exit code; told and ended as a run is."""
-    return await run(settings, face, tidy=True)
+    return await run(settings, face, tidy=True, decided=decided)
 
 
 async def run(
-    settings: Settings, face: Face, meanwhile: Interlude = nothing_meanwhile, *, tidy: bool = False
+    settings: Settings,
+    face: Face,
+    meanwhile: Interlude = nothing_meanwhile,
+    *,
+    tidy: bool = False,
+    decided: Decided | None = None,
 ) -> int:
     """Carry out one run and return its exit code; everything that happens is told to *face*.
 
-    The first SIGINT, SIGTERM or SIGHUP ends the run cleanly, a second one at once.
+    The first SIGINT, SIGTERM or SIGHUP ends the run cleanly, a second one at once. Without *decided* they go afterwards
+    where they went before.
     """
     bus: Bus[e.Event] = Bus()
     redactor = Redactor(settings.secrets())
@@ -71,9 +83,8 @@ async def run(
     recorder = Recorder(run=run_id, redactor=redactor, steady=time.monotonic)
     bus.tap(recorder.record)
     began = time.monotonic()
-    with recorder.envelopes.subscribe(Envelope) as envelopes:
+    with recorder.envelopes.subscribe(Envelope) as envelopes, _Signals(bus.publish, decided) as signals:
         async with (
-            _hearing(bus.publish) as signals,
             _on_a_page(settings.web, recorder.envelopes, None if past is None else catch_up),
             recorded(settings, bus.publish, recorder) as run_dir,
             audience(settings, recorder.envelopes, bus.publish, run_dir, catch_up),
@@ -85,7 +96,7 @@ async def run(
                 equip(settings, bus, recorder, redactor, run_dir, face=face, past=past, tidy=tidy) as kit,
                 anyio.create_task_group() as tasks,
             ):
-                await signals.listen()
+                signals.listen()
                 tasks.start_soon(meanwhile, kit)
                 conclusion = await conduct(kit, agenda(settings), dropped=face.dropped)
                 tasks.cancel_scope.cancel()
@@ -112,11 +123,12 @@ async def conduct(kit: Kit, wanted: Agenda, *, dropped: Callable[[], int] = lamb
 
 
 def _plan(wanted: Agenda, kit: Kit) -> Plan:
-    past, tidying = kit.past, Tidying() if kit.tidy else None
-    if past is None:
-        return Plan(agenda=wanted, tidying=tidying)
-    interrupted = None if past.interrupted is None else past.interrupted.id
-    return Plan(agenda=wanted, reports=past.done, interrupted=interrupted, tidying=tidying)
+    past, sections = kit.past, Sections()
+    if past is not None:
+        interrupted = None if past.interrupted is None else past.interrupted.id
+        sections = Sections(reports=past.done, interrupted=interrupted)
+    itinerary = Tidying() if kit.tidy else Itinerary()
+    return Plan(agenda=wanted, itinerary=itinerary, sections=sections)
 
 
 def _on_a_page(
@@ -142,34 +154,45 @@ async def _beat(kit: Kit, dropped: Callable[[], int]) -> None:
 class _Signals:
     """Turns the first signal into a fact; the second one ends the process where it stands.
 
-    It listens until everything is closed: one that comes when the run is over has nothing to interrupt.
+    It listens until everything is closed: one that comes when the run is over has nothing to interrupt. Then others take
+    the signals from it. A receiver of the event loop would leave them to the kernel at its end, and with them the exit code.
     """
 
-    def __init__(self, publish: Publish, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(self, publish: Publish, decided: Decided | None) -> None:
         self._publish = publish
-        self._tasks = tasks
+        self._decided = decided
+        self._before: dict[signal.Signals, Any] = {}
+        self._came = False
         self.ending: ExitCode | None = None
         """The exit code of a run that is over."""
 
-    async def listen(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._decided is not None and self.ending is not None and error is None:
+            self._decided(self.ending)
+            return
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def listen(self) -> None:
         """Listen from now on."""
-        await self._tasks.start(self._listen)
+        loop = asyncio.get_running_loop()
 
-    async def _listen(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
-            task_status.started()
-            name = (await anext(signals)).name
-            if self.ending is None:
-                self._publish(e.RunInterrupted(signal=name))
-            await anext(signals)
+        def wake(number: int, _: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._hear, signal.Signals(number).name)
+
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, wake)
+            signal.siginterrupt(number, False)
+
+    def _hear(self, name: str) -> None:
+        if self._came:
             os._exit(ExitCode.INTERRUPTED if self.ending is None else self.ending)
-
-
-@asynccontextmanager
-async def _hearing(publish: Publish) -> AsyncIterator[_Signals]:
-    async with anyio.create_task_group() as tasks:
-        yield _Signals(publish, tasks)
-        tasks.cancel_scope.cancel()
+        self._came = True
+        if self.ending is None:
+            self._publish(e.RunInterrupted(signal=name))
 
 
 def _started(settings: Settings, *, tidy: bool) -> e.RunStarted:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from functools import partial
-from typing import Final, Never
+from typing import Never
 
 import anyio
 
@@ -15,19 +15,18 @@ from plexsuper.actions.database import collect
 from plexsuper.actions.logs import collect_logs
 from plexsuper.actions.mount import mount_storage
 from plexsuper.actions.persist import persist
-from plexsuper.actions.quiet import restore, silence
 from plexsuper.actions.recover import recover_storage
 from plexsuper.actions.scanners import end_scanners, wait_for_scans
 from plexsuper.actions.server import bring_up, stop_server
+from plexsuper.actions.silence import Silence
 from plexsuper.actions.storage import prove_storage
 from plexsuper.actions.token import TokenSearch, find_token
 from plexsuper.actions.viewers import mind_viewers
 from plexsuper.clients.docker.runtime import DockerRuntime
 from plexsuper.clients.library.owners import Owners
-from plexsuper.clients.server.ledger import Ledger
 from plexsuper.decisions.orders import Freeze, Monitor, RunPhase, Thaw
 from plexsuper.decisions.selection import choose
-from plexsuper.errors import ServerAway, ServerError
+from plexsuper.errors import ServerAway
 from plexsuper.kit import Kit
 from plexsuper.librarian import Librarian
 from plexsuper.phases import Phases
@@ -43,10 +42,11 @@ class RunDeeds:
         self._kit = kit
         self._freezer = kit.freezer
         self._owners = Owners(kit.library)
-        self._phases = Phases(kit, self._ledger, self._owners)
+        self._silence = Silence(
+            kit.plex, kit.freezer, kit.guard, now=kit.now, state_dir=kit.settings.state_dir
+        )
+        self._phases = Phases(kit, self._silence.ledger, self._owners)
         self._librarian = Librarian(kit)
-        self._machine = ""
-        self._ledgers: dict[str, Ledger] = {}
         self._attached = False
         self._unproved = False
         """Whether Plex goes on although storage is not proved: its scanners are ended as they come."""
@@ -62,7 +62,7 @@ class RunDeeds:
             Stage.STORAGE: self._prove_storage,
             Stage.SERVER: self._bring_up,
             Stage.TOKEN: self._find_token,
-            Stage.QUIET: self._silence,
+            Stage.QUIET: self._silence_plex,
             Stage.CATALOGUE: self._choose_sections,
             Stage.STATISTICS: self._collect_statistics,
             Stage.RESTORE: self._restore,
@@ -129,25 +129,11 @@ class RunDeeds:
         await find_token(self._kit.plex, search, self._kit.bus.publish)
         return Outcome.DONE
 
-    async def _silence(self) -> Outcome:
+    async def _silence_plex(self) -> Outcome:
         wait = self._kit.settings.guard.when_idle
         await mind_viewers(self._kit.plex, self._kit.bus.publish, wait=wait)
-        await self._recognise()
-        self._kit.bus.publish(await silence(self._kit.plex, self._ledger()))
+        self._kit.bus.publish(await self._silence.begin())
         return Outcome.DONE
-
-    async def _recognise(self) -> None:
-        """Learn which server it is, and since when an earlier run has kept it silent."""
-        guard = None if self._machine else self._kit.guard
-        if guard is not None:
-            guard.silent_since = 0  # as long as nobody knows, nothing is proved, and no copy is let go
-        self._machine = (await persist(self._kit.plex.identity)).machine
-        if guard is not None:
-            guard.silent_since = self._ledger().since
-
-    def _ledger(self) -> Ledger:
-        ledger = Ledger(self._kit.settings.state_dir, self._machine)
-        return self._ledgers.setdefault(self._machine, ledger)
 
     async def _choose_sections(self) -> Outcome:
         settings = self._kit.settings
@@ -175,22 +161,8 @@ class RunDeeds:
         async with self._harmless():
             await self._stop_scans()
             await self._librarian.account()
-            return await self._give_back()
-
-    async def _give_back(self) -> Outcome:
-        now, patience = self._kit.now(), self._kit.settings.timing.goodbye
-        if now.server == "ready" and not now.interrupted:
-            patience = max(patience, _LEISURE)
-        with anyio.move_on_after(patience):
-            try:
-                restored = await persist(self._put_back, patience=patience)
-            except ServerError as error:
-                raise ServerError(f"Plex's settings are still silenced: {error}. {_BY_HAND}") from error
-            self._kit.bus.publish(restored)
-            if restored.failed:
-                raise ServerError(f"Plex did not take back: {', '.join(restored.failed)}. {_BY_HAND}")
-            return Outcome.DONE
-        raise ServerError(f"Plex did not answer, so its settings are still silenced. {_BY_HAND}")
+            await self._silence.end(self._kit.bus.publish, patience=self._kit.settings.timing.goodbye)
+        return Outcome.DONE
 
     def _harmless(self) -> AbstractAsyncContextManager[None]:
         """Keep a Plex that goes on without its storage from removing anything while the block lasts."""
@@ -204,13 +176,6 @@ class RunDeeds:
         with anyio.move_on_after(patience), suppress(ServerAway):
             await persist(self._freezer.settle, patience=patience)
             await wait_for_scans(self._kit.runtime)
-
-    async def _put_back(self) -> e.PrefsRestored:
-        await self._freezer.settle()
-        guard = self._kit.guard
-        lost = self._kit.now().mount == "lost"  # a scan that Plex begins by itself would find nothing there
-        withhold = guard is not None and (lost or not guard.trusted)
-        return await restore(self._kit.plex, self._ledger(), withhold=withhold)
 
     async def _stop(self) -> Outcome:
         patience = self._kit.settings.plex.stop_patience
@@ -259,12 +224,3 @@ class RunDeeds:
     def monitors(self) -> Mapping[Monitor, Callable[[], Awaitable[Never]]]:
         """How each monitor is run."""
         return Watches(self._kit, self._owners).all
-
-
-_LEISURE: Final = 120.0
-"""Seconds that a busy server may take to take its settings back when nobody waits for the end of the run."""
-
-_BY_HAND: Final = (
-    "Start plexsuper again with Plex running: it restores what it remembers; or set autoEmptyTrash and the "
-    "scheduled tasks in Plex's settings by hand"
-)

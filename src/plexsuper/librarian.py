@@ -1,6 +1,5 @@
 """Cares for the library of a run: put in place, checked, copied, accounted for, brought back, written out."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +11,13 @@ import anyio.to_thread
 from plexsuper import events as e
 from plexsuper.actions.database import check_database, collect
 from plexsuper.actions.guard.guard import Guard
-from plexsuper.actions.library import export, inject, judge, repair
+from plexsuper.actions.library import clear_drafts, export, inject, judge, repair
 from plexsuper.actions.server import is_up
 from plexsuper.actions.undo import revive, snapshot
 from plexsuper.clients.library.file import LibrarySource
 from plexsuper.clients.library.mark import LibraryMarks
+from plexsuper.database.archive.draft import abandoned_drafts
+from plexsuper.database.copies.of_run import copy_of, let_go, traces_of
 from plexsuper.database.copies.store import staged, sweep
 from plexsuper.database.copies.swap import is_unfinished
 from plexsuper.database.revive.report import LostPart
@@ -58,6 +59,7 @@ class Librarian:
         """Inject, check, repair and copy the library before Plex may touch it; a dry run only reads it."""
         kit, sections = self._kit, None
         if not kit.settings.run.dry_run:
+            await clear_drafts(*self._archives)
             await self._mend()
             await self._copy()
         if kit.library is not None:
@@ -80,6 +82,11 @@ class Librarian:
         self._kit.bus.publish(await export(self._kit.tools, paths.databases, archive, when=when))
         return Outcome.DONE
 
+    @property
+    def _archives(self) -> tuple[Path, ...]:
+        wanted = self._kit.settings.library
+        return tuple(archive for archive in (wanted.export, wanted.checkpoint) if archive is not None)
+
     async def account(self) -> None:
         """Tell what became of every removal; never raises."""
         if self._kit.guard is not None:
@@ -99,7 +106,7 @@ class Librarian:
 
     def _let_go_all(self) -> None:
         for copy in self._copies():
-            _let_go(copy)
+            let_go(copy)
 
     def _copies(self) -> Iterator[Path]:
         """Give the copy, and those of earlier runs: what they have done is proved by this one, unless it was a loss."""
@@ -109,25 +116,29 @@ class Librarian:
         if paths is None:
             return
         if place is not None:
-            yield _copy_of(place.name, paths.databases)
+            yield copy_of(place.name, paths.databases)
         with suppress(StateError):  # of whom nobody knows anything, the copy stays
             for record in runs(self._kit.settings.state_dir):
                 if record.state in ("unfinished", "ended") and record.verdict not in _STILL_NEEDED:
-                    yield _copy_of(record.id, paths.databases)
+                    yield copy_of(record.id, paths.databases)
 
     def left(self) -> tuple[Path, ...]:
         """Return what there is of copies that go when nothing is in doubt, of drafts, and of what killed deeds have staged.
 
         It asks the disk: call it in a worker thread.
         """
-        paths = self._kit.settings.plex.paths
+        paths, drafts = self._kit.settings.plex.paths, abandoned_drafts(self._archives)
         if paths is None or not self._kit.settings.guard.enabled:
-            return ()
-        names = dict.fromkeys(name for copy in self._copies() for name in (copy, *_traces(copy)))
-        return (*(name for name in names if name.exists()), *staged(paths.databases))
+            return drafts
+        names = dict.fromkeys(name for copy in self._copies() for name in (copy, *traces_of(copy)))
+        return (*(name for name in names if name.exists()), *staged(paths.databases), *drafts)
 
     async def clear_up(self) -> None:
-        """Remove what a deed on the databases has staged that was killed; an exchange is completed only where Plex does not run."""
+        """Remove what deeds that were killed have staged, or have written of an archive.
+
+        An exchange of the databases is completed only where Plex does not run.
+        """
+        await clear_drafts(*self._archives)
         paths = self._kit.settings.plex.paths
         if paths is not None and (self._kit.runtime.pid is None or not is_unfinished(paths.databases)):
             await anyio.to_thread.run_sync(sweep, paths.databases)
@@ -213,7 +224,7 @@ class Librarian:
             return
         if kit.past is not None and kit.past.database_done and not let_go:
             return  # scans have been at it since: a copy of now would not be what was there before
-        into = _copy_of(place.name, paths.databases)
+        into = copy_of(place.name, paths.databases)
         if await anyio.Path(into).exists():
             self._snapshot = into  # whole, and from before the first scan: a killed process took it
             return
@@ -231,23 +242,3 @@ class Librarian:
 
     def _complain(self, error: str) -> None:
         self._kit.bus.publish(e.MonitorCrashed(monitor="guard", error=error, retry_in=0.0))
-
-
-def _copy_of(run: str, databases: Path) -> Path:
-    return databases.with_name(f"{databases.name}.plexsuper-{run}")
-
-
-def _traces(snapshot: Path) -> tuple[Path, Path]:
-    """Return the names under which a copy is removed and made, for which a killed process may have had no time."""
-    return snapshot.with_name(f"{snapshot.name}.gone"), snapshot.with_name(f".{snapshot.name}.partial")
-
-
-def _let_go(snapshot: Path) -> None:
-    """Remove a copy that nobody needs; killed in between, it is never taken for a whole one."""
-    aside, draft = _traces(snapshot)
-    # Of an earlier copy of this run, by a process that was killed here
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.rmtree(draft, ignore_errors=True)
-    with suppress(OSError):
-        snapshot.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)

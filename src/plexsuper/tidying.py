@@ -66,7 +66,7 @@ class TidyDeeds(RunDeeds):
         if kit.library is not None and await kit.library.exists():
             sections, _ = await kit.library.survey()
         if self._left.settings:
-            await self._recognise()
+            await self._silence.recognise()
             await self._end_scan({section.id for section in sections})
         if guard is None:
             return Outcome.SKIPPED
@@ -85,7 +85,7 @@ class TidyDeeds(RunDeeds):
         if not self._left.settings:
             await self._librarian.account()
             return Outcome.SKIPPED
-        if not self._machine:
+        if not self._silence.machine:
             raise ServerError(_UNKNOWN)
         return await super()._restore()
 

@@ -2,11 +2,18 @@
 
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+import anyio
+import anyio.to_thread
 
 from plexsuper.clients.library.tool import DatabaseTools
+from plexsuper.database.archive.draft import remove_abandoned_drafts
 from plexsuper.errors import DatabaseError
 from plexsuper.events import LibraryExported, LibraryInjected, LibraryJudged, LibraryRepaired
+
+_GOODBYE: Final = 1.0
+"""Seconds that the draft of an archive may take to be removed."""
 
 
 async def inject(tools: DatabaseTools, archive: Path, databases: Path) -> LibraryInjected:
@@ -53,9 +60,19 @@ async def export(
 ) -> LibraryExported:
     """Write the databases to one archive, verified before it takes its name; works on a running Plex as well (F04)."""
     began = time.monotonic()
-    written: dict[str, Any] = await tools(
-        "export", databases, archive, *(("--no-check",) if when == "checkpoint" else ())
-    )
+    try:
+        written: dict[str, Any] = await tools(
+            "export", databases, archive, *(("--no-check",) if when == "checkpoint" else ())
+        )
+    finally:
+        with anyio.move_on_after(_GOODBYE, shield=True):
+            await clear_drafts(archive)
     return LibraryExported(
         archive=str(archive), size=int(written["size"]), when=when, seconds=time.monotonic() - began
     )
+
+
+async def clear_drafts(*archives: Path) -> None:
+    """Remove what exports of *archives* have left that were killed, as the tools are when they are cancelled."""
+    if archives:
+        await anyio.to_thread.run_sync(remove_abandoned_drafts, archives, abandon_on_cancel=True)

@@ -5,6 +5,7 @@ Settings, network and database are imported by the command that needs them, so t
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -29,6 +30,7 @@ from plexsuper.cli.options import (
     settings_from,
 )
 from plexsuper.errors import SettingsError
+from plexsuper.interrupts import leave_with
 from plexsuper.paths import SETTINGS_FILE
 
 _UVLOOP: Final = {"use_uvloop": True}
@@ -117,7 +119,8 @@ def run(
     from plexsuper.faces.face import left_by_a_run, open_face  # noqa: PLC0415 - rich: --help must not load it
 
     face = open_face(settings.events.format, places=None if dry_run else left_by_a_run(settings.state_dir))
-    raise typer.Exit(anyio.run(carry_out, settings, face, backend_options=_UVLOOP))
+    play = partial(carry_out, settings, face, decided=leave_with)
+    raise typer.Exit(anyio.run(play, backend_options=_UVLOOP))
 
 
 @app.command()
@@ -142,7 +145,8 @@ def tidy(
     from plexsuper.faces.face import left_by_a_run, open_face  # noqa: PLC0415 - rich: --help must not load it
 
     face = open_face(settings.events.format, places=None if dry_run else left_by_a_run(settings.state_dir))
-    raise typer.Exit(anyio.run(carry_out, settings, face, backend_options=_UVLOOP))
+    play = partial(carry_out, settings, face, decided=leave_with)
+    raise typer.Exit(anyio.run(play, backend_options=_UVLOOP))
 
 
 @app.command()

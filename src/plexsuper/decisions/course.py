@@ -4,9 +4,13 @@ Pure, like the plan it belongs to.
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
+from plexsuper.decisions.orders import RunPhase, SkipPhase
 from plexsuper.kinds import SectionType
 from plexsuper.terms import Outcome, Phase, PhaseReport, Section, SectionRef, SectionReport
+
+_SONIC_NEEDS: Final = "sonic analysis needs Plex Pass, and this server has none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,13 @@ class Course:
     def thorough(self) -> bool:
         """Whether a scan must look into every folder: one that was cut short may have marked folders as seen."""
         return self.cut_short or self.disturbances > 0
+
+    def order(self, *, plex_pass: bool) -> RunPhase | SkipPhase:
+        """Return what is to be done now; *plex_pass*: the server has one."""
+        if self.phase is Phase.SONIC and not plex_pass:
+            return SkipPhase(self.section, self.phase, _SONIC_NEEDS)
+        thorough = self.phase is Phase.SCAN and self.thorough
+        return RunPhase(self.section, self.phase, self.attempt, thorough)
 
     def disturb(self, lost: str) -> "Course":
         """Storage or Plex was *lost* while a phase was in hand."""

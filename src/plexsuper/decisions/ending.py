@@ -1,13 +1,12 @@
 """Why a run goes no further, and what that means for its clean-up and its verdict. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from plexsuper.decisions.course import Agenda
-from plexsuper.decisions.stages import CLEAN_UP
 from plexsuper.errors import ExitCode
-from plexsuper.terms import Outcome, RemovalCounts, SectionRef, SectionReport, Stage, Verdict
+from plexsuper.terms import Outcome, SectionReport, Stage, Verdict
 
 _VERDICTS: Final[Mapping[ExitCode, Verdict]] = {
     ExitCode.USAGE: Verdict.SETTINGS,
@@ -16,11 +15,6 @@ _VERDICTS: Final[Mapping[ExitCode, Verdict]] = {
     ExitCode.DATABASE: Verdict.DATABASE,
     ExitCode.SERVER: Verdict.SERVER,
 }
-_LOST: Final = "entries of the library are lost although their files are in storage: {}"
-_UNGUARDED: Final = "the guard was off, so nobody has looked whether what is gone from the library is gone from storage, too; {}"
-_UNACCOUNTED: Final = (
-    "nobody can tell what these sections have lost: {}; their trash is not emptied automatically"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +30,11 @@ class Ending:
         """Whether a later fault may replace this ending."""
         return self.exit_code in (ExitCode.DONE, ExitCode.SET_ASIDE)
 
-    def next_stage(
-        self, agenda: Agenda, begun: Collection[Stage], done: Collection[Stage], *, in_doubt: bool
-    ) -> Stage | None:
-        """Return the clean-up stage that comes next, None when the run is over; *in_doubt*: removals of it are."""
-        for stage, undoes in CLEAN_UP.items():
-            if undoes in begun and stage not in done and self._wants(stage, agenda, in_doubt=in_doubt):
-                return stage
-        return None
-
-    def _wants(self, stage: Stage, agenda: Agenda, *, in_doubt: bool) -> bool:
+    def wants(self, stage: Stage, agenda: Agenda, *, in_doubt: bool) -> bool:
+        """Tell whether this clean-up *stage* is gone through; *in_doubt*: removals are."""
         match stage:
+            case _ if agenda.dry_run:
+                return False
             case Stage.REVIVE:
                 return agenda.can_undo and in_doubt
             case Stage.EXPORT:
@@ -54,30 +42,8 @@ class Ending:
             case _:
                 return True
 
-    def with_removals(self, counts: RemovalCounts, unaccounted: Iterable[SectionRef]) -> "Ending":
-        """Return the ending of a run whose sections have lost *counts*; what is lost outweighs everything else."""
-        ending = self
-        if titles := ", ".join(section.title for section in unaccounted):
-            ending = ending._and(_UNACCOUNTED.format(titles))
-        if counts.lost:
-            ending = ending._and(_LOST.format(counts.lost))
-            ending = replace(ending, verdict=Verdict.LOSS, exit_code=ExitCode.LOSS)
-        return ending
-
-    def unguarded(self, trashed: int | None) -> "Ending":
-        """Return the ending of a run without a guard, after which *trashed* entries are in the trash; None: not counted."""
-        match trashed:
-            case None:
-                told = "what is in the trash was not counted"
-            case 0:
-                told = "no entry is in the trash"
-            case 1:
-                told = "1 entry is in the trash"
-            case _:
-                told = f"{trashed:,} entries are in the trash"
-        return self._and(_UNGUARDED.format(told))
-
-    def _and(self, detail: str) -> "Ending":
+    def adding(self, detail: str) -> "Ending":
+        """Return it with *detail* told after what is told already."""
         return replace(self, detail=f"{self.detail}; {detail}" if self.detail else detail)
 
 

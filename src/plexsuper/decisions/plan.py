@@ -19,69 +19,36 @@ is in hand; the next one is ordered only after the fact that the last one has re
 from dataclasses import dataclass, field, replace
 
 from plexsuper import events as e
-from plexsuper.decisions.course import Agenda, Course
-from plexsuper.decisions.ending import PLANNED, Ending, failed, interrupted, through
+from plexsuper.decisions.account import Account
+from plexsuper.decisions.course import Agenda
+from plexsuper.decisions.ending import PLANNED, Ending, failed, interrupted
 from plexsuper.decisions.footing import Footing
-from plexsuper.decisions.orders import (
-    CancelDeed,
-    CloseSection,
-    Conclude,
-    Order,
-    RunPhase,
-    RunStage,
-    SkipPhase,
-    Thaw,
-    TurnTo,
-)
-from plexsuper.decisions.stages import (
-    ASK_PLEX,
-    BEFORE_CHANGES,
-    CLEAN_UP,
-    FORWARD,
-    MONITORS,
-    SERVER_STAGES,
-    SONIC_NEEDS,
-)
-from plexsuper.decisions.tidying import TIDIED, WATCHED, Tidying
+from plexsuper.decisions.itinerary import Itinerary
+from plexsuper.decisions.orders import CancelDeed, CloseSection, Conclude, Order, RunStage, Thaw, TurnTo
+from plexsuper.decisions.sections import Sections
+from plexsuper.decisions.stages import ASK_PLEX, CLEAN_UP, SERVER_STAGES
 from plexsuper.errors import ExitCode
-from plexsuper.terms import (
-    Outcome,
-    Phase,
-    PhaseReport,
-    RemovalCounts,
-    Section,
-    SectionRef,
-    SectionReport,
-    Stage,
-)
+from plexsuper.terms import Phase, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Where a run stands: `begin` gives the first orders, `after` those that follow from a fact.
 
-    A run that goes on begins with the `reports` of the sections it is through with, and the id of the section that was
-    `interrupted`: its scan may have been cut short. One that only tidies up has `tidying`, and no sections.
+    Its parts note for themselves what each of them has to know: the `itinerary` which way the run goes and how far it is,
+    the `sections` what is done with them, the `account` what was lost, the `footing` what the run stands on.
     """
 
     agenda: Agenda
-    begun: frozenset[Stage] = frozenset()
-    done: frozenset[Stage] = frozenset()
+    itinerary: Itinerary = field(default_factory=Itinerary)
+    sections: Sections = field(default_factory=Sections)
+    account: Account = field(default_factory=Account)
+    footing: Footing = field(default_factory=Footing)
     deed: Stage | Phase | None = None
     cancelling: bool = False
-    waiting: tuple[Section, ...] = ()
-    course: Course | None = None
-    reports: tuple[SectionReport, ...] = ()
-    interrupted: int | None = None
-    footing: Footing = field(default_factory=Footing)
     plex_pass: bool = True
     server_losses: int = 0
-    unsaved: bool = False
-    removals: RemovalCounts = field(default_factory=RemovalCounts)
-    unaccounted: tuple[SectionRef, ...] = ()
-    trashed: int | None = None
     ending: Ending | None = None
-    tidying: Tidying | None = None
     over: bool = False
 
     def begin(self) -> "Step":
@@ -96,55 +63,27 @@ class Plan:
         plan, orders = plan._cancel_if_useless() if plan.deed is not None else plan._proceed()
         return plan, (*reflex, *orders)
 
-    def _stand(self, fact: e.Event) -> "Step":
-        """What is done before anything is thought about: freeze, recover a mount of our own, thaw."""
-        ending = self.ending is not None
-        footing, orders = self.footing.after(fact, agenda=self.agenda, deed=self.deed, ending=ending)
-        return replace(self, footing=footing), orders
-
-    @property
-    def _forward(self) -> tuple[Stage, ...]:
-        return FORWARD if self.tidying is None else self.tidying.stages
-
-    @property
-    def _without_plex(self) -> bool:
-        """Whether Plex has to be brought up before it is asked anything."""
-        return Stage.SERVER in self._forward and Stage.SERVER not in self.done
-
     # --- what a fact changes -------------------------------------------------------------------------
 
     def _note(self, fact: e.Event) -> "Plan":
-        if self.tidying is None:
-            return self
-        begun = frozenset() if self.agenda.dry_run else self.tidying.begun(fact)
-        return replace(self, tidying=self.tidying.after(fact), begun=self.begun | begun)
+        """What each part learns by itself."""
+        itinerary, sections = self.itinerary.after(fact), self.sections.after(fact)
+        return replace(self, itinerary=itinerary, sections=sections, account=self.account.after(fact))
 
-    def _learn(self, fact: e.Event) -> "Plan":  # noqa: C901, PLR0912 - one flat table of facts
+    def _learn(self, fact: e.Event) -> "Plan":
         match fact:
             case e.StageFinished():
                 return self._stage_ended(fact)
             case e.SectionPhaseFinished():
-                return self._phase_ended(fact.report)
-            case e.SectionsChosen():
-                through = {report.section.id for report in self.reports}
-                return replace(self, waiting=tuple(s for s in fact.sections if s.id not in through))
-            case e.SectionReopened():
-                kept = tuple(report for report in self.reports if report.section.id != fact.section.id)
-                return replace(self, reports=kept)
+                return self._phase_ended(fact)
             case e.TokenFound():
                 return replace(self, plex_pass=fact.plex_pass)
-            case e.PlexFoundFrozen():
-                return replace(self, begun=self.begun | {Stage.SERVER})  # it is not left standing still
             case e.MountLost():
-                return replace(self, course=self._disturbed("storage"))
+                return self._disturbed("storage")
+            case e.GuardConfirmed():
+                return self._disturbed("trust in the storage")
             case e.MountAbandoned() | e.FreezeSpent():
                 return self._end(ExitCode.STORAGE, fact.detail)
-            case e.GuardConfirmed():
-                return replace(self, course=self._disturbed("trust in the storage"))
-            case e.LibraryVerified(section=None):
-                return replace(self, removals=fact.counts, unaccounted=fact.unaccounted)
-            case e.StatsCollected(when="after"):
-                return replace(self, trashed=fact.statistics.trashed.entries)
             case e.PlexLost():
                 return self._server_lost(fact.detail)
             case e.RunInterrupted():
@@ -152,26 +91,32 @@ class Plan:
             case _:
                 return self
 
+    def _stand(self, fact: e.Event) -> "Step":
+        """What is done before anything is thought about: freeze, recover a mount of our own, thaw."""
+        ending = self.ending is not None
+        footing, orders = self.footing.after(fact, agenda=self.agenda, deed=self.deed, ending=ending)
+        return replace(self, footing=footing), orders
+
     def _end(self, code: ExitCode, detail: str) -> "Plan":
         if self.ending is not None and not self.ending.good:
             return self
         return replace(self, ending=failed(code, detail))
 
     def _interrupted(self, signal: str) -> "Plan":
-        if self.ending is not None and Stage.STATISTICS in self.done:
+        if self.ending is not None and Stage.STATISTICS in self.itinerary.done:
             return self  # everything is done already; only the clean-up is left
         return replace(self, ending=self.ending or interrupted(signal))
 
-    def _disturbed(self, lost: str) -> Course | None:
-        in_phase = self.course is not None and isinstance(self.deed, Phase)
-        return self.course.disturb(lost) if self.course is not None and in_phase else self.course
+    def _disturbed(self, lost: str) -> "Plan":
+        in_phase = isinstance(self.deed, Phase)
+        return replace(self, sections=self.sections.disturb(lost)) if in_phase else self
 
     def _server_lost(self, detail: str) -> "Plan":
-        if self.ending is not None or Stage.SERVER not in self.done:
+        if self.ending is not None or Stage.SERVER not in self.itinerary.done:
             return self
-        plan = replace(self, done=self.done - SERVER_STAGES, course=self._disturbed("Plex"))
+        plan = replace(self, itinerary=self.itinerary.repeat(SERVER_STAGES))
         if isinstance(self.deed, Phase):
-            return plan  # the section in hand counts its own disturbances
+            return plan._disturbed("Plex")  # the section in hand counts its own disturbances
         plan = replace(plan, server_losses=self.server_losses + 1)
         if plan.server_losses > self.agenda.retries + 1:
             return plan._end(ExitCode.SERVER, f"Plex was lost {plan.server_losses} times; last: {detail}")
@@ -179,135 +124,115 @@ class Plan:
 
     def _stage_ended(self, fact: e.StageFinished) -> "Plan":
         plan = replace(self, deed=None, cancelling=False)
-        if fact.stage is Stage.CHECKPOINT:
-            return replace(plan, unsaved=False)  # one that failed is told, and the next one may succeed
-        if fact.outcome is not Outcome.FAILED:
-            ended = fact.outcome is not Outcome.CANCELLED or fact.stage in CLEAN_UP
-            plan = replace(plan, done=plan.done | {fact.stage}) if ended else plan
-            plan = plan._once_more(fact)
-            return plan._restarting() if fact.stage is Stage.STOP else plan
-        if fact.stage in CLEAN_UP:
-            plan = replace(plan, done=plan.done | {fact.stage})
-        elif fact.stage is Stage.STORAGE and self.tidying is not None:
-            return replace(plan, done=plan.done | {fact.stage})  # the rest can be given back without it
-        elif plan._without_plex and fact.stage in ASK_PLEX:
-            return plan  # Plex went away under this stage: start it again, then repeat the stage
-        return plan._end(ExitCode(fact.exit_code), fact.detail)
+        if self.itinerary.fails(fact):
+            if self.itinerary.without_plex and fact.stage in ASK_PLEX:
+                return plan  # Plex went away under this stage: start it again, then repeat the stage
+            return plan._end(ExitCode(fact.exit_code), fact.detail)
+        plan = plan._once_more(fact)
+        return plan._restarting() if fact.stage is Stage.STOP else plan
 
     def _once_more(self, fact: e.StageFinished) -> "Plan":
-        if self.tidying is None or self.ending is None or not (self.ending.good and self.agenda.can_restart):
+        if self.ending is None or not (self.ending.good and self.agenda.can_restart):
             return self
-        again = self.tidying.again(fact, in_doubt=self._in_doubt)
-        return replace(self, ending=None, done=self.done - again) if again else self
+        again = self.itinerary.again(fact, in_doubt=self.account.in_doubt)
+        return replace(self, ending=None, itinerary=self.itinerary.repeat(again)) if again else self
 
     def _restarting(self) -> "Plan":
-        if self.ending is not None or self.course is None:
+        course = self.sections.course
+        if self.ending is not None or course is None:
             return self
-        course = replace(self.course, restart_wanted=False)
-        return replace(self, course=course, done=self.done - SERVER_STAGES - {Stage.STOP})
+        itinerary = self.itinerary.repeat(SERVER_STAGES | {Stage.STOP})
+        sections = replace(self.sections, course=replace(course, restart_wanted=False))
+        return replace(self, itinerary=itinerary, sections=sections)
 
-    def _phase_ended(self, report: PhaseReport) -> "Plan":
-        if self.course is None:
+    def _phase_ended(self, fact: e.SectionPhaseFinished) -> "Plan":
+        if self.sections.course is None:
             return self
-        plan = replace(self, deed=None, cancelling=False, course=self.course.after(report, self.agenda))
-        if plan.ending is not None and plan.course is not None and plan.course.outcome is None:
-            plan = replace(plan, course=plan.course.close(Outcome.CANCELLED, report))
-        return plan
+        last = self.ending is not None
+        sections = self.sections.after_phase(fact.report, self.agenda, last=last)
+        return replace(self, deed=None, cancelling=False, sections=sections)
 
     # --- what is ordered next ------------------------------------------------------------------------
 
     def _cancel_if_useless(self) -> "Step":
         if self.cancelling or self.deed in CLEAN_UP:
             return self, ()
-        reason = ""
+        reason = self._futile
+        return (replace(self, cancelling=True), (CancelDeed(reason),)) if reason else (self, ())
+
+    @property
+    def _futile(self) -> str:
+        """Why the deed in hand leads nowhere; empty if it may lead somewhere."""
+        in_phase, asks = isinstance(self.deed, Phase), self.deed in ASK_PLEX
         if self.ending is not None:
-            reason = self.ending.detail or self.ending.verdict.value
-        elif isinstance(self.deed, Phase) and not self.footing.storage:
-            reason = "storage was lost"
-        elif (isinstance(self.deed, Phase) or self.deed in ASK_PLEX) and self._without_plex:
-            reason = "Plex was lost"
-        elif self.deed in ASK_PLEX and self.footing.frozen:
-            reason = "storage was lost"
-        elif isinstance(self.deed, Phase) and self.course is not None and self.course.disturbed:
-            reason = f"{self.course.disturbed} was lost"
-        if not reason:
-            return self, ()
-        return replace(self, cancelling=True), (CancelDeed(reason),)
+            return self.ending.detail or self.ending.verdict.value
+        if in_phase and not self.footing.storage:
+            return "storage was lost"
+        if (in_phase or asks) and self.itinerary.without_plex:
+            return "Plex was lost"
+        if asks and self.footing.frozen:
+            return "storage was lost"
+        course = self.sections.course
+        return f"{course.disturbed} was lost" if in_phase and course is not None and course.disturbed else ""
 
     def _proceed(self) -> "Step":
-        if self.course is not None and self.course.outcome is not None:
-            report = self.course.report
-            unsaved = bool(self.waiting)  # after the last section comes the export itself
-            plan, orders = replace(
-                self, course=None, reports=(*self.reports, report), unsaved=unsaved
-            )._proceed()
-            return plan, (CloseSection(report), *orders)
+        course = self.sections.course
+        if course is not None and course.outcome is not None:
+            plan, orders = replace(self, sections=self.sections.close(course))._proceed()
+            return plan, (CloseSection(course.report), *orders)
         if self.ending is not None:
             return self._clean_up(self.ending)
-        if self.agenda.dry_run and self.done.issuperset(s for s in self._forward if s in BEFORE_CHANGES):
+        if self.agenda.dry_run and self.itinerary.at_first_change:
             return self._clean_up(PLANNED)
-        if self.course is not None and self.course.restart_wanted:
+        if self.sections.restart_wanted:
             return self._order_stage(Stage.STOP)
-        stage = next((stage for stage in self._forward if stage not in self.done), None)
+        stage = self.itinerary.next
         if stage is None:
-            return self._clean_up(through(self.reports) if self.tidying is None else TIDIED)
+            return self._clean_up(self.itinerary.end(self.sections.reports))
         if not self.footing.storage and stage is not Stage.STATISTICS:
             return self, ()  # MountRestored or MountAbandoned comes next
         return self._drive_sections() if stage is Stage.SECTIONS else self._order_stage(stage)
 
     def _order_stage(self, stage: Stage) -> "Step":
-        table = MONITORS if self.tidying is None else WATCHED
-        monitors = (table[stage],) if stage in table and not self._restart_in_hand else ()
-        return replace(self, deed=stage, begun=self.begun | {stage}), (*monitors, RunStage(stage))
-
-    @property
-    def _restart_in_hand(self) -> bool:
-        return self.course is not None and self.course.restart_wanted
+        table = {} if self.sections.restart_wanted else self.itinerary.monitors
+        monitors = (table[stage],) if stage in table else ()
+        plan = replace(self, deed=stage, itinerary=self.itinerary.begin(stage))
+        return plan, (*monitors, RunStage(stage))
 
     def _drive_sections(self) -> "Step":
-        if self.course is None:
-            if self.unsaved and self.agenda.checkpoints:
-                return self._order_stage(Stage.CHECKPOINT)
-            if not self.waiting:
-                return replace(self, done=self.done | {Stage.SECTIONS})._proceed()
-            return self._turn_to(self.waiting[0])
-        course = self.course
-        if course.phase is Phase.SONIC and not self.plex_pass:
-            return replace(self, deed=Phase.SONIC), (SkipPhase(course.section, Phase.SONIC, SONIC_NEEDS),)
-        thorough = course.phase is Phase.SCAN and course.thorough
-        order = RunPhase(course.section, course.phase, course.attempt, thorough)
-        return replace(self, deed=course.phase), (order,)
-
-    def _turn_to(self, section: Section) -> "Step":
-        ref = SectionRef(id=section.id, title=section.title)
-        cut_short = section.id == self.interrupted
-        course = Course(section=ref, phases=self.agenda.phases(section), cut_short=cut_short)
-        begun = self.begun | {Stage.SECTIONS}
-        plan, orders = replace(self, begun=begun, waiting=self.waiting[1:], course=course)._drive_sections()
-        return plan, (TurnTo(ref, course.phases), *orders)
+        sections = self.sections
+        if sections.course is not None:
+            order = sections.course.order(plex_pass=self.plex_pass)
+            return replace(self, deed=order.phase), (order,)
+        if sections.unsaved and self.agenda.checkpoints:
+            return self._order_stage(Stage.CHECKPOINT)
+        if not sections.waiting:
+            return replace(self, itinerary=self.itinerary.finish(Stage.SECTIONS))._proceed()
+        sections, course = sections.turn(self.agenda)
+        plan = replace(self, itinerary=self.itinerary.begin(Stage.SECTIONS), sections=sections)
+        plan, orders = plan._drive_sections()
+        return plan, (TurnTo(course.section, course.phases), *orders)
 
     def _clean_up(self, ending: Ending) -> "Step":
         plan = replace(self, ending=ending)
-        if plan.course is not None:
-            return replace(plan, course=plan.course.close(Outcome.CANCELLED))._proceed()
-        stage = ending.next_stage(self.agenda, plan.begun, plan.done, in_doubt=self._in_doubt)
-        if stage is not None:
-            # Plex has to answer once more, or to end; its scanners are ended
-            thaw = (Thaw(proved=False),) if plan.footing.frozen else ()
-            plan, orders = replace(plan, footing=replace(plan.footing, frozen=False))._order_stage(stage)
-            return plan, (*thaw, *orders)
-        ending = ending.with_removals(plan.removals, plan.unaccounted)
-        if not plan.agenda.guard and Stage.SECTIONS in plan.begun:
-            ending = ending.unguarded(plan.trashed)
-        if plan.tidying is not None:
-            restored = Stage.RESTORE in plan.done
-            ending = plan.tidying.judged(ending, restored=restored, in_doubt=plan._in_doubt)
-        conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, plan.reports)
-        return replace(plan, ending=ending, over=True), (conclude,)
+        if plan.sections.course is not None:
+            return replace(plan, sections=plan.sections.give_up(plan.sections.course))._proceed()
+        in_doubt = plan.account.in_doubt
+        stages = (s for s in plan.itinerary.clean_up if ending.wants(s, plan.agenda, in_doubt=in_doubt))
+        stage = next(stages, None)
+        if stage is None:
+            return plan._conclude(ending)
+        # Plex has to answer once more, or to end; its scanners are ended
+        thaw = (Thaw(proved=False),) if plan.footing.frozen else ()
+        plan, orders = replace(plan, footing=replace(plan.footing, frozen=False))._order_stage(stage)
+        return plan, (*thaw, *orders)
 
-    @property
-    def _in_doubt(self) -> bool:
-        return bool(self.unaccounted) or not self.removals.clean
+    def _conclude(self, ending: Ending) -> "Step":
+        unguarded = not self.agenda.guard and Stage.SECTIONS in self.itinerary.begun
+        ending = self.account.judged(ending, unguarded=unguarded)
+        ending = self.itinerary.judged(ending, in_doubt=self.account.in_doubt)
+        conclude = Conclude(ending.verdict, ending.exit_code, ending.detail, self.sections.reports)
+        return replace(self, ending=ending, over=True), (conclude,)
 
 
 Step = tuple[Plan, tuple[Order, ...]]

@@ -1,6 +1,6 @@
 """The stages of a run in their order, what each needs, and the facts that can change a plan.
 
-Pure tables; `plan.py` goes by them.
+Pure tables; the plan and its parts go by them.
 """
 
 from collections.abc import Mapping
@@ -43,8 +43,6 @@ MONITORS: Mapping[Stage, Watch | Unwatch] = {
 
 CALM: frozenset[e.MountFault] = frozenset({"hung", "slow", "network_reset", "cache_full"})
 """Suspicions that need no freezing: reads are late, or fail one by one; nothing looks as if it were gone."""
-
-SONIC_NEEDS = "sonic analysis needs Plex Pass, and this server has none"
 
 
 DECISIVE: tuple[type[e.Event], ...] = (

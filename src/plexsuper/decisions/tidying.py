@@ -4,18 +4,17 @@ Pure, like the plan it belongs to. Nothing is pulled, injected, scanned or expor
 end it: everything is given back then but the automatic emptying of the trash.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from plexsuper import events as e
 from plexsuper.decisions.ending import Ending, failed
+from plexsuper.decisions.itinerary import Itinerary
 from plexsuper.decisions.orders import Monitor, Unwatch, Watch
 from plexsuper.decisions.stages import CLEAN_UP, MONITORS, SERVER_STAGES
 from plexsuper.errors import ExitCode
-from plexsuper.terms import Outcome, Stage, Verdict
-
-TIDIED: Final = Ending(verdict=Verdict.TIDIED, exit_code=ExitCode.DONE)
+from plexsuper.terms import Outcome, SectionReport, Stage, Verdict
 
 NOTHING: Final = "nothing was left over"
 _KEPT: Final = "the copy of the library is kept: {}. Bring the storage back and give `plexsuper tidy` again, or let `plexsuper run` scan"
@@ -30,7 +29,7 @@ _SCAN: Final = (
 )
 _SILENCED: Final = "Plex's settings are still silenced: give `plexsuper tidy` again when that is mended"
 
-WATCHED: Final[Mapping[Stage, Watch | Unwatch]] = {
+_WATCHED: Final[Mapping[Stage, Watch | Unwatch]] = {
     **{stage: order for stage, order in MONITORS.items() if stage in CLEAN_UP},
     Stage.SERVER: Watch((Monitor.FROST, Monitor.SERVER)),
 }
@@ -38,7 +37,7 @@ WATCHED: Final[Mapping[Stage, Watch | Unwatch]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tidying:
+class Tidying(Itinerary):
     """What was *left*, None before anybody has looked; why storage is not proved (`blind`); which settings are `withheld`."""
 
     left: e.LeftoversFound | None = None
@@ -47,37 +46,44 @@ class Tidying:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages before the clean-up, in order, as far as they are known."""
+        """See `Itinerary.stages`."""
         return (Stage.PREFLIGHT, *(() if self.left is None else _needed(self.left)))
 
+    @property
+    def monitors(self) -> Mapping[Stage, Watch | Unwatch]:
+        """See `Itinerary.monitors`."""
+        return _WATCHED
+
     def after(self, fact: e.Event) -> "Tidying":
-        """Return it after *fact*."""
+        """See `Itinerary.after`; what an earlier run has begun counts as begun, so that the clean-up undoes it."""
+        way = Itinerary.after(self, fact)  # super() does not find a dataclass with slots
         match fact:
             case e.LeftoversFound():
-                return replace(self, left=fact)
-            case e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.FAILED):
-                return replace(self, blind=failed(ExitCode(fact.exit_code), fact.detail))
-            case e.PrefsRestored():
-                return replace(self, withheld=fact.withheld)
-            case _:
-                return self
-
-    def begun(self, fact: e.Event) -> frozenset[Stage]:
-        """Return the stages that count as begun after *fact*, though an earlier run has begun them: the clean-up undoes them."""
-        match fact:
-            case e.LeftoversFound() if fact.anything:
-                return frozenset({Stage.SERVER})
+                way = replace(way, left=fact)
+                return way.begin(Stage.SERVER) if fact.anything else way
             case e.StageFinished(stage=Stage.CATALOGUE) if self._known or fact.outcome is Outcome.DONE:
-                return frozenset({Stage.QUIET})
+                return way.begin(Stage.QUIET)
+            case e.StageFinished(stage=Stage.STORAGE, outcome=Outcome.FAILED):
+                return replace(way, blind=failed(ExitCode(fact.exit_code), fact.detail))
+            case e.PrefsRestored():
+                return replace(way, withheld=fact.withheld)
             case _:
-                return frozenset()
+                return way
+
+    def fails(self, fact: e.StageFinished) -> bool:
+        """See `Itinerary.fails`; without storage the rest can be given back."""
+        return fact.outcome is Outcome.FAILED and fact.stage is not Stage.STORAGE
 
     @property
     def _known(self) -> bool:
         return self.left is not None and bool(self.left.settings)
 
+    def end(self, reports: Iterable[SectionReport]) -> Ending:  # noqa: ARG002 - there are no sections
+        """See `Itinerary.end`."""
+        return Ending(verdict=Verdict.TIDIED, exit_code=ExitCode.DONE)
+
     def again(self, fact: e.StageFinished, *, in_doubt: bool) -> frozenset[Stage]:
-        """Return the stages that *fact* makes worth a second lap.
+        """See `Itinerary.again`.
 
         What the copy has brought back is not in doubt any more, so Plex is started again to be given what was withheld.
         """
@@ -86,16 +92,14 @@ class Tidying:
             return frozenset()
         return (SERVER_STAGES - {Stage.QUIET}) | {Stage.RESTORE, Stage.STOP}
 
-    def judged(self, ending: Ending, *, restored: bool, in_doubt: bool) -> Ending:
-        """Return *ending* with what could not be put in order.
-
-        *restored*: the settings were given back, or withheld; *in_doubt*: removals are.
-        """
+    def judged(self, ending: Ending, *, in_doubt: bool) -> Ending:
+        """See `Itinerary.judged`."""
         if ending.verdict is Verdict.LOSS:
             off = f", and {', '.join(self.withheld)} stays off" if self.withheld else ""
-            return _with(ending, _SCAN.format(off))
+            return ending.adding(_SCAN.format(off))
         if not ending.good:
-            return _with(ending, _SILENCED) if self._known and not restored else ending
+            silenced = self._known and Stage.RESTORE not in self.done
+            return ending.adding(_SILENCED) if silenced else ending
         if ending.verdict is not Verdict.TIDIED or self.left is None:
             return ending
         if self.withheld or in_doubt:
@@ -103,10 +107,10 @@ class Tidying:
             why = _UNPROVED.format(blind.detail) if blind.detail else _IN_DOUBT
             short = replace(ending, verdict=blind.verdict, exit_code=blind.exit_code)
             kept = _KEPT.format(why)
-            return _with(short, _WITHHELD.format(", ".join(self.withheld), kept) if self.withheld else kept)
+            return short.adding(_WITHHELD.format(", ".join(self.withheld), kept) if self.withheld else kept)
         if self.left.mount and self.blind is not None:
             return self.blind
-        return ending if self.left.anything else _with(ending, NOTHING)
+        return ending if self.left.anything else ending.adding(NOTHING)
 
 
 def tidy_steps(left: e.LeftoversFound, *, command: bool) -> tuple[str, ...]:
@@ -137,7 +141,3 @@ def _steps(left: e.LeftoversFound, *, command: bool) -> Iterator[str]:
         yield "take the mount away"
     if left.copies:
         yield f"remove, if nothing is in doubt: {', '.join(left.copies)}"
-
-
-def _with(ending: Ending, detail: str) -> Ending:
-    return replace(ending, detail=f"{ending.detail}; {detail}" if ending.detail else detail)

@@ -1,6 +1,5 @@
 """A Plex server in a container: the same verbs as for a process of this host, and the container's own."""
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from plexsuper.clients.docker.answers import ContainerState, LogLine, Measured
 from plexsuper.clients.docker.container import Container
 from plexsuper.clients.docker.frost import Frost
 from plexsuper.clients.docker.happenings import container_happenings
+from plexsuper.clients.docker.log import ContainerLog
 from plexsuper.clients.docker.processes import ContainerProcesses
 from plexsuper.clients.docker.service import stop_service
 from plexsuper.clients.docker.spec import ContainerSpec
@@ -27,7 +27,6 @@ from plexsuper.terms import Scanner
 
 PREFERENCES: Final = "/config/Library/Application Support/Plex Media Server/Preferences.xml"
 
-_KEPT_LINES: Final = 1000
 _LEAST_STOP: Final = 10.0
 _KILLED_WITHIN: Final = 15.0
 _LOOK_EVERY: Final = 1.0
@@ -67,17 +66,13 @@ class DockerRuntime:
         claim: Callable[[], Awaitable[SecretStr | None]] = no_claim,
     ) -> None:
         self.container = Container(docker, spec)
-        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._log = ContainerLog(self.container)
         self._claim = claim
         self._engine = engine
         self._record = FrozenRecord(record_file(state_dir, spec.name))
-        self._state: ContainerState | None = None
-        self._processes = ContainerProcesses("-", 0)
-        self._frost = Frost(self._processes, self._record)
         self._top: tuple[Scanner, ...] = ()
-        self._told = ""
+        self._hold(None)
         self._old_kills = 0
-        self._local = False
         self.adopted = False
         """Whether the container that runs was started by an earlier run."""
 
@@ -95,15 +90,13 @@ class DockerRuntime:
         """
         found = await self.container.fit()
         if found is None:
-            self._forget()
+            self._hold(None)
             return None
         self._hold(found)
         self.adopted = True
         left, _ = self.take_over()
         self._old_kills = self._processes.oom_kills() or 0
-        lines = await self.container.log(_KEPT_LINES)
-        self._told = lines[-1].stamp if lines else ""
-        self.lines.extend(line.text for line in lines)
+        await self._log.adopt()
         return Adopted(found, left)
 
     async def look(self) -> ContainerState | None:
@@ -113,7 +106,7 @@ class DockerRuntime:
             if state.pid != self._processes.init:
                 self._hold(state)
         else:
-            self._forget()
+            self._hold(None)
         self._state = state
         return state
 
@@ -121,8 +114,8 @@ class DockerRuntime:
         """See `Runtime.start`. The container is made anew; one that runs is refused."""
         if await self.adopt() is not None:
             raise ServerRefused(f"the container {self.name} runs already")
-        self.lines.clear()
-        self._told, self._old_kills, self.adopted = "", 0, False
+        self._log.begin()
+        self._old_kills, self.adopted = 0, False
         await self.container.create(await self._claim() if self.container.spec.claims_itself else None)
         state = await self.container.start()
         if not state.running:
@@ -147,7 +140,7 @@ class DockerRuntime:
             self.thaw(self._frost.frozen)
         with anyio.move_on_after(patience):
             if refused := await stop_service(self.container, self._processes.server()):
-                self.lines.append(refused)
+                self._log.add(refused)
         try:
             with anyio.fail_after(_LEAST_STOP + _KILLED_WITHIN):
                 await self.container.stop(_LEAST_STOP)
@@ -257,17 +250,11 @@ class DockerRuntime:
 
     def log_tail(self, lines: int) -> tuple[str, ...]:
         """See `Runtime.log_tail`; as far as the log has been followed."""
-        return tuple(redact(line) for line in list(self.lines)[-lines:])
+        return self._log.tail(lines)
 
-    async def follow_log(self) -> AsyncIterator[LogLine]:
-        """Give what the container prints, and keep the last lines for `log_tail`.
-
-        It begins with the container's first line, or with its adoption, or where an earlier call was cut off.
-        """
-        async for line in self.container.follow_log(self._told):
-            self._told = line.stamp
-            self.lines.append(line.text)
-            yield line
+    def follow_log(self) -> AsyncIterator[LogLine]:
+        """See `ContainerLog.follow`."""
+        return self._log.follow()
 
     def measurements(self) -> AsyncIterator[Measured]:
         """See `Container.measurements`."""
@@ -281,14 +268,12 @@ class DockerRuntime:
         except ET.ParseError as error:
             raise ServerAway(f"Preferences.xml in the container is not complete: {error}") from error
 
-    def _hold(self, state: ContainerState) -> None:
+    def _hold(self, state: ContainerState | None) -> None:
+        """Turn to the container in this *state*; None: to none."""
         self._state = state
-        self._processes = ContainerProcesses(state.id, state.pid)
+        identity = ("-", 0) if state is None else (state.id, state.pid)
+        self._processes: ContainerProcesses = ContainerProcesses(*identity)
         self._local = self._processes.visible
         self._frost = Frost(self._processes, self._record)
-
-    def _forget(self) -> None:
-        self._state = None
-        self._processes = ContainerProcesses("-", 0)
-        self._frost = Frost(self._processes, self._record)
-        self._top = ()
+        if state is None:
+            self._top = ()

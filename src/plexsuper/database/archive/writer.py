@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from plexsuper.database.archive.compression import LEVEL, compressing, is_zstd
+from plexsuper.database.archive.draft import draft_of
 from plexsuper.database.archive.tar_writer import COPY_BYTES, TarWriter, tree_line
 from plexsuper.database.connection import reading
 from plexsuper.database.copies.copying import copy_pair
@@ -84,7 +85,7 @@ def export_archive(
         )
     pair = locate_pair(databases)
     trees = [path for path in _bundle_directories(pair, wanted=bundles) if path.is_dir()]
-    draft = archive.with_name(f".{archive.name}.partial")
+    draft = draft_of(archive)
     if draft.is_dir():
         raise SettingsError(
             f"{archive} cannot be written: {draft}, its name until it is whole, is a directory; move it away"
