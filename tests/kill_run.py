@@ -69,6 +69,11 @@ class Place:
         return self.root / "media"
 
     @property
+    def away(self) -> Path:
+        """Where the media are while storage is gone."""
+        return self.root / "away"
+
+    @property
     def state(self) -> Path:
         return self.root / "state"
 
@@ -110,6 +115,16 @@ class Place:
             run.process.wait()
             return run.lines
 
+    def killed_frozen(self) -> Line:
+        """Take storage away in the first phase and kill the run as soon as Plex stands still; return what told of that."""
+        with self.run() as run:
+            run.wait_until("section.phase.started")
+            self.media.rename(self.away)
+            frozen = run.wait_until("plex.frozen")
+            run.send(signal.SIGKILL)
+            run.end()
+        return frozen
+
     def completed(self) -> RealRun:
         """Run to the end, which must be a good one."""
         with self.run() as run:
@@ -128,6 +143,14 @@ class Place:
         """The sections that are done by the word of the journal."""
         lines = [json.loads(line) for record in self.journal() for line in read(self.state, record.id)]
         return {line["section"]["title"] for line in lines if line["type"] == "section.finished"}
+
+
+def leave_drafts(here: Place) -> tuple[Path, ...]:
+    """Leave what is left of both archives by a run that is killed while it writes them, and return the names."""
+    drafts = (here.root / ".home.tar.zst.partial", here.root / ".home.checkpoint.tar.zst.partial")
+    for draft in drafts:
+        draft.write_bytes(b"half")
+    return drafts
 
 
 def _server(root: Path, port: int, knobs: tuple[str, ...]) -> list[str]:

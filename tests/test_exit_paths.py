@@ -120,6 +120,67 @@ def test_a_process_whose_exit_code_is_decided_keeps_it_whatever_signal_comes(scr
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
 
 
+STRUCK = """
+import os, signal, sys, anyio
+play = anyio.run
+def struck(*args, **options):
+    code = play(*args, **options)
+    os.kill(os.getpid(), signal.{name})
+    return code
+anyio.run = struck
+from plexsuper.__main__ import main
+main()
+"""
+WATCHED = """
+import functools, signal, sys, anyio
+play = anyio.run
+NOBODY = (signal.SIG_DFL, signal.default_int_handler)
+def look(frame, event, what):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in NOBODY:
+            sys.setprofile(None)
+            print("nobody takes", number.name, "in", frame.f_code.co_qualname, file=sys.stderr)
+def watched(function, *args, **options):
+    async def to_its_end():
+        code = await function(*args)
+        sys.setprofile(look)
+        return code
+    return play(to_its_end, **options)
+anyio.run = watched
+from plexsuper.__main__ import main
+main()
+"""
+
+
+def ended(tmp_path: Path, script: str, verb: str) -> tuple[int, str]:
+    """Return exit code and errors of a command that finds nothing to do its work on; *script* starts it."""
+    (tmp_path / "config").mkdir()
+    tables = {
+        "media": {"path": str(tmp_path / "media")},
+        "plex": {"url": "http://127.0.0.1:1", "config_dir": str(tmp_path / "config")},
+    }
+    with command(tmp_path, tables) as ((python, _, _, _, *options), env):
+        argv = [python, "-c", script, verb, *options]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(done.stdout.splitlines()[-1])["type"] == "run.finished"
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("verb", "code"), [("run", 3), ("tidy", 0)])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_when_the_event_loop_has_ended_does_not_change_the_exit_code(
+    tmp_path, verb, code, name
+):
+    assert ended(tmp_path, STRUCK.format(name=name), verb) == (code, "")
+
+
+@pytest.mark.parametrize(("verb", "code"), [("run", 3), ("tidy", 0)])
+def test_from_the_end_of_a_run_to_that_of_its_process_there_is_no_moment_in_which_nobody_takes_a_signal(
+    tmp_path, verb, code
+):
+    assert ended(tmp_path, WATCHED, verb) == (code, "")
+
+
 TERMINAL = """
 import fcntl, os, sys, termios
 os.setsid()

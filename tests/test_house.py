@@ -12,6 +12,7 @@ import pytest
 
 from plexsuper.clients.mounts.table import read_mounts
 from tests.lessons import Lesson, Row, join, read_lessons
+from tests.storage.conftest import without
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -175,6 +176,21 @@ def test_a_test_without_a_required_component_fails(outcomes) -> None:
     assert outcomes["wants_docker"] == [
         ("ERROR", "Failed: docker is required here (PLEXSUPER_REQUIRE), but no docker in this test")
     ]
+
+
+@pytest.mark.parametrize(
+    ("required", "outcome"),
+    [
+        pytest.param("fuse", pytest.skip.Exception, id="not required"),
+        pytest.param("fuse,rclone", pytest.fail.Exception, id="required"),
+    ],
+)
+def test_a_test_of_storage_that_lacks_something_is_skipped_only_where_nobody_requires_it(
+    monkeypatch, required, outcome
+) -> None:
+    monkeypatch.setenv("PLEXSUPER_REQUIRE", required)
+    with pytest.raises(outcome, match="/usr/bin/rclone is not installed"):
+        without("rclone", "/usr/bin/rclone is not installed")
 
 
 def test_a_mark_for_a_lesson_that_does_not_exist_is_refused(tmp_path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from plexsuper.database.archive.inject import verify_archive
 from tests.kill_outcome import all_faults, library, names_in, preferences, settled, undisturbed
-from tests.kill_run import KNOBS, Kill, Place, after_lines, at, place, reconfigured
+from tests.kill_run import KNOBS, Kill, Place, after_lines, at, leave_drafts, place, reconfigured
 from tests.real_run import processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -93,19 +93,27 @@ def test_a_run_that_is_killed_and_started_again_ends_as_an_undisturbed_one(
     assert all_faults(tmp_path, cases, {owned: fine(owned) for owned, _ in cases.values()}) == {}
 
 
+def test_what_a_killed_run_has_written_of_its_archives_is_removed_by_the_next_one_before_it_writes_any(
+    tmp_path: Path,
+) -> None:
+    with place(tmp_path / "drafts-", owned=True) as here:
+        (kill,) = phase("scan", "Music")  # after the last checkpoint
+        here.killed(kill)
+        drafts = leave_drafts(here)
+        with here.run("--dry-run") as look:
+            assert look.end() == 0
+        assert [draft.exists() for draft in drafts] == [True, True]
+        here.killed(stage("server")[0])
+        assert [draft.exists() for draft in drafts] == [False, False]
+
+
 @pytest.mark.lesson("L40")
 @pytest.mark.parametrize("owned", [True, False])
 def test_a_plex_that_was_left_frozen_goes_on_when_storage_is_proved_and_not_before(
     tmp_path: Path, fine: Callable[[bool], dict[str, Any]], owned: bool
 ) -> None:
     with place(tmp_path / "frozen-", owned=owned) as here:
-        away = here.root / "away"
-        with here.run() as run:
-            run.wait_until("section.phase.started")
-            here.media.rename(away)
-            frozen = run.wait_until("plex.frozen")
-            run.send(signal.SIGKILL)
-            run.end()
+        frozen = here.killed_frozen()
         assert "T" in states(here)
         assert frozen["data"]["processes"] >= 1
         removed = len(here.truth("item.trashed"))
@@ -114,7 +122,7 @@ def test_a_plex_that_was_left_frozen_goes_on_when_storage_is_proved_and_not_befo
         assert len(here.truth("item.trashed")) == removed
         assert len(blind.of("plex.stopped")) == owned
         assert "T" not in states(here)
-        away.rename(here.media)
+        here.away.rename(here.media)
         again = here.completed()
         told = [line["type"] for line in again.lines]
         assert ("run.resumed" in told, "plex.found.frozen" in told) == (True, False)
@@ -125,14 +133,8 @@ def test_a_plex_that_was_left_frozen_goes_on_when_storage_has_come_back_meanwhil
     tmp_path: Path, fine: Callable[[bool], dict[str, Any]]
 ) -> None:
     with place(tmp_path / "back-", owned=False) as here:
-        away = here.root / "away"
-        with here.run() as run:
-            run.wait_until("section.phase.started")
-            here.media.rename(away)
-            run.wait_until("plex.frozen")
-            run.send(signal.SIGKILL)
-            run.end()
-        away.rename(here.media)
+        here.killed_frozen()
+        here.away.rename(here.media)
         again = here.completed()
         told = [line["type"] for line in again.lines]
         assert told.index("plex.found.frozen") < told.index("mount.ready") < told.index("plex.thawed")

@@ -18,7 +18,7 @@ import pytest
 from plexsuper.actions.quiet import QUIET, VITAL
 from plexsuper.clients.docker.processes import state_of
 from tests.kill_outcome import names_in, preferences
-from tests.kill_run import KNOBS, PATIENCE, Kill, Place, at, place
+from tests.kill_run import KNOBS, PATIENCE, Kill, Place, at, leave_drafts, place
 from tests.real_run import RealRun, processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -58,7 +58,9 @@ def told(run: RealRun, type_: str) -> dict[str, Any]:
 
 
 def copies(here: Place) -> list[str]:
-    return [name for name in names_in(here) if "Databases.plexsuper-" in name or ".stage-" in name]
+    """Return what there is of copies and drafts."""
+    marks = ("Databases.plexsuper-", ".stage-", ".partial")
+    return [name for name in names_in(here) if any(mark in name for mark in marks)]
 
 
 def silenced(here: Place) -> set[str]:
@@ -108,7 +110,8 @@ def test_what_a_killed_run_has_left_is_given_back_without_a_run(tmp_path: Path) 
 
 
 def cut_off(here: Place) -> None:
-    """Leave what is left of copies and of deeds on the databases that are killed in the middle."""
+    """Leave what is left of copies, of archives and of deeds on the databases that are killed in the middle."""
+    leave_drafts(here)
     databases, (record,) = here.paths.databases, here.journal()
     draft = databases.with_name(f".{databases.name}.plexsuper-{record.id}.partial")
     for left in (draft, databases.with_name(f"{databases.name}.snapshots") / ".stage-1"):
@@ -155,13 +158,7 @@ def test_a_plex_that_was_left_frozen_goes_on_and_gets_all_back_but_what_its_stor
     tmp_path: Path, owned: bool
 ) -> None:
     with place(tmp_path / "here", owned=owned, run=SCAN_ONLY) as here:
-        away = here.root / "away"
-        with here.run() as run:
-            run.wait_until("section.phase.started")
-            here.media.rename(away)
-            run.wait_until("plex.frozen")
-            run.send(signal.SIGKILL)
-            run.end()
+        here.killed_frozen()
         quiet, removed = silenced(here), len(here.truth("item.trashed"))
         dry = tidied(here, "--dry-run")
         assert told(dry, "leftovers.found")["frozen"] > 0
@@ -174,7 +171,7 @@ def test_a_plex_that_was_left_frozen_goes_on_and_gets_all_back_but_what_its_stor
         assert here.server is None or "T" not in state_of(here.server.pid)
         assert ours(here) == {}
         assert len(here.truth("item.trashed")) == removed
-        away.rename(here.media)
+        here.away.rename(here.media)
         tidied(here)
         assert_nothing_is_left(here)
 
