@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from plexsuper.database.check.alphabet import OrderWatch
@@ -63,6 +63,14 @@ def test_nocase_folds_the_letters_of_ascii_and_no_others():
     assert doubts([("a", 1), ("[", 2)], collation="NOCASE") == [True]  # between the capitals and the others
 
 
+@pytest.mark.parametrize("long", ["", "b" * 130])
+def test_texts_that_nocase_does_not_compare_to_their_ends_are_in_doubt(long):
+    assert doubts([("\0A" + long, 5), ("\0B" + long, 3)], collation="NOCASE") == [
+        True
+    ]  # SQLite: equal, so 3 comes first
+    assert doubts([("\0B" + long, 3), ("\0A" + long, 5)], collation="NOCASE") == [True]
+
+
 values = st.one_of(
     st.text("aAbBzZé \0_[", max_size=6),
     st.text(max_size=12),
@@ -79,6 +87,7 @@ rowids = st.integers(-5, 400) | st.integers(-(1 << 63), (1 << 63) - 1)
 @given(rows=st.dictionaries(rowids, values, min_size=2, max_size=40), cut=st.integers(1, 39))
 @pytest.mark.parametrize("collation", ["BINARY", "NOCASE"])
 def test_what_sqlite_has_sorted_is_in_order_and_any_exchange_is_seen(collation, rows, cut):
+    assume(collation == "BINARY" or not any(isinstance(key, str) and "\0" in key for key in rows.values()))
     with closing(sqlite3.connect(":memory:")) as conn:
         conn.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, key)")
         conn.executemany("INSERT INTO t VALUES (?, ?)", rows.items())

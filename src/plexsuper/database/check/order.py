@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from plexsuper.database.check.entries import NULL, NUMBER, Entries, Entry, Flags, Words
+from plexsuper.database.btree.records import Value
+from plexsuper.database.check.entries import LONGEST, NULL, NUMBER, Entries, Entry, Flags, Words
 from plexsuper.database.connection import encode
 from plexsuper.database.schema import Index
 
@@ -30,7 +31,7 @@ class StockOrder:
         if isinstance(part, Entries):
             ascends, ends = _ascend(part, folds=self._folds), (part[0], part[len(part) - 1])
         else:
-            ascends, ends = True, (part, part)
+            ascends, ends = not (self._folds and _has_zero(part[0])), (part, part)
         first, last = map(self._place, ends)
         before, self._last = self._last, last
         return ascends and before < first
@@ -49,10 +50,23 @@ class StockOrder:
 def _ascend(entries: Entries, *, folds: bool) -> bool:
     kinds, words = entries.kinds, entries.words
     if folds:
+        if _have_zeros(entries):
+            return False
         words = np.where((kinds == NUMBER)[:, None], words, fold_ascii(words))
     ranks = np.where(kinds == NULL, _NULLS, np.where(kinds == NUMBER, _NUMBERS, _TEXTS))
     columns = (ranks, *words.byteswap().T, kinds, entries.rowids)
     return bool(_less((column[:-1], column[1:]) for column in columns).all())
+
+
+def _have_zeros(entries: Entries) -> bool:
+    """Whether NOCASE, which compares texts up to the first zero, does not compare all of them to their ends."""
+    texts = entries.kinds <= LONGEST
+    raw = entries.words[texts].view(np.uint8)
+    return bool(((raw == 0).sum(axis=1) + entries.kinds[texts] != raw.shape[1]).any())
+
+
+def _has_zero(key: Value) -> bool:
+    return isinstance(key, str) and "\0" in key
 
 
 def comes_before(some: Words, others: Words) -> Flags:
