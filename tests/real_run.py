@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class RealRun:
 
     process: "subprocess.Popen[bytes]"
     place: Path
+    _lines: list[Line] = field(default_factory=list)
+    _read: int = 0
 
     @property
     def stdout(self) -> bytes:
@@ -47,8 +49,13 @@ class RealRun:
 
     @property
     def lines(self) -> list[Line]:
-        """The whole lines that are out so far."""
-        return [json.loads(line) for line in self.stdout.split(b"\n")[:-1]]
+        """The whole lines that are out so far; whoever asks again and again has each of them read once."""
+        with (self.place / "stdout").open("rb") as out:
+            out.seek(self._read)
+            whole, newline, _ = out.read().rpartition(b"\n")
+        self._lines += [json.loads(line) for line in whole.split(b"\n") if newline]
+        self._read += len(whole + newline)
+        return list(self._lines)
 
     def of(self, type_: str, **data: Any) -> list[Line]:
         """Return the lines of a type whose data has these values."""

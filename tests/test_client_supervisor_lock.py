@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from plexsuper.clients.server.ledger import Ledger
 from plexsuper.clients.server.supervisor_lock import LOCK, only_supervisor, only_worker, subjects
 from plexsuper.errors import AlreadySupervised, ExitCode, StateError
 
@@ -91,6 +92,28 @@ def test_different_things_are_supervised_side_by_side_and_one_after_the_other(tm
         for _ in range(2):
             with only_supervisor(tmp_path / "two", "run", [f"{plex} two", f"{plex} three"]):
                 pass
+
+
+def test_what_a_killed_supervisor_was_just_writing_is_removed_by_the_next_one_alone(
+    tmp_path, plex, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Ledger(tmp_path, "machine").save({"autoEmptyTrash": "1"})
+    assert list(tmp_path.iterdir()) == [tmp_path / "preferences-machine.tmp"]
+    (tmp_path / "frozen-container.tmp").touch()
+    with (
+        held(tmp_path / "elsewhere", plex),
+        pytest.raises(AlreadySupervised),
+        only_supervisor(tmp_path, "2", [plex]),
+    ):
+        pass
+    assert len(list(tmp_path.glob("*.tmp"))) == 2
+    with only_supervisor(tmp_path, "second-run", [plex]):
+        assert list(tmp_path.glob("*.tmp")) == []
 
 
 def test_a_state_directory_that_cannot_be_used_is_named(tmp_path):

@@ -246,3 +246,12 @@ def test_arguments_are_padded_to_the_byte() -> None:
     assert padding(["p", "-x"], ["p", "-x"]) is None
     assert padding(["p"], ["p", ""]) == ""
     assert padding(["long", "enough"], ["p"]) is None
+
+
+def test_whoever_only_becomes_plex_loads_no_server_for_that():
+    """Every start is one of two: what both loaded would cost twice."""
+    code = "import sys, plexsuper.simulator.__main__; print(*{'aiohttp', 'anyio', 'plexsuper.simulator.real'} & set(sys.modules))"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert shown.stdout.split() == []

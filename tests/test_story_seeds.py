@@ -1,6 +1,8 @@
 """Whole runs in a hundred random worlds: nothing is believed to be over before it is, and nothing is waited for."""
 
 import statistics
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -11,7 +13,7 @@ from plexsuper.simulator.knobs import Knobs
 from plexsuper.simulator.shelves import Shelf
 from plexsuper.terms import Phase
 from tests.story import play
-from tests.story_seeds import PAUSE, Draw, draw, findings, play_draw, remember_preferences
+from tests.story_seeds import PAUSE, Draw, Findings, draw, findings, play_draw, remember_preferences
 
 SEEDS = range(100)
 CHUNK = 10
@@ -23,18 +25,24 @@ def disturbed(world: Draw) -> bool:
     return bool(knobs.frame_loss or knobs.socket_life or knobs.sockets_refused or knobs.answer_delay)
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Findings]:
+    """What is found in the world of a seed, which is played once."""
+    return cache(lambda seed: findings(play_draw(draw(seed), tmp_path_factory.mktemp(f"seed-{seed}-"))))
+
+
 @pytest.mark.slow
 @pytest.mark.lesson("L05")
 @pytest.mark.parametrize("first", SEEDS[::CHUNK])
-def test_in_every_world_each_phase_ends_after_its_work_and_sections_never_overlap(tmp_path, first):
-    faults = {seed: findings(play_draw(draw(seed), tmp_path)).faults for seed in range(first, first + CHUNK)}
+def test_in_every_world_each_phase_ends_after_its_work_and_sections_never_overlap(found, first):
+    faults = {seed: found(seed).faults for seed in range(first, first + CHUNK)}
     assert {seed: found for seed, found in faults.items() if found} == {}
 
 
 @pytest.mark.slow
-def test_plex_is_idle_for_three_seconds_at_most_where_nothing_is_wrong_with_its_signs(tmp_path):
-    worlds = [world for world in map(draw, SEEDS) if not disturbed(world)][:20]
-    waits = [wait for world in worlds for wait in findings(play_draw(world, tmp_path)).waits]
+def test_plex_is_idle_for_three_seconds_at_most_where_nothing_is_wrong_with_its_signs(found):
+    worlds = [seed for seed in SEEDS if not disturbed(draw(seed))][:20]
+    waits = [wait for seed in worlds for wait in found(seed).waits]
     assert len(waits) > 60
     assert statistics.median(wait.idle for wait in waits) <= 3
     assert max(wait.idle for wait in waits if wait.phase is Phase.SCAN) <= 6

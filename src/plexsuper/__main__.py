@@ -1,21 +1,14 @@
 """`python -m plexsuper` is the same as `plexsuper`."""
 
-import gc
-from typing import Final
-
 from plexsuper.cli import app
 from plexsuper.cli.group import report
 from plexsuper.cli.standard_streams import open_what_is_closed, plain_spoken_output
 from plexsuper.errors import StateError
 from plexsuper.interrupts import leave_with
 
-_NEW_OBJECTS: Final = 10_000
-"""After so many Python looks for garbage: by default after 700, which takes an eighth of a start, for all that is loaded stays."""
-
 
 def main() -> None:
     """Run the command line; leaves by `SystemExit` with the exit code, which no later signal changes."""
-    gc.set_threshold(_NEW_OBJECTS)
     open_what_is_closed()
     try:
         _speak()

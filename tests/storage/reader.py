@@ -1,6 +1,7 @@
 """A busy reader of a mount point, as a process of its own: it lists and reads without a pause and keeps count.
 
-It is not root, as Plex is not: the guard below a mount point keeps out everybody but root.
+It is not root, as Plex is not: the guard below a mount point keeps out everybody but root. Whoever else wants the
+processor gets it first.
 """
 
 import json
@@ -18,7 +19,7 @@ import anyio
 _SCRIPT = r"""
 import errno, json, os, sys
 point, sheet = sys.argv[1], os.open(sys.argv[2], os.O_WRONLY)
-os.setgid(1000); os.setuid(1000)
+os.setgid(1000); os.setuid(1000); os.nice(10)
 count = {"listed": 0, "empty": 0, "missing": 0, "errors": {}}
 def write():
     os.pwrite(sheet, json.dumps(count).encode().ljust(600), 0)

@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +69,15 @@ def only_supervisor(state_dir: Path, run: str, supervised: Iterable[str]) -> Ite
         stack.enter_context(_locked(state_dir / LOCK, run))
         for subject in sorted(set(supervised)):
             stack.enter_context(_named(subject))
+        _clear_drafts(state_dir)
         yield
+
+
+def _clear_drafts(state_dir: Path) -> None:
+    """Remove what a killed supervisor was just writing: it has replaced no file, and nobody reads it."""
+    for draft in (*state_dir.glob("preferences-*.tmp"), *state_dir.glob("frozen*.tmp")):
+        with suppress(OSError):  # it only lies there
+            draft.unlink()
 
 
 @contextmanager
