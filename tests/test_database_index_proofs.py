@@ -19,7 +19,7 @@ from plexsuper.database.check.ownership import judge_ownership
 from plexsuper.database.check.page_tally import tally_pages
 from plexsuper.database.check.passes import compare_in_passes, fit_for_passes
 from plexsuper.database.check.survey import Survey
-from plexsuper.database.check.table_checks import lookup, membership, rows_not_found
+from plexsuper.database.check.table_checks import lookup, membership
 from plexsuper.database.connection import connect
 from plexsuper.database.schema import Index, Table, read_schema
 from tests.corruption import damage
@@ -153,7 +153,9 @@ def opened(base, tmp_path):
         yield conn, table, {index.name: index for index in table.indexes}
 
 
-def compared(path: Path, conn: sqlite3.Connection, table: Table, indexes: list[Index]) -> tuple[list[str], list[str]]:
+def compared(
+    path: Path, conn: sqlite3.Connection, table: Table, indexes: list[Index]
+) -> tuple[list[str], list[str]]:
     """What passes find, and the indexes that they leave in doubt."""
     with PageSource(path) as source:
         findings, doubtful = compare_in_passes(conn, source, table, indexes)
@@ -200,7 +202,9 @@ def test_scattered_indexes_are_proved_by_passes(opened, tmp_path):
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
 @pytest.mark.parametrize(
-    "keys", [[1.5, 2.5], [b"a", b"b"], [None, 1, 2.5, "a", b"b"], [-1, -2], ["a", "B"], ["a\0b", "a"]], ids=str
+    "keys",
+    [[1.5, 2.5], [b"a", b"b"], [None, 1, 2.5, "a", b"b"], [-1, -2], ["a", "B"], ["a\0b", "a"]],
+    ids=str,
 )
 def test_passes_judge_an_index_on_whatever_values(keys, encoding, tmp_path):
     path = tmp_path / "items.db"
