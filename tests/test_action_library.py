@@ -1,4 +1,4 @@
-"""Proves that an export which is called off, or whose tool is killed, leaves nothing of its archive."""
+"""What a run has done to its library: a check whose word is good for the repair, an export that leaves no half archive."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,13 @@ from typing import Any
 import anyio
 import pytest
 
-from plexsuper.actions.library import clear_drafts, export
+from plexsuper.actions.library import clear_drafts, export, judge, repair
+from plexsuper.clients.library.tool import run_tool
 from plexsuper.database.archive.draft import draft_of
+from plexsuper.database.files import LIBRARY
 from plexsuper.errors import DatabaseError
+from tests.database_library import reference_library
+from tests.plex_databases import overwrite, root_of
 
 
 async def called_off(archive: Path) -> None:
@@ -64,3 +68,23 @@ def test_what_has_the_name_of_a_draft_and_is_none_stays(tmp_path: Path) -> None:
     draft_of(archives[1]).symlink_to(tmp_path / "gone")
     anyio.run(clear_drafts, *archives, tmp_path / "three.tar.zst")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_damaged_library_is_checked_once_before_its_repair(tmp_path: Path) -> None:
+    databases = reference_library(tmp_path)
+    overwrite(databases / LIBRARY, root_of(databases / LIBRARY, "index_media_parts_on_file"))
+    said: dict[str, Any] = {}
+
+    async def overheard(verb: str, *arguments: str | Path) -> Any:
+        said[verb] = await run_tool(verb, *arguments)
+        return said[verb]
+
+    async def mend() -> None:
+        judged, reports = await judge(overheard, databases, quick=False)
+        assert not judged.healthy
+        repaired = await repair(overheard, databases, reports)
+        assert repaired.steps
+        assert not repaired.losses
+
+    anyio.run(mend)
+    assert [report["before"] for report in said["repair"]] == said["check"]

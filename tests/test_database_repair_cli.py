@@ -6,6 +6,7 @@ import random
 import sqlite3
 from contextlib import closing
 
+import pytest
 from typer.testing import CliRunner
 
 from plexsuper.cli.database import app
@@ -66,6 +67,52 @@ def test_the_work_directory_may_be_named_and_the_result_be_read_by_a_program(tmp
     assert library["tables"]["media_parts"]["recovered"] == 509
     assert (library["losses"], blobs["losses"]) == ([], [])
     assert list(elsewhere.iterdir()) == []
+
+
+def checked(databases, report):
+    """A library with a damaged index, and what the check says of it, in the file *report*."""
+    overwrite(databases / LIBRARY, root_of(databases / LIBRARY, "index_media_parts_on_file"))
+    result = CliRunner().invoke(app, ["check", str(databases), "--json"])
+    assert result.exit_code == 5
+    report.write_text(result.stdout, encoding="ascii")
+    return json.loads(result.stdout)
+
+
+def test_what_was_checked_is_not_checked_again_before_the_repair(tmp_path):
+    databases, report = reference_library(tmp_path), tmp_path / "report.json"
+    before = checked(databases, report)
+    repaired = json.loads(repair(databases, "--checked", report, "--json"))
+    assert [one["before"] for one in repaired] == before  # the seconds that it took are in it
+    assert (repaired[0]["changed"], repaired[0]["after"]["healthy"], repaired[0]["losses"]) == (
+        True,
+        True,
+        [],
+    )
+
+
+def test_a_report_on_another_state_of_the_databases_is_not_believed(tmp_path):
+    databases, report = reference_library(tmp_path), tmp_path / "report.json"
+    before = checked(databases, report)
+    overwrite(databases / LIBRARY, root_of(databases / LIBRARY, "index_media_parts_on_hash"))
+    library, blobs = json.loads(repair(databases, "--checked", report, "--json"))
+    found = {finding["object"] for finding in library["before"]["findings"]}
+    assert found >= {"index_media_parts_on_file", "index_media_parts_on_hash"}
+    assert (library["after"]["healthy"], blobs["before"]) == (True, before[1])
+
+
+@pytest.mark.parametrize(
+    "document", ["", "7", "[7]", "{}", '[{"path": "x"}]', '{"error": "no", "exit_code": 5}']
+)
+def test_a_report_that_is_none_is_refused_before_anything_is_done(document, tmp_path):
+    databases, report = reference_library(tmp_path), tmp_path / "report.json"
+    checked(databases, report)
+    report.write_text(document, encoding="ascii")
+    untouched = (databases / LIBRARY).read_bytes()
+    result = CliRunner().invoke(app, ["repair", str(databases), "--checked", str(report)])
+    assert (result.exit_code, (databases / LIBRARY).read_bytes()) == (2, untouched)
+    assert f"--checked {report}: this is not what `plexsuper db check --json` writes" in result.output
+    result = CliRunner().invoke(app, ["repair", str(databases), "--checked", str(tmp_path / "none")])
+    assert (result.exit_code, "it cannot be read: No such file" in result.output) == (2, True)
 
 
 def test_what_can_be_made_anew_or_only_plex_can_fill_is_no_loss(tmp_path):

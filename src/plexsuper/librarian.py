@@ -204,13 +204,13 @@ class Librarian:
             kit.bus.publish(await inject(kit.tools, archive, paths.databases))
         if wanted.check == "off" or not await kit.library.exists():
             return
-        judged = await judge(kit.tools, paths.databases, quick=wanted.check == "quick")
+        judged, reports = await judge(kit.tools, paths.databases, quick=wanted.check == "quick")
         kit.bus.publish(judged)
         if judged.healthy:
             return
         if not wanted.repair:
             raise DatabaseError(_DAMAGED.format("; ".join(judged.findings)))
-        kit.bus.publish(await repair(kit.tools, paths.databases))
+        kit.bus.publish(await repair(kit.tools, paths.databases, reports))
 
     async def _copy(self) -> None:
         """Copy the library beside itself, where a file system that can shares the blocks; without room it goes without."""

@@ -191,3 +191,12 @@ def states(pids: tuple[int, ...]) -> str:
         with suppress(OSError):
             letters += file.read_text().rpartition(")")[2].split()[:1]
     return "".join(letters)
+
+
+async def stand_still(pids: tuple[int, ...]) -> None:
+    """Wait until nothing of *pids* runs: at once, but for a thread that still waits for a processor to stop on."""
+
+    async def still() -> bool:
+        return set(states(pids)) <= {"T", "D"}  # D: in the kernel, which may be its freezer
+
+    await until(still, lambda: states(pids))

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from plexsuper.clients.docker.runtime import DockerRuntime
-from tests.docker.lab import KERNEL_MEMORY, lab, pids_of, states, until
+from tests.docker.lab import KERNEL_MEMORY, lab, pids_of, stand_still, states, until
 from tests.storage.stack import modern, stack
 
 pytestmark = [
@@ -79,7 +79,8 @@ async def test_plex_is_frozen_although_a_reader_is_stuck_in_a_hung_mount_and_goe
         began = time.perf_counter()
         frozen = runtime.freeze()
         took = time.perf_counter() - began
-        assert set(states(frozen)) == {"T", "D"}
+        await stand_still(frozen)
+        assert "D" in states(frozen)
         assert took < 0.5  # the bench says how long it takes; here only that it waits for nobody
         await there.proxy.set("pass")
         await storage.renew()

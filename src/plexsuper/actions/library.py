@@ -1,6 +1,8 @@
 """Put a library in place, see that it is sound, and bring it out again, verified; Plex does not run meanwhile."""
 
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,28 +24,35 @@ async def inject(tools: DatabaseTools, archive: Path, databases: Path) -> Librar
     return LibraryInjected(archive=str(archive), kept=str(done.get("kept") or ""))
 
 
-async def judge(tools: DatabaseTools, databases: Path, *, quick: bool) -> LibraryJudged:
-    """Check both databases without touching them (lessons L30, L31)."""
+async def judge(tools: DatabaseTools, databases: Path, *, quick: bool) -> tuple[LibraryJudged, Sequence[Any]]:
+    """Check both databases without touching them (lessons L30, L31); also return what the check has said, for `repair`."""
     began = time.monotonic()
     reports = await tools("check", databases, *(("--quick",) if quick else ()))
     findings = tuple(
         f"{finding['object']}: {finding['message']}" for report in reports for finding in report["findings"]
     )
-    return LibraryJudged(
+    judged = LibraryJudged(
         healthy=not findings,
         findings=findings[:20],
         more=max(0, len(findings) - 20),
         seconds=time.monotonic() - began,
     )
+    return judged, reports
 
 
-async def repair(tools: DatabaseTools, databases: Path) -> LibraryRepaired:
+async def repair(tools: DatabaseTools, databases: Path, checked: Sequence[Any]) -> LibraryRepaired:
     """Repair what is damaged, on a copy that takes its place when it is sound; the damaged pair is kept (L48).
+
+    What is *checked* already (see `judge`) is not checked again before, as long as nobody has changed it.
 
     Raises:
         DatabaseError: it could not be repaired; the original is as it was.
     """
-    reports = [report for report in await tools("repair", databases) if report["changed"]]
+    async with anyio.TemporaryDirectory(prefix="plexsuper-repair-") as scratch:
+        report = anyio.Path(scratch) / "checked.json"
+        await report.write_text(json.dumps(checked), encoding="ascii")
+        done = await tools("repair", databases, "--checked", Path(report))
+    reports = [report for report in done if report["changed"]]
     if not reports:
         raise DatabaseError(
             f"{databases}: damaged, and the repair changed nothing; look at `plexsuper db check`"

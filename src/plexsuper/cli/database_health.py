@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from plexsuper.cli.database_options import DryRun, File, Json, PlexSqlite, alone_with, plex_command
 from plexsuper.cli.database_output import PartlyDone, emit, outcome, print_text, progress_line
+from plexsuper.cli.database_reports import earlier_reports
 from plexsuper.cli.database_text import check_lines, repair_lines
 from plexsuper.database.files import locate_files
 from plexsuper.errors import DatabaseError, ExitCode
+
+if TYPE_CHECKING:
+    from plexsuper.database.repair import RepairReport
 
 _Report = TypeVar("_Report")
 
@@ -48,6 +52,14 @@ def repair(
             help="Where the copy is made; without it beside the database. It must be on the same file system."
         ),
     ] = None,
+    checked: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="REPORT",
+            help="What `db check --json` has written of these databases: if nobody has changed them since, they are not checked"
+            " again before the repair.",
+        ),
+    ] = None,
     plex_sqlite: PlexSqlite = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -65,11 +77,15 @@ def repair(
 
         command = plex_command(plex_sqlite)
         files = locate_files(file)
-        with alone_with(files[0].parent):
-            reports, failures = _each(
-                files,
-                lambda path: repair_database(path, workdir=workdir, progress=progress, plex_sqlite=command),
+        before = earlier_reports(checked) if checked else lambda _: None
+
+        def mend(path: Path) -> "RepairReport":
+            return repair_database(
+                path, workdir=workdir, progress=progress, plex_sqlite=command, before=before(path)
             )
+
+        with alone_with(files[0].parent):
+            reports, failures = _each(files, mend)
         if failures:
             failures += [f"{report.path} is repaired" for report in reports if report.changed]
         _conclude(reports, failures, lambda: repair_lines(reports), as_json=as_json)
