@@ -21,7 +21,7 @@ CACHE_KIB = 98304
 """The page caches of all connections together: how many there are changes little of the time that each job takes."""
 
 _FEWEST, _MOST = 2, 4
-"""The longest job takes a third of the whole time: from the fourth on they would only wait for it."""
+"""The longest job takes a quarter of the whole time: from the fourth on they would only wait for it."""
 
 
 def crew_size() -> int:
