@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import struct
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -181,6 +182,23 @@ def test_the_entries_of_rows_are_those_that_sqlite_reads(what, packs, tmp_path):
     assert told(single) == told(wanted)
     double = listed(part for key, part in read if key != ("key",))
     assert double == [("é", *entry) for entry in wanted]
+
+
+def test_a_row_that_is_out_of_order_makes_a_table_unreadable(tmp_path):
+    path = make(tmp_path / "items.db", [(row, f"title {row}") for row in range(1, 50)])
+    with closing(connect(path.as_uri())) as conn:
+        table = read_schema(conn).tables["items"]
+    data = bytearray(path.read_bytes())
+    page = (table.root - 1) * 4096
+    (cell,) = struct.unpack_from(">H", data, page + 8)
+    assert data[page + cell + 1] == 1
+    data[page + cell + 1] = 100  # the first row: nobody who looks for row 100 begins with it
+    path.write_bytes(data)
+    with (
+        closing(connect(path.as_uri())) as conn,
+        pytest.raises(sqlite3.DatabaseError, match=r"row 100 .* out of order"),
+    ):
+        list(read_entries_of_rows(conn, table, [("key",)], packs=True))
 
 
 def summed(parts: Iterable[Entries]) -> Digest:

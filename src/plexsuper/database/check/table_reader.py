@@ -65,6 +65,8 @@ class _Reader:
     def read(self, first: int, last: int) -> tuple[dict[str, Column], Sequence[int]]:
         """The columns of the rows from *first* to *last*, and their rowids."""
         columns, count = self._read_packed(first, last)
+        if not count:
+            raise sqlite3.DatabaseError(f"row {first} of {self._table} is out of order")
         rest = [name for name in self._names if name not in columns]
         dense = count == last - first + 1
         if dense and not rest:
@@ -87,7 +89,7 @@ class _Reader:
         counts = ["count(*)", f"count(*) FILTER (WHERE {texts or 1})"]
         ((count, fit, *packed),) = self._span([*counts, *packs], first, last)
         columns = dict(zip(self._packed, packed, strict=True))
-        if fit != count or any(pack.count(b"\0") != count - 1 for pack in packed):
+        if not count or fit != count or any(pack.count(b"\0") != count - 1 for pack in packed):
             columns = {}
         return columns, count
 
