@@ -8,7 +8,6 @@ import typer
 
 from plexsuper.cli.database_options import DryRun, File, Json, PlexSqlite, alone_with, plex_command
 from plexsuper.cli.database_output import PartlyDone, emit, outcome, print_text, progress_line
-from plexsuper.cli.database_reports import earlier_reports
 from plexsuper.cli.database_text import check_lines, repair_lines
 from plexsuper.database.files import locate_files
 from plexsuper.errors import DatabaseError, ExitCode
@@ -73,6 +72,7 @@ def repair(
         check(file, plex_sqlite=plex_sqlite, as_json=as_json)
         return
     with outcome(as_json=as_json), progress_line() as progress:
+        from plexsuper.cli.database_reports import earlier_reports  # noqa: PLC0415 - see check
         from plexsuper.database.repair import repair_database  # noqa: PLC0415 - see check
 
         command = plex_command(plex_sqlite)

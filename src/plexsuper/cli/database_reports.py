@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsuper.database.check.report import CheckReport, Finding, Unjudged
+from plexsuper.database.check.unchanged import file_state
 from plexsuper.errors import SettingsError
 
 
@@ -16,8 +17,6 @@ def earlier_reports(file: Path) -> Callable[[Path], CheckReport | None]:
     Raises:
         SettingsError: *file* cannot be read, or is nothing that `db check --json` writes.
     """
-    from plexsuper.database.check.unchanged import file_state  # noqa: PLC0415 - the page readers cost start-up time
-
     reports = _read(file)
 
     def find(path: Path) -> CheckReport | None:
